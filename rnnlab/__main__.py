@@ -1,0 +1,135 @@
+"""The command line: `python -m rnnlab`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from rnnlab import commands
+from rnnlab.config import HYPERPARAMETERS, PRESET_HELP, PRESETS, Config, ConfigError, config_from
+from rnnlab.datasets import DatasetError
+from rnnlab.reader import WeightsError
+from rnnlab.store import Store, StoreError, default_home
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser whose complaints are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print what was wrong and exit with status 2."""
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of all commands."""
+    parser = OneLineParser(prog="python -m rnnlab", description=__doc__, allow_abbrev=False)
+    common = OneLineParser(add_help=False)
+    common.add_argument("--home", type=Path, help="folder of runs (default: RNNLAB_HOME, or runs/)")
+    common.add_argument("--json", action="store_true", help="print JSON, one object a line, and nothing else")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, description: str) -> argparse.ArgumentParser:
+        return subparsers.add_parser(
+            name, parents=[common], help=description, description=description, allow_abbrev=False
+        )
+
+    add_train_options(add("train", "train in the foreground"))
+    add("runs", "list the runs")
+    read = add("read", "read canvas images, white digits on black")
+    add_run_argument(read)
+    read.add_argument("images", nargs="+", metavar="IMAGE", help="a PNG file")
+    read.add_argument("--step", type=non_negative, help="use the weights kept at or before this step")
+    add_run_argument(add("evaluate", "read the whole test set"))
+    export = add("export", "save a run as a standard .keras file")
+    add_run_argument(export)
+    export.add_argument("path", type=keras_path, metavar="PATH", help="the file to write; ends in .keras")
+    export.add_argument("--every-row", action="store_true", help="answer after every row, not after the last")
+    return parser
+
+
+def add_run_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that names a run."""
+    parser.add_argument("run", metavar="RUN", help="an id, a unique beginning of one, or latest")
+
+
+def add_train_options(parser: argparse.ArgumentParser) -> None:
+    """Add an option for every hyperparameter; their values are checked by `config_from`."""
+    presets = "; ".join(f"{name}: {text}" for name, text in PRESET_HELP.items())
+    parser.add_argument("--preset", default="default", help=f"one of {', '.join(PRESETS)} ({presets})")
+    for name, hyperparameter in HYPERPARAMETERS.items():
+        text = f"{hyperparameter.help} {hyperparameter.bounds}; default {hyperparameter.default}"
+        parser.add_argument(
+            hyperparameter.option,
+            dest=name,
+            default=argparse.SUPPRESS,
+            metavar="X",
+            help=text.replace("%", "%%"),
+        )
+
+
+def non_negative(text: str) -> int:
+    """Read a whole number of at least 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0, not {text[:40]!r}")
+    return int(text)
+
+
+def keras_path(text: str) -> Path:
+    """Read a path that ends in `.keras`, in a folder that is there."""
+    path = Path(text)
+    if path.suffix != ".keras" or not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(
+            f"must end in .keras and lie in a folder that exists, not {text[:200]!r}"
+        )
+    return path
+
+
+def run_command(arguments: argparse.Namespace, store: Store, config: Config | None) -> None:
+    """Do what the arguments say."""
+    match arguments.command:
+        case "train":
+            commands.train(store, config or Config(), as_json=arguments.json)
+        case "runs":
+            commands.runs(store, as_json=arguments.json)
+        case "read":
+            commands.read(store, arguments.run, arguments.images, arguments.step, as_json=arguments.json)
+        case "evaluate":
+            commands.evaluate(store, arguments.run, as_json=arguments.json)
+        case "export":
+            commands.export(
+                store, arguments.run, arguments.path, every_row=arguments.every_row, as_json=arguments.json
+            )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        The exit status: 0, 1 for something that failed, 2 for bad arguments.
+    """
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    try:
+        config = (
+            config_from(vars(arguments), arguments.preset, as_options=True)
+            if arguments.command == "train"
+            else None
+        )
+        with Store(arguments.home or default_home()) as store:
+            if "run" in arguments:
+                arguments.run = store.find(arguments.run).id
+            try:
+                run_command(arguments, store, config)
+            except (commands.CommandError, DatasetError, WeightsError, StoreError) as error:
+                print(f"{parser.prog} {arguments.command}: {error}", file=sys.stderr)
+                return 1
+    except (ConfigError, StoreError) as error:
+        parser.exit(2, f"{parser.prog} {arguments.command}: {error}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,280 @@
+"""What the commands of `python -m rnnlab` do. Each prints for people, or with `--json` one object a line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from rnnlab import datasets, drawing, evaluation, worker
+from rnnlab.config import Config
+from rnnlab.reader import Reader, Weights, decided_at
+from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
+from rnnlab.snapshots import Snapshots
+from rnnlab.store import Store
+
+
+class CommandError(RuntimeError):
+    """A command that could not do its work; its text is one sentence meant for people."""
+
+
+def print_json(**values: Any) -> None:
+    """Print one JSON object on a line of its own, at once."""
+    print(json.dumps(values), flush=True)
+
+
+class JsonListener:
+    """Prints a training run as JSON, one object a line."""
+
+    def point(self, point: AccuracyPoint) -> None:
+        """Print a point of the curve."""
+        print_json(event="step", step=point.step, accuracy=point.accuracy, loss=point.loss)
+
+    def test(self, test: TestPoint) -> None:
+        """Print an accuracy on the test set."""
+        print_json(event="test", step=test.step, accuracy=test.accuracy)
+
+    def note(self, text: str) -> None:
+        """Print nothing: the contract has no such event."""
+
+
+class ProgressListener:
+    """Prints a training run for people: a line per report, a progress bar below them.
+
+    Args:
+        progress: The bar, which also prints the lines.
+        iterations: Steps of the whole run.
+    """
+
+    def __init__(self, progress: Progress, iterations: int) -> None:
+        self._progress = progress
+        self._task = progress.add_task("", total=iterations)
+
+    def point(self, point: AccuracyPoint) -> None:
+        """Print a point of the curve."""
+        speed = f"{point.step / point.seconds:6.1f} steps/s" if point.seconds else ""
+        self._progress.console.print(
+            f"step {point.step:>7,}   batch {point.accuracy:6.1%}   loss {point.loss:7.4f}   {speed}",
+            highlight=False,
+        )
+        self._progress.update(self._task, completed=point.step + 1)
+
+    def test(self, test: TestPoint) -> None:
+        """Print an accuracy on the test set."""
+        self._progress.console.print(f"step {test.step:>7,}   test set {test.accuracy:.2%}", highlight=False)
+
+    def note(self, text: str) -> None:
+        """Show what is going on beside the bar."""
+        self._progress.update(self._task, description=text)
+
+
+def train(store: Store, config: Config, *, as_json: bool) -> None:
+    """Train in the foreground; the run is in the store like any other.
+
+    Raises:
+        CommandError: The run failed or diverged.
+    """
+    run = store.create_run(config)
+    store.claim(run.id)
+    stop = worker.stop_on_signals()
+    if as_json:
+        print_json(event="run", run=run.id, config=asdict(config))
+        worker.execute(store, run, listener=JsonListener(), stop=stop)
+    else:
+        print(f"{run.id}: {describe(config)}")
+        columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+        with Progress(*columns, console=Console(highlight=False)) as progress:
+            worker.execute(store, run, listener=ProgressListener(progress, config.iterations), stop=stop)
+    _print_end(store.run(run.id), as_json=as_json)
+
+
+def _print_end(run: Run, *, as_json: bool) -> None:
+    """Print how a run ended; raise where that is not well."""
+    if as_json:
+        print_json(
+            event="end",
+            state=run.state.value,
+            step=run.step,
+            test_accuracy=run.test_accuracy,
+            seconds=round(run.seconds, 3),
+        )
+    elif run.state in (RunState.FINISHED, RunState.STOPPED):
+        print(f"{run.id} {run.state} after {run.step:,} steps: {percent(run.test_accuracy)} on the test set.")
+        if run.data_note:
+            print(run.data_note)
+    if run.state not in (RunState.FINISHED, RunState.STOPPED):
+        raise CommandError(f"{run.id} {run.state}: {run.message}")
+
+
+def describe(config: Config) -> str:
+    """Return the hyperparameters that people ask for first, in words."""
+    return (
+        f"learning rate {config.learning_rate:g}, batch size {config.batch_size:,}, "
+        f"{config.neurons:,} neurons, {config.iterations:,} iterations, seed {config.seed}"
+    )
+
+
+def percent(share: float | None) -> str:
+    """Return a share as a percentage, or a dash where there is none."""
+    return "-" if share is None else f"{share:.2%}"
+
+
+def runs(store: Store, *, as_json: bool) -> None:
+    """List the runs, newest first."""
+    found = store.runs()
+    if as_json:
+        for run in found:
+            print_json(
+                run=run.id,
+                state=run.state.value,
+                step=run.step,
+                test_accuracy=run.test_accuracy,
+                seconds=round(run.seconds, 3),
+                created=run.created,
+                message=run.message,
+                config=asdict(run.config),
+            )
+        return
+    if not found:
+        print("There is no run yet; `python -m rnnlab train` starts one.")
+        return
+    table = Table(box=None)
+    for heading in ("run", "state", "step", "test set", "seconds", "hyperparameters"):
+        table.add_column(heading, justify="right" if heading in ("step", "test set", "seconds") else "left")
+    for run in found:
+        step = f"{run.step:,} of {run.config.iterations:,}"
+        table.add_row(
+            run.id, run.state, step, percent(run.test_accuracy), f"{run.seconds:,.0f}", describe(run.config)
+        )
+    Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def load_reader(store: Store, name: str, step: int | None = None) -> Reader:
+    """Return a reader with the newest weights of a run, or with those kept at or before a step.
+
+    Raises:
+        StoreError: There is no such run.
+        WeightsError: Its weights are missing or damaged.
+        CommandError: No weights were kept at or before that step.
+    """
+    run = store.find(name)
+    path = store.weights_path(run.id)
+    if step is not None and step < run.step:
+        kept = Snapshots(store.home / run.id).at_or_before(step)
+        if kept is None:
+            raise CommandError(f"{run.id} kept no weights at or before step {step:,}; choose a later one.")
+        path = kept
+    weights, found = Weights.load(path)
+    if step is not None and found != step:
+        print(f"{run.id} has no weights of step {step:,}; these are of step {found:,}.", file=sys.stderr)
+    return Reader(weights)
+
+
+def read(store: Store, name: str, images: Iterable[str], step: int | None, *, as_json: bool) -> None:
+    """Read canvas images.
+
+    Raises:
+        CommandError: At least one file could not be read; the others have been.
+    """
+    reader = load_reader(store, name, step)
+    unreadable = []
+    for image in images:
+        answer = _read_image(reader, image)
+        if "error" in answer and answer["error"] != "blank":
+            unreadable.append(image)
+        if as_json:
+            print_json(**answer)
+        else:
+            print(_read_words(answer))
+    if unreadable:
+        raise CommandError(
+            f"{len(unreadable)} of the images could not be read, the first is {unreadable[0]}."
+        )
+
+
+def _read_image(reader: Reader, image: str) -> dict[str, Any]:
+    """Read one canvas image from a file."""
+    try:
+        prepared = drawing.prepare(drawing.pixels_of_png(Path(image).read_bytes()))
+    except OSError as error:
+        return {"image": image, "error": f"The file cannot be opened ({error.strerror}); check its name."}
+    except drawing.DrawingError as error:
+        return {"image": image, "error": str(error)}
+    if prepared is None:
+        return {"image": image, "error": "blank"}
+    beliefs = reader.read(prepared.picture[None]).beliefs[0]
+    digit = int(beliefs[-1].argmax())
+    return {
+        "image": image,
+        "digit": digit,
+        "probability": float(beliefs[-1, digit]),
+        "decided_at": decided_at(beliefs),
+        "beliefs": np.round(beliefs.astype(np.float64), 7).tolist(),
+    }
+
+
+def _read_words(answer: dict[str, Any]) -> str:
+    """Return an answer of `_read_image` for people, with the belief after every row."""
+    if "error" in answer:
+        return f"{answer['image']}: {'a blank image' if answer['error'] == 'blank' else answer['error']}"
+    lines = [
+        f"{answer['image']}: {answer['digit']}, {answer['probability']:.1%} sure, "
+        f"decided at row {answer['decided_at']} of 28",
+        "  row " + "".join(f"{digit:>6}" for digit in range(10)),
+    ]
+    for row, belief in enumerate(answer["beliefs"], start=1):
+        lines.append(f"  {row:>3} " + "".join(f"{share:>6.0%}" for share in belief))
+    return "\n".join(lines)
+
+
+def evaluate(store: Store, name: str, *, as_json: bool) -> None:
+    """Read the whole test set: accuracy and confidence after each row, confusion."""
+    run = store.find(name)
+    reader = load_reader(store, name)
+    data = datasets.load(run.config.dataset)
+    result = evaluation.evaluate(reader, data.test_images, data.test_labels)
+    if as_json:
+        print_json(**result.to_json())
+        return
+    print(
+        f"{run.id} at step {run.step:,}: {result.test_accuracy:.2%} of {len(data.test_labels):,} test images"
+    )
+    if data.note:
+        print(data.note)
+    print("row   accuracy   mean confidence")
+    for row, values in enumerate(zip(result.accuracy_by_row, result.confidence_by_row, strict=True), start=1):
+        print(f"{row:>3} {values[0]:>10.1%} {values[1]:>17.1%}")
+    print("digit (row) read as (column)")
+    print("   " + "".join(f"{digit:>6}" for digit in range(10)))
+    for digit, counts in enumerate(result.confusion):
+        print(f"{digit:>3}" + "".join(f"{count:>6,}" for count in counts))
+
+
+def export(store: Store, name: str, path: Path, *, every_row: bool, as_json: bool) -> None:
+    """Save the newest weights of a run as a standard Keras file.
+
+    Raises:
+        CommandError: The file cannot be written.
+    """
+    run = store.find(name)
+    weights, step = Weights.load(store.weights_path(run.id))
+    with worker.stderr_to(store.log_path(run.id)):
+        from rnnlab import network
+
+        network.start_devices()
+    try:
+        network.export(weights, path, every_row=every_row)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written ({error.strerror}); choose another place.") from error
+    if as_json:
+        print_json(run=run.id, step=step, path=str(path))
+    else:
+        print(f"{run.id} at step {step:,} is saved as {path}.")

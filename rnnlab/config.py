@@ -1,0 +1,259 @@
+"""Every hyperparameter, declared once: default, bounds, unit, help, validation, presets, JSON and URL forms.
+
+The controls of the dashboard, the options of the command line, the checks of both and all help texts are read
+from `HYPERPARAMETERS`, which in turn is read from the fields of `Config`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal, Self
+
+Value = int | float | str
+Scale = Literal["linear", "log"]
+
+
+class ConfigError(ValueError):
+    """A hyperparameter that cannot be used; its text is one sentence meant for people."""
+
+
+@dataclass(frozen=True)
+class Hyperparameter:
+    """What is known about one hyperparameter.
+
+    Attributes:
+        name: Name of the field of `Config`, such as `learning_rate`.
+        kind: Type of its values: `int`, `float` or `str` (one of `choices`).
+        default: Value of the preset `default`.
+        label: Its name for people.
+        help: One or two sentences for people.
+        unit: Unit of its values, may be empty.
+        minimum: Smallest allowed number, inclusive; `None` for choices.
+        maximum: Largest allowed number, inclusive; `None` for choices.
+        step: Step of a control that counts up and down.
+        scale: `log` where ratios matter more than differences.
+        choices: The allowed words and what each means, empty for numbers.
+        advanced: Whether the page keeps it out of the first view.
+    """
+
+    name: str
+    kind: type[int] | type[float] | type[str]
+    default: Value
+    label: str
+    help: str
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    step: float | None = None
+    scale: Scale = "linear"
+    choices: Mapping[str, str] = field(default_factory=dict)
+    advanced: bool = False
+
+    @property
+    def option(self) -> str:
+        """Its name on the command line, such as `--learning-rate`."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def bounds(self) -> str:
+        """What is allowed, in words, such as `a whole number from 8 to 1,024`."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        if self.kind is int:
+            return f"a whole number from {self.minimum:,.0f} to {self.maximum:,.0f}"
+        return f"a number from {self.minimum:g} to {self.maximum:g}"
+
+    def parse(self, value: object, called: str | None = None) -> Value:
+        """Turn a value from outside (a text, a number) into a valid one.
+
+        Args:
+            value: What a control, an option, a URL or a JSON file holds.
+            called: What the sentence calls it; its label by default.
+
+        Raises:
+            ConfigError: The value is not of the right kind or out of bounds.
+        """
+        parsed = self._convert(value)
+        if parsed is None:
+            shown = str(value)
+            shown = shown if len(shown) <= 40 else shown[:40] + "…"
+            raise ConfigError(f"{called or self.label} must be {self.bounds}, not {shown!r}.")
+        return parsed
+
+    def _convert(self, value: object) -> Value | None:
+        """Return the value in its own type, or `None` where that is not possible."""
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+            return None
+        if self.choices:
+            return value if isinstance(value, str) and value in self.choices else None
+        try:
+            number = float(value)
+        except (ValueError, OverflowError):
+            return None
+        if not math.isfinite(number) or (self.kind is int and not number.is_integer()):
+            return None
+        if self.minimum is None or self.maximum is None or not self.minimum <= number <= self.maximum:
+            return None
+        return int(number) if self.kind is int else number
+
+
+def _declare(default: Value, **description: Any) -> Any:
+    """Declare a field of `Config` together with everything known about it."""
+    return field(default=default, metadata=description)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The hyperparameters of one run. Build it with `config_from` where values come from outside."""
+
+    learning_rate: float = _declare(
+        0.001,
+        label="learning rate",
+        minimum=1e-5,
+        maximum=1.0,
+        scale="log",
+        help="How far each step moves the weights (Adam's step size). "
+        "Too small learns slowly, too large never settles.",
+    )
+    batch_size: int = _declare(
+        128,
+        label="batch size",
+        unit="images",
+        minimum=8,
+        maximum=1024,
+        step=8,
+        scale="log",
+        help="How many images the network looks at before each change of its weights.",
+    )
+    neurons: int = _declare(
+        128,
+        label="neurons",
+        minimum=8,
+        maximum=512,
+        step=8,
+        scale="log",
+        help="Size of the LSTM's memory: the length of its hidden state and of its cell state.",
+    )
+    iterations: int = _declare(
+        20_000,
+        label="iterations",
+        unit="steps",
+        minimum=20,
+        maximum=200_000,
+        step=1000,
+        scale="log",
+        help="How many training steps to make. One step reads one batch and changes the weights once.",
+    )
+    seed: int = _declare(
+        0,
+        label="random seed",
+        minimum=0,
+        maximum=2**31 - 1,
+        step=1,
+        advanced=True,
+        help="Where all chance starts from: the first weights and the order of the images. "
+        "The same seed gives the same run.",
+    )
+    row_loss_mix: float = _declare(
+        0.5,
+        label="row loss mix",
+        minimum=0.0,
+        maximum=1.0,
+        step=0.05,
+        advanced=True,
+        help="What the network is graded on: 0 = its belief after the last row only, "
+        "1 = its belief after every row equally, 0.5 = half and half.",
+    )
+    initializers: str = _declare(
+        "keras",
+        label="first weights (initializers)",
+        choices={
+            "keras": "Keras' own: scaled to the size of each layer",
+            "notebook": "the notebook's: N(0, 1) weights and biases of 0.1 around the LSTM",
+        },
+        advanced=True,
+        help="How the weights are drawn before the first step.",
+    )
+    dataset: str = _declare(
+        "mnist",
+        label="data set",
+        choices={
+            "mnist": "MNIST, 60,000 digits of 28 x 28 pixels",
+            "digits": "scikit-learn's bundled digits, 1,797 of 8 x 8 pixels, enlarged",
+        },
+        advanced=True,
+        help="The handwritten digits to learn from.",
+    )
+
+    def to_json(self) -> str:
+        """Return the configuration as one JSON object."""
+        return json.dumps(asdict(self))
+
+    def to_query(self) -> dict[str, str]:
+        """Return what differs from the defaults as URL parameters."""
+        default = Config()
+        return {name: str(value) for name, value in asdict(self).items() if value != getattr(default, name)}
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote; unknown names are left out, so that older versions read newer runs."""
+        values = json.loads(text)
+        return cls(**{name: h.parse(values[name]) for name, h in HYPERPARAMETERS.items() if name in values})  # type: ignore[arg-type]
+
+
+_KINDS: Mapping[str, type[int] | type[float] | type[str]] = {"int": int, "float": float, "str": str}
+
+HYPERPARAMETERS: Mapping[str, Hyperparameter] = {
+    f.name: Hyperparameter(
+        name=f.name, kind=_KINDS[str(f.type)], default=getattr(Config, f.name), **f.metadata
+    )
+    for f in fields(Config)
+}
+
+PRESETS: Mapping[str, Config] = {
+    "default": Config(),
+    "notebook": Config(row_loss_mix=0.0, initializers="notebook"),
+}
+
+PRESET_HELP: Mapping[str, str] = {
+    "default": "graded after every row, so its belief can be trusted at every row",
+    "notebook": "the original notebook: graded on the last row only",
+}
+
+
+def config_from(values: Mapping[str, object], preset: str = "default", *, as_options: bool = False) -> Config:
+    """Build a configuration from a preset and values from outside.
+
+    Args:
+        values: Hyperparameters by name, as texts or numbers; names that are no hyperparameter are ignored.
+        preset: A name in `PRESETS`.
+        as_options: Whether a complaint calls a hyperparameter by its command line option.
+
+    Raises:
+        ConfigError: A value cannot be used, or there is no such preset.
+    """
+    if preset not in PRESETS:
+        raise ConfigError(
+            f"{'--preset' if as_options else 'preset'} must be one of {', '.join(PRESETS)}, "
+            f"not {preset[:40]!r}."
+        )
+    parsed = {
+        name: hyperparameter.parse(values[name], hyperparameter.option if as_options else None)
+        for name, hyperparameter in HYPERPARAMETERS.items()
+        if name in values
+    }
+    return replace(PRESETS[preset], **parsed)  # type: ignore[arg-type]
+
+
+def preset_of(config: Config) -> str | None:
+    """Return the preset that a configuration follows in all that shapes learning, or `None`.
+
+    The seed, the number of iterations and the data set may differ: they do not change what is taught how.
+    """
+    for name, preset in PRESETS.items():
+        if replace(config, seed=preset.seed, iterations=preset.iterations, dataset=preset.dataset) == preset:
+            return name
+    return None

@@ -1,0 +1,153 @@
+"""Canvas pixels to the 28 x 28 picture that the network sees, prepared the way MNIST was.
+
+MNIST's digits were fitted into 20 x 20 pixels keeping their aspect, which by anti-aliasing gave them grey
+levels, and then moved by whole pixels until their centre of mass lay in the middle of 28 x 28 (LeCun, Bottou,
+Bengio and Haffner, "Gradient-Based Learning Applied to Document Recognition", 1998, section III.A).
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+SIDE: Final = 28
+"""Height and width of the picture, in pixels."""
+
+BOX: Final = 20
+"""The digit's longer side within the picture, in pixels."""
+
+MASS_CENTRE: Final = 14
+"""Row and column index around which MNIST's centres of mass lie (means 13.99 and 14.01, all within 0.5)."""
+
+INK_THRESHOLD: Final = 20
+"""Grey levels up to this one, of 255, count as background when the digit is cropped."""
+
+LARGEST_CANVAS: Final = 4096
+"""Pictures with a longer side than this many pixels are refused: a digit is not worth their memory."""
+
+
+class DrawingError(ValueError):
+    """A picture that cannot be read as a drawing; its text is one sentence meant for people."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A drawing as the network sees it, and where it was on the canvas.
+
+    Attributes:
+        picture: `uint8` of shape (28, 28), 0 = background, 255 = ink.
+        top: Where the upper edge of row 1 lies on the canvas, as a share of its height; may be negative.
+        row_height: How much of the canvas one row covers, as a share of its height.
+    """
+
+    picture: NDArray[np.uint8]
+    top: float
+    row_height: float
+
+
+def ink_of(pixels: NDArray[Any]) -> NDArray[np.float64]:
+    """Return how much ink each pixel of a canvas has, 0 to 255; white is ink, black and transparent are not.
+
+    Args:
+        pixels: Numbers from 0 to 255, shape (height, width), (height, width, 3) or (height, width, 4).
+
+    Raises:
+        DrawingError: The array is none of these.
+    """
+    values = np.asarray(pixels)
+    if values.dtype.kind not in "uif" or values.ndim not in (2, 3) or 0 in values.shape:
+        raise DrawingError("The drawing must be an array of grey or colour pixels; draw it again.")
+    if max(values.shape[:2]) > LARGEST_CANVAS:
+        raise DrawingError(
+            f"The drawing must have at most {LARGEST_CANVAS} x {LARGEST_CANVAS} pixels; make it smaller."
+        )
+    values = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=255.0, neginf=0.0).clip(0.0, 255.0)
+    if values.ndim == 2:
+        return values
+    channels = values.shape[2]
+    if channels not in (3, 4):
+        raise DrawingError("The drawing must have 1, 3 or 4 values per pixel; draw it again.")
+    grey = np.asarray(values[..., :3] @ np.array([0.299, 0.587, 0.114]))
+    return grey * values[..., 3] / 255.0 if channels == 4 else grey
+
+
+def prepare(pixels: NDArray[Any]) -> Prepared | None:
+    """Crop, fit and centre a drawing as MNIST's digits were.
+
+    Args:
+        pixels: The canvas, white on black, as for `ink_of`.
+
+    Returns:
+        The picture, or `None` for a blank canvas.
+
+    Raises:
+        DrawingError: The array is no picture.
+    """
+    ink = ink_of(pixels)
+    rows = np.flatnonzero((ink > INK_THRESHOLD).any(axis=1))
+    columns = np.flatnonzero((ink > INK_THRESHOLD).any(axis=0))
+    if rows.size == 0:
+        return None
+    first_row, last_row = int(rows[0]), int(rows[-1]) + 1
+    digit = ink[first_row:last_row, int(columns[0]) : int(columns[-1]) + 1]
+    fitted = _fit(digit)
+    picture, top = centre_by_mass(fitted)
+    row_height = (last_row - first_row) / fitted.shape[0] / ink.shape[0]
+    return Prepared(picture, top=first_row / ink.shape[0] - top * row_height, row_height=row_height)
+
+
+def _fit(digit: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scale a cropped digit so that its longer side has 20 pixels and its darkest ink is 255."""
+    height, width = digit.shape
+    scale = BOX / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    image = Image.fromarray(digit.astype(np.float32))
+    fitted = np.asarray(image.resize(size, Image.Resampling.BILINEAR), dtype=np.float64)
+    return fitted * (255.0 / max(float(fitted.max()), 1.0))
+
+
+def centre_by_mass(ink: NDArray[np.float64]) -> tuple[NDArray[np.uint8], int]:
+    """Put a small picture into 28 x 28 with its centre of mass in the middle, without cutting anything off.
+
+    Args:
+        ink: Shape (height, width), both at most 28, values 0 to 255, not all zero.
+
+    Returns:
+        The picture, `uint8` of shape (28, 28), and the row in it where `ink` begins.
+    """
+    height, width = ink.shape
+    mass = ink.sum()
+    top = round(MASS_CENTRE - float(ink.sum(axis=1) @ np.arange(height) / mass))
+    left = round(MASS_CENTRE - float(ink.sum(axis=0) @ np.arange(width) / mass))
+    top = min(max(top, 0), SIDE - height)
+    left = min(max(left, 0), SIDE - width)
+    picture = np.zeros((SIDE, SIDE), np.uint8)
+    picture[top : top + height, left : left + width] = np.rint(ink).clip(0, 255).astype(np.uint8)
+    return picture, top
+
+
+def pixels_of_png(data: bytes) -> NDArray[np.uint8]:
+    """Decode an image file into RGBA pixels, shape (height, width, 4).
+
+    Raises:
+        DrawingError: The bytes are no readable image, or it is too large.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if max(image.size) > LARGEST_CANVAS:
+                raise DrawingError(
+                    f"The picture must have at most {LARGEST_CANVAS} x {LARGEST_CANVAS} pixels, "
+                    f"not {image.size[0]} x {image.size[1]}; make it smaller."
+                )
+            return np.asarray(image.convert("RGBA"), dtype=np.uint8)
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        if isinstance(error, DrawingError):
+            raise
+        raise DrawingError(
+            "The file is not a picture that can be read; save the drawing as a PNG file."
+        ) from error

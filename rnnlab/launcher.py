@@ -1,0 +1,79 @@
+"""Starts, wakes and reaps background workers, behind one small interface. Never imports Keras."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Final, Protocol
+
+from rnnlab.store import Store
+
+WORKER_LIMIT: Final = 1
+"""How many runs train at once: on a few cores, two would only take them from each other."""
+
+
+class Launcher(Protocol):
+    """Where workers come from: processes of this machine now, a cluster perhaps later."""
+
+    def wake(self) -> None:
+        """See to it that waiting runs have a worker; cheap to call, from anywhere, any number of times."""
+
+    def reap(self) -> None:
+        """Find workers that have died, and say so in the store."""
+
+
+class LocalLauncher:
+    """Starts workers as processes of this machine that outlive the dashboard.
+
+    Args:
+        store: Where the runs are.
+        limit: How many workers may live at once.
+    """
+
+    def __init__(self, store: Store, limit: int = WORKER_LIMIT) -> None:
+        self._store = store
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._workers: dict[str, subprocess.Popen[bytes]] = {}
+
+    def wake(self) -> None:
+        """Start a worker if runs wait and none lives; a living one finds them by itself."""
+        worker_id = self._store.reserve_worker(self._limit)
+        if worker_id is None:
+            return
+        environment = os.environ | {"PYTHONPATH": _import_path()}
+        with (self._store.home / "worker.log").open("ab") as log, self._lock:
+            self._workers[worker_id] = subprocess.Popen(
+                [sys.executable, "-m", "rnnlab.worker", str(self._store.home), worker_id],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,  # Ctrl-C in the dashboard's terminal is not meant for the training
+            )
+
+    def reap(self) -> None:
+        """Record dead workers: their runs are interrupted, and where none can start, waiting runs fail."""
+        with self._lock:
+            ended = {worker: p.returncode for worker, p in self._workers.items() if p.poll() is not None}
+            for worker in ended:
+                del self._workers[worker]
+        for worker, status in ended.items():
+            self._store.dismiss_worker(worker)
+            if status > 0:
+                self._store.fail_queued(
+                    f"The worker could not run (exit status {status}); "
+                    "worker.log in the folder of runs tells why."
+                )
+        self._store.mark_interrupted()
+        self.wake()
+
+
+def _import_path() -> str:
+    """Return the search path with which a worker finds this very package from any working folder."""
+    package = str(Path(__file__).parents[1])
+    inherited = os.environ.get("PYTHONPATH")
+    return os.pathsep.join([package, inherited]) if inherited else package

@@ -1,0 +1,258 @@
+"""The background process: takes runs from the store, trains them one after the other, reports.
+
+Started by the launcher as `python -m rnnlab.worker HOME WORKER_ID`. The command line's `train` uses the same
+`execute` in the foreground. Knows nothing of Streamlit.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, Protocol
+
+from rnnlab.datasets import DatasetError, load
+from rnnlab.reader import Weights
+from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
+from rnnlab.snapshots import Snapshots
+from rnnlab.store import Store
+
+HEARTBEAT_INTERVAL: Final = 2.0
+"""Seconds between two signs of life."""
+
+PUBLISH_INTERVAL: Final = 0.4
+"""Seconds between two writings of the newest weights: as often as anybody can see."""
+
+IDLE_SECONDS: Final = 120.0
+"""How long a worker waits for the next run before it ends; `RNNLAB_WORKER_IDLE_SECONDS` sets another time."""
+
+POLL_INTERVAL: Final = 0.1
+"""Seconds between two looks at the queue while idle."""
+
+NICENESS: Final = 10
+"""How far training steps back when the dashboard needs the processor."""
+
+log = logging.getLogger("rnnlab.worker")
+
+
+class Listener(Protocol):
+    """Who wants to hear of a run while it trains: the command line's progress bar, for one."""
+
+    def point(self, point: AccuracyPoint) -> None:
+        """Take a point of the curve."""
+
+    def test(self, test: TestPoint) -> None:
+        """Take an accuracy on the whole test set."""
+
+    def note(self, text: str) -> None:
+        """Take a few words on what is going on."""
+
+
+class StoreReport:
+    """Reports a training run to the store and publishes its weights.
+
+    Args:
+        store: Where to.
+        run: The run.
+        listener: Told the same, if given.
+    """
+
+    def __init__(self, store: Store, run: Run, listener: Listener | None = None) -> None:
+        self._store, self._run, self._listener = store, run, listener
+        self._snapshots = Snapshots(store.folder(run.id))
+        self._published = float("-inf")
+
+    def note(self, text: str) -> None:
+        """Say what is going on."""
+        self._store.set_message(self._run.id, text)
+        if self._listener:
+            self._listener.note(text)
+
+    def point(self, point: AccuracyPoint, weights: Weights) -> None:
+        """Store a point; publish the weights where the last ones have been there for a moment."""
+        self._store.add_point(self._run.id, point)
+        now = time.monotonic()
+        if now - self._published >= PUBLISH_INTERVAL:
+            weights.save(self._store.weights_path(self._run.id), point.step)
+            self._published = now
+        self._snapshots.keep(weights, point.step)
+        if self._listener:
+            self._listener.point(point)
+
+    def test(self, test: TestPoint) -> None:
+        """Store a test."""
+        self._store.add_test(self._run.id, test)
+        if self._listener:
+            self._listener.test(test)
+
+
+def execute(
+    store: Store,
+    run: Run,
+    *,
+    listener: Listener | None = None,
+    stop: threading.Event | None = None,
+) -> RunState:
+    """Train a claimed run to its end, whatever that is, and record it.
+
+    Args:
+        store: Where the run is.
+        run: A run that this process has claimed.
+        listener: Told what the store is told, if given.
+        stop: Set to stop the run at its next report, as a request in the store does.
+
+    Returns:
+        The state in which it ended.
+    """
+    with run_log(store, run), heartbeat(store, run_id=run.id):
+        try:
+            return _train(store, run, StoreReport(store, run, listener), stop or threading.Event())
+        except DatasetError as error:
+            log.exception("The data set cannot be used")
+            store.end_run(run.id, RunState.FAILED, message=str(error))
+        except MemoryError:
+            log.exception("Out of memory")
+            message = "There is not enough memory for this size; choose fewer neurons or a smaller batch."
+            store.end_run(run.id, RunState.FAILED, message=message)
+        except Exception as error:
+            log.exception("The run failed")
+            last_line = traceback.format_exception_only(error)[-1].strip().splitlines()[0][:200]
+            message = f"Training failed ({last_line}); the run's log tells more."
+            store.end_run(run.id, RunState.FAILED, message=message)
+    return RunState.FAILED
+
+
+def _train(store: Store, run: Run, report: StoreReport, stop: threading.Event) -> RunState:
+    """Load the data, train, and record how it ended."""
+    report.note("Starting TensorFlow")
+    with stderr_to(store.log_path(run.id)):
+        from rnnlab import network, training
+
+        network.start_devices()
+    data = load(run.config.dataset, report.note)
+    log.info("%s: %s %s", run.id, data.description, data.note)
+    store.set_data(run.id, data.description, data.note)
+    outcome = training.train(run.config, data, report, lambda: stop.is_set() or store.stop_requested(run.id))
+    if outcome.weights is not None:
+        outcome.weights.save(store.weights_path(run.id), outcome.step)
+    store.end_run(
+        run.id, outcome.state, message=_end_message(outcome.state), step=outcome.step, seconds=outcome.seconds
+    )
+    log.info("%s: %s after %d steps", run.id, outcome.state, outcome.step)
+    return outcome.state
+
+
+def _end_message(state: RunState) -> str:
+    """Return what people should know about how a run ended, where the state does not say it all."""
+    if state is RunState.DIVERGED:
+        return (
+            "The loss became infinite or not a number; the last good weights are kept. "
+            "Try a smaller learning rate."
+        )
+    return ""
+
+
+@contextmanager
+def stderr_to(path: Path) -> Iterator[None]:
+    """Append to a file what this process writes to its standard error meanwhile, C++ libraries included.
+
+    TensorFlow prints a dozen lines about processors and drivers while it starts, whatever its log level.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with path.open("ab") as file:
+            os.dup2(file.fileno(), 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+@contextmanager
+def run_log(store: Store, run: Run) -> Iterator[None]:
+    """Write what is logged meanwhile to the run's own log, too."""
+    handler = logging.FileHandler(store.folder(run.id) / "log.txt", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        handler.close()
+
+
+@contextmanager
+def heartbeat(store: Store, *, run_id: str | None = None, worker_id: str | None = None) -> Iterator[None]:
+    """Show every two seconds that a run is worked on or a worker lives, also while TensorFlow compiles."""
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(HEARTBEAT_INTERVAL):
+            store.beat(run_id=run_id, worker_id=worker_id)
+
+    store.beat(run_id=run_id, worker_id=worker_id)
+    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def serve(store: Store, worker_id: str, idle_seconds: float, stop: threading.Event) -> None:
+    """Train waiting runs one after the other until none has come for a while.
+
+    Args:
+        store: Where the runs are.
+        worker_id: Under which this worker is registered in the store.
+        idle_seconds: How long to wait for the next run.
+        stop: Set to end after the next report.
+    """
+    with heartbeat(store, worker_id=worker_id):
+        waiting_since = time.monotonic()
+        while not stop.is_set():
+            run = store.claim()
+            if run is not None:
+                execute(store, run, stop=stop)
+                waiting_since = time.monotonic()
+            elif time.monotonic() - waiting_since >= idle_seconds and store.release_worker(worker_id):
+                return
+            else:
+                stop.wait(POLL_INTERVAL)
+    store.dismiss_worker(worker_id)
+
+
+def stop_on_signals() -> threading.Event:
+    """Return an event that is set when the process is asked to end (Ctrl-C, SIGTERM)."""
+    stop = threading.Event()
+
+    def on_signal(*_: object) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGINT, on_signal)
+    signal.signal(signal.SIGTERM, on_signal)
+    return stop
+
+
+def main(home: str, worker_id: str) -> None:
+    """Serve the runs of a home folder as a background process."""
+    with suppress(OSError):
+        os.nice(NICENESS)
+    idle_seconds = float(os.environ.get("RNNLAB_WORKER_IDLE_SECONDS") or IDLE_SECONDS)
+    with Store(Path(home)) as store:
+        serve(store, worker_id, idle_seconds, stop_on_signals())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
