@@ -101,11 +101,3 @@ class TestPoint:
 
     step: int
     accuracy: float
-
-
-def steps_per_second(points: list[AccuracyPoint], window: int = 15) -> float | None:
-    """Return the training speed over the last `window` reports, or `None` before there are two."""
-    recent = points[-window:]
-    if len(recent) < 2 or recent[-1].seconds <= recent[0].seconds:
-        return None
-    return (recent[-1].step - recent[0].step) / (recent[-1].seconds - recent[0].seconds)

@@ -1,0 +1,146 @@
+"""Plain values to Plotly figures. Each figure is two functions: the data of its lines, then the drawing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from plotly.subplots import make_subplots
+
+from rnnlab.curves import Curve, smoothed, thinned
+from rnnlab.runs import TestPoint
+
+# From the palette of Okabe and Ito, which people with any kind of colour vision can tell apart.
+BATCH_COLOUR: Final = "#56B4E9"
+SMOOTHED_COLOUR: Final = "#0072B2"
+TEST_COLOUR: Final = "#D55E00"
+LOSS_COLOUR: Final = "#009E73"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a figure: x and y, both of shape (N,)."""
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CurveLines:
+    """The lines of the training curve; accuracies from 0 to 1, loss in nats.
+
+    Attributes:
+        batch: Accuracy on each batch just trained on.
+        smoothed: Mean of the last readings.
+        test: Accuracy on the whole test set.
+        loss: Mean of the last readings of the loss.
+        window: Readings in a mean.
+    """
+
+    batch: Line
+    smoothed: Line
+    test: Line
+    loss: Line
+    window: int
+
+
+def curve_lines(curve: Curve, tests: list[TestPoint], window: int) -> CurveLines:
+    """Return what the training curve shows, at most about 600 points a line.
+
+    Args:
+        curve: All points of the run.
+        tests: Its accuracies on the test set.
+        window: How many readings the smoothed lines take the mean of, at least 1.
+    """
+
+    def line(values: NDArray[np.float64]) -> Line:
+        kept = thinned(values)
+        # Four digits after the point are less than a pixel, and float32 halves what is sent.
+        return Line(curve.steps[kept].astype(np.float64), np.round(values[kept], 4))
+
+    return CurveLines(
+        batch=line(curve.accuracy),
+        smoothed=line(smoothed(curve.accuracy, window)),
+        test=Line(np.array([float(t.step) for t in tests]), np.array([t.accuracy for t in tests])),
+        loss=line(smoothed(curve.loss, window)),
+        window=window,
+    )
+
+
+def draw_curve(lines: CurveLines, run_id: str, *, with_loss: bool, close_up: bool) -> go.Figure:
+    """Draw the training curve.
+
+    Args:
+        lines: What to draw.
+        run_id: The run; zoom and pan are kept as long as it stays the same.
+        with_loss: Whether to draw the loss in a panel of its own below.
+        close_up: Whether the accuracy axis begins at 90 %.
+    """
+    figure = (
+        make_subplots(rows=2, shared_xaxes=True, row_heights=[0.66, 0.34], vertical_spacing=0.06)
+        if with_loss
+        else make_subplots(rows=1)
+    )
+    mean = f"mean of {lines.window} readings"
+    figure.add_scatter(
+        x=lines.batch.x,
+        y=lines.batch.y,
+        name="each batch",
+        mode="lines",
+        line={"color": BATCH_COLOUR, "width": 1},
+        opacity=0.55,
+        hovertemplate="step %{x:,}: %{y:.1%} of the batch<extra></extra>",
+        row=1,
+        col=1,
+    )
+    figure.add_scatter(
+        x=lines.smoothed.x,
+        y=lines.smoothed.y,
+        name=mean,
+        mode="lines",
+        line={"color": SMOOTHED_COLOUR, "width": 3},
+        hovertemplate=f"step %{{x:,}}: %{{y:.1%}}, {mean}<extra></extra>",
+        row=1,
+        col=1,
+    )
+    figure.add_scatter(
+        x=lines.test.x,
+        y=lines.test.y,
+        name="test set",
+        mode="lines+markers",
+        line={"color": TEST_COLOUR, "width": 1.5, "dash": "dot"},
+        marker={"symbol": "diamond", "size": 9},
+        hovertemplate="step %{x:,}: %{y:.2%} of the test set<extra></extra>",
+        row=1,
+        col=1,
+    )
+    if with_loss:
+        figure.add_scatter(
+            x=lines.loss.x,
+            y=lines.loss.y,
+            name=f"loss, {mean}",
+            mode="lines",
+            line={"color": LOSS_COLOUR, "width": 2, "dash": "dash"},
+            hovertemplate="step %{x:,}: loss %{y:.3f} nats<extra></extra>",
+            row=2,
+            col=1,
+        )
+        figure.update_yaxes(title="loss (nats)", rangemode="tozero", row=2, col=1)
+    figure.update_yaxes(
+        title="accuracy", tickformat=".0%", range=[0.9, 1.002] if close_up else [0, 1.02], row=1, col=1
+    )
+    figure.update_yaxes(automargin=True, title_standoff=6)
+    figure.update_xaxes(automargin=True, title_standoff=6, tickformat=",", rangemode="tozero")
+    figure.update_xaxes(title="training step", row=2 if with_loss else 1, col=1)
+    figure.update_layout(
+        template="none",
+        uirevision=f"{run_id} {with_loss} {close_up}",
+        height=430,
+        margin={"l": 10, "r": 10, "t": 30, "b": 10},
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+        hovermode="closest",
+    )
+    return figure

@@ -1,0 +1,32 @@
+"""The belief panel: what the network believes after each row, with a scrubber and a play button.
+
+It runs in the browser (a Streamlit component), so that scrubbing and playing cost the server nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+_HERE = Path(__file__).parent
+
+_component = st.components.v2.component(
+    "rnnlab_belief_panel",
+    html=(_HERE / "belief_panel.html").read_text(encoding="utf-8"),
+    css=(_HERE / "belief_panel.css").read_text(encoding="utf-8"),
+    js=(_HERE / "belief_panel.js").read_text(encoding="utf-8"),
+)
+
+
+def belief_panel(shown: dict[str, Any], key: str) -> None:
+    """Draw the panel.
+
+    Args:
+        shown: `hint`: what to say while there is no belief; `note`: a remark below. With a drawing: `picture`
+            (784 grey levels), `top` and `row_height` (shares of the canvas' height). With a network, too:
+            `beliefs` (28 lists of 10 probabilities), `decided_at` (row 1 to 28).
+        key: Of the component.
+    """
+    _component(data=shown, key=key)

@@ -1,0 +1,198 @@
+"""The sidebar: hyperparameters, presets, Start and Stop."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import streamlit as st
+
+from rnnlab import datasets
+from rnnlab.config import (
+    HYPERPARAMETERS,
+    PRESET_HELP,
+    PRESETS,
+    Config,
+    ConfigError,
+    Hyperparameter,
+    Value,
+    config_from,
+    preset_of,
+)
+from rnnlab.runs import Run
+from rnnlab.views.services import services
+from rnnlab.views.session import visit
+from rnnlab.views.text import plain
+
+_CUSTOM = "custom"
+_PRESET_KEY = "control_preset"
+
+
+def _key(name: str) -> str:
+    """Return the session key of a hyperparameter's control."""
+    return f"control_{name}"
+
+
+def region(run: Run | None) -> None:
+    """Draw the controls and the buttons.
+
+    Args:
+        run: The run on show, which Stop stops.
+    """
+    _take_over_url()
+    with st.container(gap="small"):
+        _presets()
+        for hyperparameter in HYPERPARAMETERS.values():
+            if not hyperparameter.advanced:
+                _control(hyperparameter)
+        with st.expander("More", icon=":material/tune:"):
+            for hyperparameter in HYPERPARAMETERS.values():
+                if hyperparameter.advanced:
+                    _control(hyperparameter)
+        start, stop = st.columns(2)
+        start_button(start)
+        stop.button(
+            "Stop",
+            icon=":material/stop:",
+            width="stretch",
+            on_click=_stop,
+            args=(run.id if run else "",),
+            disabled=run is None or not run.state.is_active or run.stop_requested,
+            help="Ends the run on show within 20 steps and keeps what it has learned.",
+        )
+        _data(run)
+
+
+def start_button(place: st.delta_generator.DeltaGenerator, label: str = "Start", key: str = "start") -> None:
+    """Draw a button that starts a run with the values of the controls."""
+    place.button(
+        label,
+        icon=":material/play_arrow:",
+        type="primary",
+        width="stretch",
+        key=key,
+        on_click=_start,
+        help="Trains a new network with these values in the background.",
+    )
+
+
+def _take_over_url() -> None:
+    """Set the controls to the hyperparameters in the URL, once per visit; complain of unusable ones."""
+    remembered = visit()
+    if remembered.url_read:
+        return
+    remembered.url_read = True
+    given = st.query_params
+    if "preset" in given:
+        try:
+            _fill(config_from({}, given["preset"]))
+        except ConfigError as error:
+            remembered.problems.append(str(error))
+    for name, hyperparameter in HYPERPARAMETERS.items():
+        if name in given:
+            try:
+                st.session_state[_key(name)] = hyperparameter.parse(given[name])
+            except ConfigError as error:
+                remembered.problems.append(str(error))
+
+
+def _fill(config: Config) -> None:
+    """Set all controls."""
+    for name, value in asdict(config).items():
+        st.session_state[_key(name)] = value
+
+
+def _values() -> dict[str, Value]:
+    """Return the values of the controls, defaults where they have not been drawn yet."""
+    return {name: st.session_state.get(_key(name), h.default) for name, h in HYPERPARAMETERS.items()}
+
+
+def _presets() -> None:
+    """Draw the choice of a preset; it shows `custom` once a control departs from every preset."""
+
+    def choose() -> None:
+        chosen = st.session_state[_PRESET_KEY]
+        if chosen in PRESETS:
+            kept = {name: _values()[name] for name in ("seed", "iterations", "dataset")}
+            _fill(config_from(kept, chosen))
+
+    current = preset_of(config_from(_values())) or _CUSTOM
+    st.session_state[_PRESET_KEY] = current
+    options = [*PRESETS, *([_CUSTOM] if current == _CUSTOM else [])]
+    help_text = "\n".join(f"- **{name}**: {text}" for name, text in PRESET_HELP.items())
+    st.selectbox("preset", options, key=_PRESET_KEY, on_change=choose, help=help_text)
+
+
+def _control(hyperparameter: Hyperparameter) -> None:
+    """Draw the control of one hyperparameter."""
+    h, key = hyperparameter, _key(hyperparameter.name)
+    st.session_state.setdefault(key, h.default)
+    label = f"{h.label} ({h.unit})" if h.unit else h.label
+    help_text = f"{h.help} From {h.minimum:,g} to {h.maximum:,g}." if not h.choices else h.help
+    if h.choices:
+        st.selectbox(
+            label,
+            list(h.choices),
+            key=key,
+            format_func=h.choices.__getitem__,
+            help=help_text,
+            persist_state="session",
+        )
+    elif h.kind is float and h.scale == "log":
+        st.select_slider(
+            label,
+            _logarithmic_steps(h, st.session_state[key]),
+            key=key,
+            format_func="{:g}".format,
+            help=help_text,
+            persist_state="session",
+        )
+    elif h.kind is float:
+        st.slider(label, h.minimum, h.maximum, step=h.step, key=key, help=help_text, persist_state="session")
+    else:
+        st.number_input(
+            label,
+            int(h.minimum or 0),
+            int(h.maximum or 0),
+            step=int(h.step or 1),
+            key=key,
+            help=help_text,
+            persist_state="session",
+        )
+
+
+def _logarithmic_steps(hyperparameter: Hyperparameter, value: float) -> list[float]:
+    """Return 1, 2 and 5 times the powers of ten within the bounds, and the value that is set now."""
+    steps = {float(f"{digit}e{power}") for power in range(-12, 13) for digit in (1, 2, 5)}
+    lowest, highest = hyperparameter.minimum or 0.0, hyperparameter.maximum or 0.0
+    return sorted({step for step in steps if lowest <= step <= highest} | {value})
+
+
+def _start() -> None:
+    """Queue a run with the values of the controls and wake a worker."""
+    remembered = visit()
+    try:
+        config = config_from(_values())
+    except ConfigError as error:
+        remembered.problems.append(str(error))
+        return
+    shared = services()
+    remembered.run_id = shared.store.create_run(config).id
+    shared.launcher.wake()
+
+
+def _stop(run_id: str) -> None:
+    """Ask the run on show to stop."""
+    services().store.request_stop(run_id)
+
+
+def _data(run: Run | None) -> None:
+    """Say which data is in use, or would be."""
+    if run is not None and run.data:
+        text = run.data
+    elif st.session_state.get(_key("dataset")) == "digits":
+        text = "scikit-learn's bundled digits, 1,797 digits"
+    else:
+        text = datasets.availability()
+    st.caption(f"Data: {plain(text)}")
+    if run is not None and run.data_note:
+        st.warning(plain(run.data_note), icon=":material/wifi_off:")

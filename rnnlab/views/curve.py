@@ -1,0 +1,47 @@
+"""The live plot: accuracy of every 20th step."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from rnnlab.figures import curve_lines, draw_curve
+from rnnlab.runs import Run
+from rnnlab.views.plot import plot
+from rnnlab.views.services import services
+from rnnlab.views.status import LIVE_INTERVAL
+
+
+def region(run: Run) -> None:
+    """Draw the curve of a run, growing while it trains."""
+    st.fragment(_curve, run_every=LIVE_INTERVAL if run.state.is_active else None)(run.id)
+
+
+def _curve(run_id: str) -> None:
+    """Draw the switches and the curve as it is now."""
+    shared = services()
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        window = st.slider(
+            "smoothing (readings)",
+            1,
+            50,
+            5,
+            key="smoothing",
+            width=200,
+            persist_state="session",
+        )
+        with_loss = st.toggle("loss", key="with_loss", persist_state="session")
+        close_up = st.toggle(
+            "90 to 100 %",
+            key="close_up",
+            persist_state="session",
+            help="Stretches the top of the accuracy axis.",
+        )
+    curve = shared.curves.curve(run_id)
+    lines = curve_lines(curve, shared.store.tests(run_id), window)
+    last = f"{lines.smoothed.y[-1]:.1%} at step {curve.steps[-1]:,}" if len(curve.steps) else "no point yet"
+    figure = draw_curve(lines, run_id, with_loss=with_loss, close_up=close_up)
+    plot(
+        figure,
+        key="curve",
+        description=f"Training curve of {run_id}: accuracy of each batch, smoothed {last}.",
+    )

@@ -1,0 +1,104 @@
+"""The drawing region: draw a digit and watch the belief form row by row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from streamlit_drawable_canvas import st_canvas
+
+from rnnlab.reader import WeightsError, decided_at
+from rnnlab.runs import Run
+from rnnlab.views.belief_panel import belief_panel
+from rnnlab.views.services import newest_reader, services
+from rnnlab.views.session import visit
+from rnnlab.views.status import LIVE_INTERVAL
+
+CANVAS_SIDE = 280
+"""Height and width of the canvas, in pixels: ten for each of the network's."""
+
+
+def region(run: Run | None) -> None:
+    """Draw canvas, belief map and their controls.
+
+    Args:
+        run: The run whose network reads the drawing, or `None` before there is any.
+    """
+    st.fragment(_drawing)(run)
+
+
+def _drawing(run: Run | None) -> None:
+    """Draw the whole region; a stroke reruns this and nothing else."""
+    drawing = visit().drawing
+    tools = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+    width = tools.slider("pen width (pixels)", 8, 40, 20, key="pen_width", width=150, persist_state="session")
+    with st.container(key="drawing"):
+        panel = st.container()
+        canvas = st_canvas(
+            stroke_width=width,
+            stroke_color="#FFFFFF",
+            background_color="#000000",
+            width=CANVAS_SIDE,
+            height=CANVAS_SIDE,
+            initial_drawing=drawing.mounted,
+            return_image_data=True,
+            key="canvas",
+        )
+        drawing.take_in(canvas.image_bytes, (canvas.json_data or {}).get("objects", []))
+        live = run is not None and run.state.is_active
+        with panel:
+            st.fragment(_belief, run_every=LIVE_INTERVAL if live else None)(run)
+    blank = not drawing.strokes
+    tools.button("Undo", icon=":material/undo:", on_click=_undo, disabled=blank, key="undo")
+    tools.button("Clear", icon=":material/delete:", on_click=_clear, disabled=blank, key="clear")
+
+
+def _undo() -> None:
+    """Take the last stroke away."""
+    drawing = visit().drawing
+    drawing.show(drawing.strokes[:-1])
+
+
+def _clear() -> None:
+    """Take all strokes away."""
+    visit().drawing.show([])
+
+
+def _belief(run: Run | None) -> None:
+    """Draw what the newest weights make of the drawing."""
+    drawing = visit().drawing
+    prepared = drawing.prepared
+    shown: dict[str, Any] = {"hint": drawing.problem or "Draw a digit from 0 to 9.", "note": ""}
+    if prepared is not None:
+        shown |= {
+            "picture": prepared.picture.ravel().tolist(),
+            "top": prepared.top,
+            "row_height": prepared.row_height,
+            "hint": "No network yet: start a run, and it reads your digit.",
+        }
+    try:
+        newest = newest_reader(services().store, run.id) if run else None
+    except WeightsError as error:
+        newest, shown["hint"] = None, str(error)
+    if run is not None and prepared is not None and newest is None and run.state.is_active:
+        shown["hint"] = "The network is getting ready to read."
+    if newest is not None and prepared is not None:
+        reader, step = newest
+        beliefs = reader.read(prepared.picture[None]).beliefs[0]
+        shown |= {
+            "beliefs": np.round(beliefs.astype(np.float64), 4).tolist(),
+            "decided_at": decided_at(beliefs),
+            "note": _note(run, step),
+        }
+    belief_panel(shown, key="belief")
+
+
+def _note(run: Run | None, step: int) -> str:
+    """Say which weights read, and what their belief on the way is worth."""
+    if run is not None and run.config.row_loss_mix == 0:
+        return (
+            f"Read with the weights of step {step:,}. This network was trained on its last row only: "
+            "what it believes before row 28 means little."
+        )
+    return f"Read with the weights of step {step:,}."

@@ -1,0 +1,65 @@
+"""The Lab page: status, curve and drawing on one screen."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from rnnlab.runs import Run
+from rnnlab.store import StoreError
+from rnnlab.views import controls, curve, drawing, status
+from rnnlab.views.services import services
+from rnnlab.views.session import visit
+from rnnlab.views.text import plain
+
+
+def as_page() -> st.Page:
+    """Return the page as the navigation knows it; it is the first one."""
+    return st.Page(page, title="Lab", icon=":material/science:", default=True)
+
+
+def page() -> None:
+    """Draw the page."""
+    services().launcher.reap()
+    run = _run_on_show()
+    with st.sidebar:
+        controls.region(run)
+    for problem in visit().problems:
+        st.warning(plain(problem), icon=":material/warning:")
+    visit().problems.clear()
+    status.region(run)
+    with st.container(key="lab_columns"):
+        right, left = st.columns(2, gap="large")
+    with right:
+        drawing.region(run)
+    with left:
+        if run is None:
+            _welcome()
+        else:
+            curve.region(run)
+
+
+def _run_on_show() -> Run | None:
+    """Return the run that the visitor chose, the URL names, or that is current; name it in the URL."""
+    store, remembered = services().store, visit()
+    named = st.query_params.get("run")
+    if remembered.run_id is None and named is not None:
+        try:
+            remembered.run_id = store.find(named).id
+        except StoreError as error:
+            remembered.problems.append(str(error))
+    run = store.run(remembered.run_id) if remembered.run_id else store.current_run()
+    if run is not None:
+        remembered.run_id = run.id
+        st.query_params["run"] = run.id
+    return run
+
+
+def _welcome() -> None:
+    """Say what there is to do before any run exists."""
+    with st.container(border=True):
+        st.subheader("No network has been trained yet")
+        st.markdown(
+            "Start one: it learns to read handwritten digits **one row of pixels after the other**. "
+            "Here you will see how often it is right, and beside it what it makes of the digit you draw."
+        )
+        controls.start_button(st.container(), "Start the first run", key="start_first")

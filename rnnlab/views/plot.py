@@ -1,0 +1,55 @@
+"""A Plotly figure that is updated in place: no flicker, and zoom and pan are kept.
+
+`st.plotly_chart` makes a new chart for every new figure, which a growing curve cannot have. This
+component hands the figure to Plotly's own `Plotly.react` instead, with the JavaScript that comes with the
+installed `plotly` package, so nothing is fetched from elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import plotly
+import plotly.graph_objects as go
+import streamlit as st
+import streamlit.components.v1
+
+_HERE = Path(__file__).parent
+
+# Declared for its one purpose: Streamlit then serves Plotly's JavaScript under /component/<name>/.
+_served = streamlit.components.v1.declare_component(
+    "plotly_javascript", path=Path(plotly.__file__).parent / "package_data"
+)
+
+_component = st.components.v2.component(
+    "rnnlab_plot",
+    html='<div class="rnnlab-plot"></div>',
+    js=(_HERE / "plot.js").read_text(encoding="utf-8"),
+    isolate_styles=False,  # Plotly puts its style sheet into the document, which a shadow root would keep out
+)
+
+
+def plot(figure: go.Figure, *, key: str, description: str) -> None:
+    """Draw a figure, or bring the one drawn under the same key up to date.
+
+    Args:
+        figure: The figure; its `uirevision` says whether zoom and pan are kept.
+        key: Of the component.
+        description: What the figure shows, for people who cannot see it.
+    """
+    _component(
+        data={
+            "figure": json.loads(figure.to_json()),
+            "source": f"{_base_path()}/component/{_served.name}/plotly.min.js?v={plotly.__version__}",
+            "description": description,
+        },
+        key=key,
+        height=int(figure.layout.height),
+    )
+
+
+def _base_path() -> str:
+    """Return the path under which the dashboard is served, without a slash at its end."""
+    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    return f"/{base}" if base else ""

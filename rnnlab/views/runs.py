@@ -1,0 +1,92 @@
+"""The Runs page: the history, newest first."""
+
+from __future__ import annotations
+
+import datetime
+
+import streamlit as st
+
+from rnnlab.config import HYPERPARAMETERS
+from rnnlab.runs import Run
+from rnnlab.views import lab
+from rnnlab.views.services import services
+from rnnlab.views.session import visit
+from rnnlab.views.text import STATE_BADGES, duration, percent, plain
+
+_REFRESH_INTERVAL = 2.0
+"""Seconds between two updates of the table."""
+
+_LOG_LINES = 200
+"""Lines of a log that are shown: the end of it, where the reason is."""
+
+
+def page() -> None:
+    """Draw the page."""
+    services().launcher.reap()
+    st.title("Runs")
+    st.caption("Every training run on this machine, newest first. Choose one to open it in the Lab.")
+    st.fragment(_history, run_every=_REFRESH_INTERVAL)()
+
+
+def _history() -> None:
+    """Draw the table and what can be done with the run chosen in it."""
+    runs = services().store.runs()
+    if not runs:
+        st.info("There is no run yet. Start one in the Lab.", icon=":material/science:")
+        if st.button("To the Lab", type="primary"):
+            st.switch_page(lab.as_page())
+        return
+    table = st.dataframe(
+        [_row(run) for run in runs],
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        key="run_table",
+        column_config={"test accuracy": st.column_config.NumberColumn(format="%.2f %%")},
+    )
+    chosen = [runs[index] for index in table.selection.rows if index < len(runs)]
+    if chosen:
+        _chosen(chosen[0])
+    else:
+        st.caption("Click the box at the left of a row to choose that run.")
+
+
+def _row(run: Run) -> dict[str, object]:
+    """Return a run as one row of the table."""
+    created = datetime.datetime.fromtimestamp(run.created).astimezone()
+    return {
+        "run": run.id,
+        "state": STATE_BADGES[run.state][0],
+        "test accuracy": None if run.test_accuracy is None else run.test_accuracy * 100,
+        "steps done": run.step,
+        "training time": duration(run.seconds),
+        **{h.label: getattr(run.config, name) for name, h in HYPERPARAMETERS.items()},
+        "data used": run.data,
+        "started": f"{created:%Y-%m-%d %H:%M}",
+    }
+
+
+def _chosen(run: Run) -> None:
+    """Draw what can be done with a run."""
+    word, icon, colour = STATE_BADGES[run.state]
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{plain(run.id)}**", width="content")
+            st.badge(word, icon=icon, color=colour)
+            st.markdown(f"test accuracy {percent(run.test_accuracy, 2)}", width="content")
+        if run.message:
+            st.markdown(plain(run.message))
+        if st.button("Open in the Lab", icon=":material/science:", type="primary"):
+            visit().run_id = run.id
+            st.switch_page(lab.as_page())
+        with st.expander("Log", icon=":material/description:"):
+            st.code(_log_of(run), language=None)
+
+
+def _log_of(run: Run) -> str:
+    """Return the end of a run's log."""
+    try:
+        text = services().store.log_path(run.id).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return "This run has no log yet."
+    return "\n".join(text.splitlines()[-_LOG_LINES:]) or "The log is empty."

@@ -1,0 +1,58 @@
+"""What all visitors of one dashboard process share: the store, the launcher, the curves, the readers."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from rnnlab.curves import CurveCache
+from rnnlab.launcher import Launcher, LocalLauncher
+from rnnlab.reader import Reader, Weights
+from rnnlab.store import Store, StoreError, default_home
+
+
+@dataclass(frozen=True)
+class Services:
+    """One home folder and everything that works on it."""
+
+    store: Store
+    launcher: Launcher
+    curves: CurveCache
+
+
+@functools.cache
+def _services_of(home: Path) -> Services:
+    store = Store(home)
+    return Services(store, LocalLauncher(store), CurveCache(store))
+
+
+def services() -> Services:
+    """Return the services of this process; where the store cannot be opened, say so and end the page."""
+    try:
+        return _services_of(default_home())
+    except StoreError as error:
+        st.error(str(error), icon=":material/folder_off:")
+        st.stop()
+
+
+@functools.lru_cache(maxsize=8)
+def _reader_of(path: Path, _modified: int, _size: int) -> tuple[Reader, int]:
+    weights, step = Weights.load(path)
+    return Reader(weights), step
+
+
+def newest_reader(store: Store, run_id: str) -> tuple[Reader, int] | None:
+    """Return a reader with the newest weights of a run and their step, or `None` where there are none yet.
+
+    Raises:
+        WeightsError: The weights file is damaged.
+    """
+    path = store.weights_path(run_id)
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return _reader_of(path, status.st_mtime_ns, status.st_size)

@@ -1,0 +1,91 @@
+"""What the page remembers of one visitor, in one typed place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import streamlit as st
+
+from rnnlab.drawing import DrawingError, Prepared, pixels_of_png, prepare
+
+_KEY = "rnnlab_visit"
+
+
+@dataclass
+class Drawing:
+    """A visitor's drawing, kept while the page changes around it.
+
+    Attributes:
+        strokes: The strokes as the canvas describes them (Fabric.js objects).
+        mounted: What the canvas was last told to show; telling it something else replaces its drawing.
+        revision: Counts what it was told, so that telling it the same again still counts as something else.
+        seen: The last picture (PNG) that the canvas sent.
+        prepared: The drawing as the network sees it, or `None` for a blank canvas.
+        problem: Why the picture cannot be read; empty where it can.
+    """
+
+    strokes: list[dict[str, Any]] = field(default_factory=list)
+    mounted: dict[str, Any] = field(default_factory=lambda: {"objects": []})
+    revision: int = 0
+    seen: bytes | None = None
+    prepared: Prepared | None = None
+    problem: str = ""
+
+    def take_in(self, picture: bytes | None, strokes: list[dict[str, Any]]) -> None:
+        """Take what the canvas sent, unless it is what it had sent before.
+
+        Args:
+            picture: The canvas as a PNG, or `None` before it has sent any.
+            strokes: Its strokes.
+        """
+        if picture is None or picture == self.seen:
+            return
+        self.seen, self.strokes = picture, strokes
+        try:
+            self.prepared, self.problem = prepare(pixels_of_png(picture)), ""
+        except DrawingError as error:
+            self.prepared, self.problem = None, str(error)
+
+    def show(self, strokes: list[dict[str, Any]]) -> None:
+        """Have the canvas show these strokes."""
+        self.strokes = strokes
+        self.revision += 1
+        self.mounted = {"objects": strokes, "revision": self.revision}
+        if not strokes:
+            self.prepared, self.problem = None, ""
+
+
+@dataclass
+class Visit:
+    """One visitor's session.
+
+    Attributes:
+        page: The page that was shown last, as its path.
+        run_id: The run on show, or `None` to follow whatever is current.
+        drawing: The visitor's drawing.
+        url_read: Whether the hyperparameters in the URL have been taken over.
+        problems: Sentences about values that could not be used, to be shown.
+    """
+
+    page: str | None = None
+    run_id: str | None = None
+    drawing: Drawing = field(default_factory=Drawing)
+    url_read: bool = False
+    problems: list[str] = field(default_factory=list)
+
+
+def visit() -> Visit:
+    """Return what is remembered of this visitor."""
+    if _KEY not in st.session_state:
+        st.session_state[_KEY] = Visit()
+    remembered: Visit = st.session_state[_KEY]
+    return remembered
+
+
+def enter_page(path: str) -> None:
+    """Note which page is shown; on a change of page the canvas is made anew and gets its drawing back."""
+    remembered = visit()
+    if path != remembered.page:
+        remembered.page = path
+        remembered.drawing.show(remembered.drawing.strokes)

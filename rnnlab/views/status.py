@@ -1,0 +1,114 @@
+"""The line above everything else: what is happening right now."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from rnnlab.runs import Run, RunState
+from rnnlab.store import StoreError
+from rnnlab.views.services import Services, services
+from rnnlab.views.session import visit
+from rnnlab.views.text import STATE_BADGES, duration, percent, plain
+
+LIVE_INTERVAL = 1.0
+"""Seconds between two updates of what a training run shows."""
+
+IDLE_INTERVAL = 3.0
+"""Seconds between two looks for a run that someone else has started."""
+
+_RECENT = 5
+"""Readings whose mean is shown as the batch accuracy: a single batch jumps too much to read."""
+
+
+def region(run: Run | None) -> None:
+    """Draw the status of a run and keep it up to date.
+
+    Args:
+        run: The run on show, or `None` before there is any.
+    """
+    interval = LIVE_INTERVAL if run is not None and run.state.is_active else IDLE_INTERVAL
+    st.fragment(_status, run_every=interval)(run)
+
+
+def _status(drawn: Run | None) -> None:
+    """Draw the newest state of the run; redraw the whole page where more than that has changed."""
+    shared = services()
+    shared.launcher.reap()
+    run = _newest(shared, drawn)
+    if _page_is_outdated(drawn, run):
+        st.rerun()
+    if run is None:
+        return
+    line = st.container(horizontal=True, vertical_alignment="center", gap="medium", key="status")
+    with line.container(key="status_words"):
+        _words(shared, run)
+    curve = shared.curves.curve(run.id)
+    recent = float(curve.accuracy[-_RECENT:].mean()) if len(curve.accuracy) else None
+    line.metric(
+        "batch accuracy",
+        percent(recent),
+        width="content",
+        help=f"Share of the last {_RECENT} reported batches read correctly.",
+    )
+    line.metric(
+        "test accuracy",
+        percent(run.test_accuracy),
+        width="content",
+        help="Share of all test images read correctly: digits that the network never learns from.",
+    )
+
+
+def _newest(shared: Services, drawn: Run | None) -> Run | None:
+    """Return the run as the store knows it now."""
+    if drawn is None:
+        return shared.store.current_run()
+    try:
+        return shared.store.run(drawn.id)
+    except StoreError:
+        return None
+
+
+def _page_is_outdated(drawn: Run | None, run: Run | None) -> bool:
+    """Return whether the rest of the page was drawn for another run or another state of it."""
+    if drawn is None or run is None:
+        return drawn is not run
+    shown = (drawn.id, drawn.state.is_active, drawn.stop_requested, drawn.data)
+    return shown != (run.id, run.state.is_active, run.stop_requested, run.data)
+
+
+def _words(shared: Services, run: Run) -> None:
+    """Draw name, state, progress and speed."""
+    word, icon, colour = STATE_BADGES[run.state]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{plain(run.id)}**", width="content")
+        st.badge(word, icon=icon, color=colour)
+        if run.stop_requested and run.state.is_active:
+            st.badge("stopping", icon=":material/stop:", color="gray")
+        current = shared.store.current_run()
+        if current is not None and current.id != run.id and current.state.is_active:
+            st.button(
+                f"Watch {current.id} live", icon=":material/visibility:", on_click=_watch, args=(current.id,)
+            )
+    st.progress(min(1.0, run.step / run.config.iterations), text=_progress_text(shared, run))
+    if run.state.is_ended and run.message:
+        problem = run.state in (RunState.FAILED, RunState.DIVERGED, RunState.INTERRUPTED)
+        (st.error if problem else st.info)(plain(run.message))
+
+
+def _watch(run_id: str) -> None:
+    """Show another run."""
+    visit().run_id = run_id
+
+
+def _progress_text(shared: Services, run: Run) -> str:
+    """Return step, speed and time left in words."""
+    steps = f"step {run.step:,} of {run.config.iterations:,}"
+    speed = shared.curves.curve(run.id).steps_per_second()
+    if run.state is RunState.QUEUED:
+        return f"{steps}, waiting for its turn"
+    if run.state is RunState.PREPARING or (run.message and run.state.is_active):
+        return f"{steps}, {plain(run.message)[:1].lower()}{plain(run.message)[1:]} …"
+    if run.state is RunState.TRAINING and speed:
+        left = duration((run.config.iterations - run.step) / speed)
+        return f"{steps}, {speed:,.0f} steps/s, {left} left"
+    return f"{steps}, {duration(run.seconds)} of training"
