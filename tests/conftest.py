@@ -1,0 +1,69 @@
+"""What several test files need: homes, data, digits drawn with a pen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from rnnlab.datasets import Dataset, bundled_digits
+from rnnlab.reader import Weights
+from rnnlab.store import Store
+from tests.pens import draw_digit
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give every test a home of its own, so that none touches the runs of the person who runs it."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("RNNLAB_HOME", str(home))
+    monkeypatch.setenv("RNNLAB_WORKER_IDLE_SECONDS", "0")
+    return home
+
+
+@pytest.fixture
+def store(own_home: Path) -> Iterator[Store]:
+    with Store(own_home) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def digits() -> Dataset:
+    return bundled_digits()
+
+
+@pytest.fixture
+def mnist_folder() -> Path:
+    """Return the folder of MNIST's files; skip where there is none."""
+    folder = os.environ.get("RNNLAB_MNIST_DIR")
+    if not folder:
+        pytest.skip("RNNLAB_MNIST_DIR names no folder with MNIST")
+    return Path(folder)
+
+
+@pytest.fixture
+def seven() -> NDArray[np.uint8]:
+    """Return a canvas with a drawn 7, RGBA, 280 x 280."""
+    return draw_digit("7")
+
+
+def random_weights(neurons: int = 16, seed: int = 0, scale: float = 0.5) -> Weights:
+    """Return weights as a network could have them."""
+    generator = np.random.default_rng(seed)
+
+    def normal(*shape: int) -> NDArray[np.float32]:
+        return (generator.normal(size=shape) * scale).astype(np.float32)
+
+    return Weights(
+        input_kernel=normal(28, neurons),
+        input_bias=normal(neurons),
+        lstm_kernel=normal(neurons, 4 * neurons),
+        lstm_recurrent_kernel=normal(neurons, 4 * neurons),
+        lstm_bias=normal(4 * neurons),
+        output_kernel=normal(neurons, 10),
+        output_bias=normal(10),
+    )

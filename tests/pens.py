@@ -1,0 +1,55 @@
+"""Digits as a pen would draw them: paths on a square from 0 to 1, y downwards."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+Path = list[tuple[float, float]]
+
+STROKES: Final[dict[str, list[Path]]] = {
+    "0": [
+        [
+            (0.5, 0.1),
+            (0.3, 0.2),
+            (0.22, 0.5),
+            (0.3, 0.8),
+            (0.5, 0.9),
+            (0.7, 0.8),
+            (0.78, 0.5),
+            (0.7, 0.2),
+            (0.5, 0.1),
+        ]
+    ],
+    "1": [[(0.5, 0.1), (0.5, 0.9)]],
+    "3": [
+        [(0.25, 0.15), (0.5, 0.08), (0.72, 0.22), (0.66, 0.4), (0.45, 0.48)],
+        [(0.45, 0.48), (0.72, 0.6), (0.75, 0.78), (0.5, 0.92), (0.24, 0.84)],
+    ],
+    "7": [[(0.2, 0.12), (0.8, 0.12)], [(0.8, 0.12), (0.55, 0.5), (0.42, 0.92)]],
+}
+
+
+def draw_digit(
+    digit: str, *, pen: int = 20, side: int = 280, scale: float = 1.0, shift: tuple[float, float] = (0.0, 0.0)
+) -> NDArray[np.uint8]:
+    """Return a canvas, RGBA, with a digit in white on black.
+
+    Args:
+        digit: A key of `STROKES`.
+        pen: Width of the pen in pixels.
+        side: Height and width of the canvas in pixels.
+        scale: Size of the digit, 1 fills the canvas.
+        shift: Where its upper left corner goes, as a share of the canvas.
+    """
+    image = Image.new("RGBA", (side, side), "black")
+    brush = ImageDraw.Draw(image)
+    for stroke in STROKES[digit]:
+        points = [((x * scale + shift[0]) * side, (y * scale + shift[1]) * side) for x, y in stroke]
+        brush.line(points, fill="white", width=pen, joint="curve")
+        for x, y in points:
+            brush.ellipse((x - pen / 2, y - pen / 2, x + pen / 2, y + pen / 2), fill="white")
+    return np.asarray(image)

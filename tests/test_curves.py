@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rnnlab.config import Config
+from rnnlab.curves import EMPTY_CURVE, MOST_DRAWN, CurveCache, smoothed, thinned
+from rnnlab.figures import curve_lines, draw_curve
+from rnnlab.runs import AccuracyPoint, TestPoint
+from rnnlab.store import Store
+
+
+def fill(store: Store, points: int) -> str:
+    run = store.create_run(Config(iterations=200_000))
+    store.claim()
+    for index in range(points):
+        store.add_point(run.id, AccuracyPoint(index * 20, (index % 7) / 7, 1.0, index * 0.5))
+    return run.id
+
+
+def test_a_smoothed_value_is_the_mean_of_the_last_readings() -> None:
+    values = np.array([1.0, 2, 3, 4, 10])
+    np.testing.assert_allclose(smoothed(values, 3), [1, 1.5, 2, 3, 17 / 3])
+    np.testing.assert_allclose(smoothed(values, 1), values)
+    np.testing.assert_allclose(smoothed(values, 50), [1, 1.5, 2, 2.5, 4])
+    assert smoothed(np.empty(0), 5).shape == (0,)
+
+
+def test_smoothing_leaves_the_readings_as_they_were() -> None:
+    values = np.arange(10.0)
+    smoothed(values, 3)
+    np.testing.assert_array_equal(values, np.arange(10.0))
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, MOST_DRAWN, MOST_DRAWN + 1, 1201, 10_000])
+def test_a_thinned_line_is_bounded_and_keeps_its_ends(count: int) -> None:
+    kept = thinned(np.random.default_rng(0).random(count))
+    assert len(kept) <= MOST_DRAWN + 4
+    assert (np.diff(kept) > 0).all()
+    if count:
+        assert (kept[0], kept[-1]) == (0, count - 1)
+
+
+def test_a_thinned_line_keeps_its_peaks_and_dips() -> None:
+    values = np.full(10_000, 0.5)
+    values[[1234, 7777]] = 0.0, 1.0
+    assert {1234, 7777} <= set(thinned(values).tolist())
+
+
+def test_what_was_drawn_stays_drawn_while_a_line_grows() -> None:
+    values = np.random.default_rng(1).random(2_000)
+    earlier, later = thinned(values[:1_500]), thinned(values[:1_600])
+    assert set(earlier[earlier < 1_472].tolist()) <= set(later.tolist())
+
+
+def test_new_points_are_added_to_a_cached_curve_and_none_is_doubled(store: Store) -> None:
+    cache = CurveCache(store)
+    run_id = fill(store, 5)
+    assert cache.curve(run_id).steps.tolist() == [0, 20, 40, 60, 80]
+    assert cache.curve(run_id).steps.tolist() == [0, 20, 40, 60, 80]
+    store.add_point(run_id, AccuracyPoint(100, 0.5, 1.0, 3.5))
+    assert cache.curve(run_id).steps.tolist() == [0, 20, 40, 60, 80, 100]
+
+
+def test_speed_is_steps_by_training_time(store: Store) -> None:
+    cache = CurveCache(store)
+    assert cache.curve(fill(store, 1)).steps_per_second() is None
+    assert cache.curve(fill(store, 50)).steps_per_second() == pytest.approx(40)
+
+
+def test_the_drawn_lines_are_what_the_points_say(store: Store) -> None:
+    curve = CurveCache(store).curve(fill(store, 10))
+    lines = curve_lines(curve, [TestPoint(100, 0.9)], window=2)
+    np.testing.assert_allclose(lines.batch.y, curve.accuracy, atol=1e-4)
+    assert lines.smoothed.y[1] == pytest.approx(1 / 14, abs=1e-4)
+    assert (lines.test.x.tolist(), lines.test.y.tolist()) == ([100], [0.9])
+
+
+def test_an_update_at_10_000_points_is_under_60_kilobytes(store: Store) -> None:
+    points = 10_000
+    generator = np.random.default_rng(0)
+    curve = (
+        CurveCache(store)
+        .curve(fill(store, 1))
+        .extended(
+            [
+                AccuracyPoint(20 * i, float(a), 0.1, 0.5 * i)
+                for i, a in enumerate(generator.random(points), start=1)
+            ]
+        )
+    )
+    tests = [TestPoint(1000 * i, 0.98) for i in range(200)]
+    figure = draw_curve(curve_lines(curve, tests, 5), "some-run", with_loss=True, close_up=False)
+    assert len(figure.to_json()) < 60_000
+
+
+def test_zoom_is_kept_while_the_run_stays_the_same(store: Store) -> None:
+    cache, run_id = CurveCache(store), fill(store, 3)
+
+    def revision(name: str) -> str:
+        lines = curve_lines(cache.curve(run_id), [], 5)
+        return str(draw_curve(lines, name, with_loss=False, close_up=False).layout.uirevision)
+
+    before = revision(run_id)
+    store.add_point(run_id, AccuracyPoint(60, 0.5, 1.0, 3.5))
+    assert revision(run_id) == before
+    assert revision("another-run") != before
+
+
+def test_the_loss_has_a_panel_of_its_own() -> None:
+    lines = curve_lines(EMPTY_CURVE, [], 5)
+    plain = draw_curve(lines, "r", with_loss=False, close_up=False)
+    both = draw_curve(lines, "r", with_loss=True, close_up=False)
+    assert [trace.name for trace in plain.data] == ["each batch", "mean of 5 readings", "test set"]
+    assert both.data[-1].name == "loss, mean of 5 readings"
+    assert both.data[-1].yaxis != both.data[0].yaxis

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import gzip
+import shutil
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnnlab import datasets
+from rnnlab.datasets import MNIST_FILES, DatasetError, load
+
+SHORT = {
+    "train_images": ("train-images-idx3-ubyte", (30, 28, 28)),
+    "train_labels": ("train-labels-idx1-ubyte", (30,)),
+    "test_images": ("t10k-images-idx3-ubyte", (20, 28, 28)),
+    "test_labels": ("t10k-labels-idx1-ubyte", (20,)),
+}
+
+
+@pytest.fixture
+def small_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder with files of MNIST's form but few digits."""
+    monkeypatch.setattr(datasets, "MNIST_FILES", SHORT)
+    folder = tmp_path / "mnist"
+    folder.mkdir()
+    for name, (stem, shape) in SHORT.items():
+        values = np.arange(np.prod(shape)) % (10 if "labels" in name else 256)
+        header = bytes([0, 0, 8, len(shape)]) + b"".join(n.to_bytes(4, "big") for n in shape)
+        (folder / f"{stem}.gz").write_bytes(gzip.compress(header + values.astype(np.uint8).tobytes()))
+    monkeypatch.setenv("RNNLAB_MNIST_DIR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def keras_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give Keras an empty cache, and no folder of one's own."""
+    monkeypatch.delenv("RNNLAB_MNIST_DIR", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    return tmp_path / "keras"
+
+
+@pytest.mark.usefixtures("mnist_folder")
+def test_mnist_is_whole_and_small_in_memory() -> None:
+    data = load("mnist")
+    assert data.train_images.shape == (60_000, 28, 28)
+    assert data.train_images.dtype == data.train_labels.dtype == np.uint8
+    assert np.bincount(data.test_labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert data.note == ""
+
+
+def test_files_that_are_not_packed_are_read_too(small_mnist: Path) -> None:
+    packed = load("mnist")
+    for path in small_mnist.glob("*.gz"):
+        path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
+        path.unlink()
+    np.testing.assert_array_equal(load("mnist").train_images, packed.train_images)
+
+
+@pytest.mark.parametrize("name", list(MNIST_FILES))
+def test_a_missing_file_is_named(small_mnist: Path, name: str) -> None:
+    path = small_mnist / f"{MNIST_FILES[name][0]}.gz"
+    path.unlink()
+    with pytest.raises(DatasetError, match=f"{path.name} is missing"):
+        load("mnist")
+
+
+@pytest.mark.parametrize("name", list(MNIST_FILES))
+@pytest.mark.parametrize("damage", ["cut", "empty", "flipped", "swapped", "short"])
+def test_a_damaged_file_is_named_and_nothing_of_it_is_used(small_mnist: Path, name: str, damage: str) -> None:
+    path = small_mnist / f"{MNIST_FILES[name][0]}.gz"
+    content = path.read_bytes()
+    if damage == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    elif damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "flipped":
+        path.write_bytes(content[:-20] + bytes(byte ^ 255 for byte in content[-20:]))
+    elif damage == "swapped":
+        other = "test_labels" if name != "test_labels" else "train_labels"
+        shutil.copy(small_mnist / f"{MNIST_FILES[other][0]}.gz", path)
+    else:
+        path.write_bytes(gzip.compress(gzip.decompress(content)[:-1]))
+    with pytest.raises(DatasetError) as caught:
+        load("mnist")
+    assert path.name in str(caught.value)
+    assert "delete the file" in str(caught.value)
+
+
+def test_labels_beyond_nine_are_refused(small_mnist: Path) -> None:
+    path = small_mnist / "t10k-labels-idx1-ubyte.gz"
+    content = bytearray(gzip.decompress(path.read_bytes()))
+    content[-1] = 10
+    path.write_bytes(gzip.compress(bytes(content)))
+    with pytest.raises(DatasetError, match="test labels"):
+        load("mnist")
+
+
+def test_keras_cache_is_used_where_there_is_one(small_mnist: Path, keras_home: Path) -> None:
+    from_folder = datasets._read_folder(small_mnist)
+    archive = keras_home / "datasets" / "mnist.npz"
+    archive.parent.mkdir(parents=True)
+    np.savez(
+        archive,
+        x_train=from_folder["train_images"],
+        y_train=from_folder["train_labels"],
+        x_test=from_folder["test_images"],
+        y_test=from_folder["test_labels"],
+    )
+    np.testing.assert_array_equal(load("mnist").test_images, from_folder["test_images"])
+    archive.write_bytes(archive.read_bytes()[:-200])
+    with pytest.raises(DatasetError, match=r"mnist\.npz is damaged"):
+        load("mnist")
+
+
+def test_without_internet_the_bundled_digits_are_used_and_it_is_said(
+    keras_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_network(*_: object, **__: object) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_network)
+    said: list[str] = []
+    data = load("mnist", said.append)
+    assert said[-1].startswith("Downloading MNIST")
+    assert data.description == "bundled digits, 1,797 digits"
+    assert "MNIST could not be downloaded" in data.note
+    assert "bundled with scikit-learn" in data.note
+    assert not list(keras_home.glob("datasets/*"))
+
+
+def test_a_download_that_is_not_mnist_is_thrown_away(
+    keras_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import keras
+
+    def fetch_something_else(name: str, **_: object) -> str:
+        path = keras_home / "datasets" / name
+        path.write_bytes(b"half a file")
+        return str(path)
+
+    monkeypatch.setattr(keras.utils, "get_file", fetch_something_else)
+    assert "arrived damaged" in load("mnist").note
+    assert not list(keras_home.glob("datasets/*"))
+
+
+def test_bundled_digits_have_mnists_form() -> None:
+    data = load("digits")
+    assert data.train_images.shape == (1437, 28, 28)
+    assert data.test_images.shape == (360, 28, 28)
+    assert data.train_images.dtype == np.uint8
+    assert set(data.test_labels) == set(range(10))
+    rows = [np.ptp(np.flatnonzero(image.any(axis=1))) + 1 for image in data.test_images]
+    columns = [np.ptp(np.flatnonzero(image.any(axis=0))) + 1 for image in data.test_images]
+    assert set(np.maximum(rows, columns).tolist()) == {20}

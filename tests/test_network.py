@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from rnnlab import network
+from rnnlab.config import Config, config_from
+from rnnlab.datasets import Dataset
+from rnnlab.network import Network
+from rnnlab.reader import Reader, Weights
+from tests.conftest import random_weights
+
+
+def test_the_notebooks_initial_weights_are_drawn_as_its_own_were() -> None:
+    weights = Weights(*network.build_model(128, "notebook", seed=0).get_weights())
+    for kernel in (weights.input_kernel, weights.output_kernel):
+        assert kernel.mean() == pytest.approx(0, abs=0.1)
+        assert kernel.std() == pytest.approx(1, abs=0.05)
+    for bias in (weights.input_bias, weights.output_bias):
+        np.testing.assert_allclose(bias, 0.1)
+    limit = 128**-0.5
+    for kernel in (weights.lstm_kernel, weights.lstm_recurrent_kernel):
+        assert 0.99 * limit < np.abs(kernel).max() <= limit
+        assert kernel.std() == pytest.approx(limit / 3**0.5, rel=0.02)
+
+
+@pytest.mark.parametrize("initializers", ["keras", "notebook"])
+def test_only_the_forget_gate_starts_with_a_bias_of_one(initializers: str) -> None:
+    bias = Weights(*network.build_model(16, initializers, seed=0).get_weights()).lstm_bias
+    np.testing.assert_array_equal(bias.reshape(4, 16), np.array([0, 1, 0, 0])[:, None] * np.ones((4, 16)))
+
+
+def test_the_seed_decides_the_initial_weights() -> None:
+    first, again, other = (network.build_model(8, "keras", seed=s).get_weights()[0] for s in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 0
+
+
+@pytest.mark.parametrize(("mix", "rows"), [(0.0, [27]), (1.0, list(range(28)))])
+def test_the_loss_is_keras_cross_entropy_of_the_rows_it_names(mix: float, rows: list[int]) -> None:
+    generator = np.random.default_rng(0)
+    logits = generator.normal(size=(6, 28, 10)).astype(np.float32)
+    labels = generator.integers(0, 10, 6).astype(np.int32)
+    entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    expected = np.mean([entropy(labels, logits[:, row]) for row in rows])
+    assert float(network.loss_of(tf.constant(logits), tf.constant(labels), mix)) == pytest.approx(
+        expected, 1e-5
+    )
+
+
+def test_the_mixed_loss_lies_between_its_two_parts() -> None:
+    logits = tf.constant(np.random.default_rng(0).normal(size=(6, 28, 10)).astype(np.float32))
+    labels = tf.constant(np.arange(6, dtype=np.int32))
+    last, all_rows, mixed = (float(network.loss_of(logits, labels, mix)) for mix in (0.0, 1.0, 0.25))
+    assert mixed == pytest.approx(0.75 * last + 0.25 * all_rows, 1e-5)
+
+
+@pytest.mark.parametrize("mix", [0.0, 0.5])
+def test_training_follows_plain_kerass_own_trajectory(digits: Dataset, mix: float) -> None:
+    config = config_from({"neurons": 16, "batch_size": 32, "row_loss_mix": mix, "seed": 4})
+    batches = np.random.default_rng(0).integers(0, 1000, (12, 32)).astype(np.int32)
+    ours = Network(config, digits.train_images, digits.train_labels)
+    loss, accuracy = ours.train(batches)
+
+    model = network.build_model(16, "keras", seed=4)
+    optimizer = keras.optimizers.Adam(config.learning_rate, epsilon=network.ADAM_EPSILON)
+    entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    for batch in batches:
+        images, labels = digits.train_images[batch] / np.float32(255), digits.train_labels[batch]
+        with tf.GradientTape() as tape:
+            logits = model(images, training=True)
+            every_row = sum(entropy(labels, logits[:, row]) for row in range(28)) / 28
+            expected = mix * every_row + (1 - mix) * entropy(labels, logits[:, -1])
+        optimizer.apply(tape.gradient(expected, model.trainable_variables), model.trainable_variables)
+    read = np.asarray(model(images))[:, -1].argmax(axis=1)
+    assert loss == pytest.approx(float(expected), rel=1e-4)
+    assert accuracy == pytest.approx((read == labels).mean(), abs=1e-6)
+    for mine, theirs in zip(ours.model.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-4)
+
+
+def test_the_reported_accuracy_is_that_of_the_batch_after_its_update(digits: Dataset) -> None:
+    ours = Network(Config(neurons=8, batch_size=64), digits.train_images, digits.train_labels)
+    batches = np.arange(64, dtype=np.int32)[None]
+    _, accuracy = ours.train(batches)
+    beliefs = Reader(ours.weights()).read(digits.train_images[:64]).beliefs
+    assert accuracy == pytest.approx((beliefs[:, -1].argmax(axis=1) == digits.train_labels[:64]).mean())
+
+
+def test_the_test_accuracy_counts_every_image_once(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = Network(Config(neurons=8), digits.train_images, digits.train_labels)
+    whole = ours.test_accuracy(digits.test_images, digits.test_labels)
+    monkeypatch.setattr(network, "EVALUATION_BATCH", 77)
+    assert ours.test_accuracy(digits.test_images, digits.test_labels) == whole
+
+
+def test_a_batch_larger_than_the_data_set_takes_the_whole_data_set(digits: Dataset) -> None:
+    ours = Network(Config(neurons=8, batch_size=1024), digits.train_images[:50], digits.train_labels[:50])
+    ours.train(np.arange(50, dtype=np.int32)[None])
+
+
+@pytest.mark.parametrize("every_row", [False, True])
+def test_an_exported_file_answers_as_the_reader_does(
+    digits: Dataset, tmp_path: Path, every_row: bool
+) -> None:
+    weights, path = random_weights(24), tmp_path / "network.keras"
+    network.export(weights, path, every_row=every_row)
+    answers = keras.models.load_model(path)(digits.test_images[:20] / np.float32(255)).numpy()
+    beliefs = Reader(weights).read(digits.test_images[:20]).beliefs
+    np.testing.assert_allclose(answers, beliefs if every_row else beliefs[:, -1], atol=1e-5)
+    assert [found.name for found in tmp_path.iterdir() if found.name != "home"] == ["network.keras"]

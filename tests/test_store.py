@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+import itertools
+import os
+import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from rnnlab.config import Config
+from rnnlab.runs import AccuracyPoint, RunState, TestPoint
+from rnnlab.snapshots import Snapshots
+from rnnlab.store import HEARTBEAT_GRACE, Store, StoreError, process_is_alive
+from tests.conftest import random_weights
+
+
+class Clock:
+    """A clock that goes on only when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_run_begins_queued_and_is_found_by_id_beginning_or_latest(store: Store) -> None:
+    first, second = store.create_run(Config()), store.create_run(Config(neurons=8))
+    assert first.state is RunState.QUEUED
+    assert store.find("latest") == second
+    assert store.find(first.id) == first
+    assert store.find(first.id[:-1]) == first
+    assert [run.id for run in store.runs()] == [second.id, first.id]
+
+
+@pytest.mark.parametrize("name", ["", "nope", "../..", "a' OR '1'='1", "x" * 10_000, "\x00"])
+def test_an_unknown_run_is_refused_in_one_short_sentence(store: Store, name: str) -> None:
+    store.create_run(Config())
+    with pytest.raises(StoreError) as caught:
+        store.find(name)
+    assert len(str(caught.value)) < 200
+
+
+def test_a_beginning_of_two_names_is_refused(store: Store) -> None:
+    names = [store.create_run(Config()).id for _ in range(30)]
+    letter = next(name[0] for name in names if sum(other[0] == name[0] for other in names) > 1)
+    with pytest.raises(StoreError, match="give more of the name"):
+        store.find(letter)
+
+
+def test_latest_of_nothing_is_refused(store: Store) -> None:
+    with pytest.raises(StoreError, match="no run yet"):
+        store.find("latest")
+    assert store.current_run() is None
+
+
+def test_a_run_that_trains_is_current_even_if_newer_ones_wait_or_have_ended(store: Store) -> None:
+    first = store.create_run(Config())
+    store.claim()
+    second = store.create_run(Config())
+    current = store.current_run()
+    assert current is not None
+    assert current.id == first.id
+    store.end_run(first.id, RunState.FINISHED)
+    current = store.current_run()
+    assert current is not None
+    assert current.id == second.id
+
+
+def test_reports_are_seen_by_another_opening_of_the_store(store: Store, own_home: Path) -> None:
+    run = store.create_run(Config())
+    store.claim()
+    store.add_point(run.id, AccuracyPoint(0, 0.1, 2.3, 0.0))
+    store.add_point(run.id, AccuracyPoint(20, 0.5, 1.3, 0.4))
+    store.add_test(run.id, TestPoint(20, 0.45))
+    with Store(own_home) as other:
+        seen = other.run(run.id)
+        assert (seen.state, seen.step, seen.seconds, seen.test_accuracy) == (RunState.TRAINING, 21, 0.4, 0.45)
+        assert other.points(run.id) == [AccuracyPoint(0, 0.1, 2.3, 0.0), AccuracyPoint(20, 0.5, 1.3, 0.4)]
+        assert other.points(run.id, after=0) == [AccuracyPoint(20, 0.5, 1.3, 0.4)]
+        assert other.tests(run.id) == [TestPoint(20, 0.45)]
+
+
+def test_a_point_is_never_stored_twice(store: Store) -> None:
+    run = store.create_run(Config())
+    store.add_point(run.id, AccuracyPoint(0, 0.1, 2.3, 0.0))
+    with pytest.raises(sqlite3.IntegrityError):
+        store.add_point(run.id, AccuracyPoint(0, 0.2, 2.3, 0.0))
+    assert store.points(run.id) == [AccuracyPoint(0, 0.1, 2.3, 0.0)]
+
+
+def test_no_run_is_handed_out_twice(own_home: Path) -> None:
+    with Store(own_home) as store:
+        created = {store.create_run(Config()).id for _ in range(20)}
+    code = (
+        "import sys; from pathlib import Path; from rnnlab.store import Store\n"
+        "store = Store(Path(sys.argv[1]))\n"
+        "while run := store.claim(): print(run.id)\n"
+    )
+    workers = [
+        subprocess.Popen([sys.executable, "-c", code, str(own_home)], stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    claimed = [name for worker in workers for name in worker.communicate()[0].split()]
+    assert sorted(claimed) == sorted(created)
+
+
+def test_runs_are_claimed_in_the_order_they_were_started(store: Store) -> None:
+    created = [store.create_run(Config()).id for _ in range(3)]
+    claimed = [run.id for run in iter(store.claim, None)]
+    assert claimed == created
+
+
+def test_stopping_a_waiting_run_ends_it_and_no_worker_gets_it(store: Store) -> None:
+    run = store.create_run(Config())
+    store.request_stop(run.id)
+    assert store.run(run.id).state is RunState.STOPPED
+    assert store.claim() is None
+
+
+def test_stopping_a_training_run_is_a_request_and_an_ended_run_stays_as_it_is(store: Store) -> None:
+    run = store.create_run(Config())
+    store.claim()
+    store.request_stop(run.id)
+    assert store.stop_requested(run.id)
+    assert store.run(run.id).state is RunState.PREPARING
+    store.end_run(run.id, RunState.FINISHED)
+    store.request_stop(run.id)
+    assert store.run(run.id).state is RunState.FINISHED
+
+
+def test_a_run_without_a_heartbeat_is_interrupted_and_one_with_is_not(own_home: Path) -> None:
+    clock = Clock()
+    with Store(own_home, clock) as store:
+        silent, lively = store.create_run(Config()), store.create_run(Config())
+        store.claim(silent.id)
+        store.claim(lively.id)
+        clock.now += HEARTBEAT_GRACE + 1
+        store.beat(run_id=lively.id)
+        assert store.mark_interrupted() == [silent.id]
+        assert store.run(silent.id).state is RunState.INTERRUPTED
+        assert store.run(lively.id).state is RunState.PREPARING
+
+
+def test_a_run_whose_process_is_gone_is_interrupted_at_once(own_home: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from rnnlab.store import Store\n"
+        "Store(Path(sys.argv[1])).claim()"
+    )
+    with Store(own_home) as store:
+        run = store.create_run(Config())
+        subprocess.run([sys.executable, "-c", code, str(own_home)], check=True)
+        assert store.mark_interrupted() == [run.id]
+
+
+def test_a_worker_that_was_only_asleep_goes_on(own_home: Path) -> None:
+    clock = Clock()
+    with Store(own_home, clock) as store:
+        run = store.create_run(Config())
+        store.claim()
+        clock.now += 3600
+        store.mark_interrupted()
+        store.add_point(run.id, AccuracyPoint(0, 0.1, 2.3, 0.0))
+        assert store.run(run.id).state is RunState.TRAINING
+        assert store.run(run.id).ended is None
+
+
+def test_only_one_worker_is_made_room_for_however_many_ask(own_home: Path) -> None:
+    with Store(own_home) as store:
+        assert store.reserve_worker(1) is None
+        store.create_run(Config())
+
+        def ask(_: int) -> str | None:
+            with Store(own_home) as other:
+                return other.reserve_worker(1)
+
+        with ThreadPoolExecutor(8) as pool:
+            answers = [answer for answer in pool.map(ask, range(20)) if answer]
+        assert len(answers) == 1
+
+
+def test_a_worker_that_never_came_up_makes_room_for_another(own_home: Path) -> None:
+    clock = Clock()
+    with Store(own_home, clock) as store:
+        store.create_run(Config())
+        assert store.reserve_worker(1)
+        clock.now += HEARTBEAT_GRACE + 1
+        assert store.reserve_worker(1)
+
+
+def test_a_worker_does_not_leave_while_a_run_waits(store: Store) -> None:
+    store.create_run(Config())
+    worker = store.reserve_worker(1)
+    assert worker
+    assert not store.release_worker(worker)
+    store.claim()
+    assert store.release_worker(worker)
+
+
+def test_no_name_from_outside_becomes_a_folder(store: Store, own_home: Path) -> None:
+    for name in ("../outside", "/outside", "nope", ""):
+        with pytest.raises(StoreError):
+            store.folder(name)
+    assert [path.name for path in own_home.parent.iterdir()] == ["home"]
+
+
+def test_a_home_that_cannot_be_opened_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("not a folder")
+    with pytest.raises(StoreError, match="cannot be opened"):
+        Store(file)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "runs.sqlite3").write_text("not a database, but long enough to be taken for one" * 100)
+    with pytest.raises(StoreError, match="cannot be opened"):
+        Store(folder)
+
+
+def test_a_home_of_a_newer_version_is_left_alone(own_home: Path) -> None:
+    Store(own_home).close()
+    connection = sqlite3.connect(own_home / "runs.sqlite3")
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(StoreError, match="newer RNN Lab"):
+        Store(own_home)
+
+
+def test_the_database_keeps_a_write_ahead_log(store: Store, own_home: Path) -> None:
+    connection = sqlite3.connect(own_home / "runs.sqlite3")
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+
+
+def test_a_process_is_alive_until_it_ends_even_if_nobody_has_reaped_it() -> None:
+    assert process_is_alive(os.getpid())
+    process = subprocess.Popen([sys.executable, "-c", "pass"], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.read()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert not process_is_alive(process.pid)
+    process.communicate()
+
+
+def test_snapshots_stay_within_their_budget_and_thin_out_evenly(tmp_path: Path) -> None:
+    weights = random_weights(8)
+    weights.save(tmp_path / "one.npz", 0)
+    size = (tmp_path / "one.npz").stat().st_size
+    snapshots = Snapshots(tmp_path, budget=10 * size)
+    for step in range(0, 2000, 20):
+        snapshots.keep(weights, step)
+    kept = list(snapshots.paths())
+    assert 5 <= len(kept) <= 10
+    assert kept[0] == 0
+    assert len({later - earlier for earlier, later in itertools.pairwise(kept)}) == 1
+
+
+def test_a_snapshot_is_found_at_or_before_a_step(tmp_path: Path) -> None:
+    snapshots = Snapshots(tmp_path)
+    assert snapshots.at_or_before(100) is None
+    for step in (0, 20, 40):
+        snapshots.keep(random_weights(8), step)
+    found = snapshots.at_or_before(39)
+    assert found is not None
+    assert found.name == "000000020.npz"

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rnnlab.config import Config, config_from
+from rnnlab.datasets import Dataset, load
+from rnnlab.reader import Reader, Weights
+from rnnlab.runs import AccuracyPoint, RunState, TestPoint
+from rnnlab.training import BatchOrder, steps_between_tests, train
+
+
+class Recorder:
+    """Keeps what a training run reports."""
+
+    def __init__(self) -> None:
+        self.points: list[AccuracyPoint] = []
+        self.tests: list[TestPoint] = []
+        self.weights: list[Weights] = []
+
+    def point(self, point: AccuracyPoint, weights: Weights) -> None:
+        self.points.append(point)
+        self.weights.append(weights)
+
+    def test(self, test: TestPoint) -> None:
+        self.tests.append(test)
+
+    def note(self, text: str) -> None:
+        pass
+
+
+SMALL = Config(neurons=16, batch_size=32, iterations=110, dataset="digits")
+
+
+def test_every_image_is_seen_once_an_epoch_in_a_new_order() -> None:
+    order = BatchOrder(images=100, batch_size=20, seed=1)
+    first, second = order.batches(0, 5).ravel(), order.batches(5, 5).ravel()
+    assert sorted(first) == sorted(second) == list(range(100))
+    assert (first != second).any()
+
+
+def test_batches_run_on_over_the_end_of_an_epoch() -> None:
+    seen = BatchOrder(images=50, batch_size=20, seed=1).batches(0, 5).ravel()
+    assert sorted(seen[:50]) == sorted(seen[50:]) == list(range(50))
+
+
+def test_the_order_is_a_function_of_seed_and_step_alone() -> None:
+    whole = BatchOrder(1000, 30, seed=7).batches(0, 100)
+    np.testing.assert_array_equal(BatchOrder(1000, 30, seed=7).batches(61, 20), whole[61:81])
+    assert (BatchOrder(1000, 30, seed=8).batches(0, 100) != whole).any()
+
+
+def test_a_point_comes_at_step_0_20_40_and_the_rest_is_trained_too(digits: Dataset) -> None:
+    recorder = Recorder()
+    outcome = train(SMALL, digits, recorder, lambda: False)
+    assert [point.step for point in recorder.points] == [0, 20, 40, 60, 80, 100]
+    assert (outcome.state, outcome.step) == (RunState.FINISHED, 110)
+    assert all(0 <= p.accuracy <= 1 and p.loss > 0 for p in recorder.points)
+    seconds = [point.seconds for point in recorder.points]
+    assert seconds == sorted(seconds)
+
+
+def test_the_test_accuracy_at_the_end_is_that_of_the_weights_handed_over(digits: Dataset) -> None:
+    recorder = Recorder()
+    outcome = train(SMALL, digits, recorder, lambda: False)
+    assert outcome.weights is not None
+    read = Reader(outcome.weights).read(digits.test_images).beliefs[:, -1].argmax(axis=1)
+    assert outcome.test_accuracy == pytest.approx((read == digits.test_labels).mean())
+    assert recorder.tests == [TestPoint(110, outcome.test_accuracy)]
+
+
+def test_the_same_seed_gives_the_same_run_and_another_seed_another(digits: Dataset) -> None:
+    runs = []
+    for seed in (3, 3, 4):
+        recorder = Recorder()
+        train(config_from({"seed": seed, "neurons": 16, "iterations": 41}), digits, recorder, lambda: False)
+        runs.append([point.loss for point in recorder.points])
+    assert runs[0] == pytest.approx(runs[1], rel=1e-5)
+    assert runs[0] != pytest.approx(runs[2], rel=1e-5)
+
+
+def test_stop_ends_the_run_at_the_next_report_and_keeps_what_was_learned(digits: Dataset) -> None:
+    recorder = Recorder()
+    outcome = train(SMALL, digits, recorder, lambda: len(recorder.points) == 3)
+    assert (outcome.state, outcome.step) == (RunState.STOPPED, 41)
+    assert recorder.tests[-1].step == 41
+    assert outcome.weights is not None
+    np.testing.assert_array_equal(outcome.weights.lstm_kernel, recorder.weights[-1].lstm_kernel)
+
+
+def test_a_run_that_diverges_ends_there_with_its_last_good_weights(
+    digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rnnlab.network import Network
+
+    learn = Network.train
+    calls = []
+
+    def explode_at_the_third_report(self: Network, batches: np.ndarray) -> tuple[float, float]:
+        calls.append(1)
+        loss, accuracy = learn(self, batches)
+        return (float("nan") if len(calls) == 3 else loss), accuracy
+
+    monkeypatch.setattr(Network, "train", explode_at_the_third_report)
+    recorder = Recorder()
+    outcome = train(SMALL, digits, recorder, lambda: False)
+    assert (outcome.state, outcome.step) == (RunState.DIVERGED, 41)
+    assert [point.step for point in recorder.points] == [0, 20]
+    assert outcome.weights is recorder.weights[-1]
+    assert outcome.test_accuracy is None
+
+
+@pytest.mark.parametrize(("batch_size", "steps"), [(128, 1000), (8, 16_000), (1024, 120)])
+def test_the_test_set_is_read_after_about_as_many_images_whatever_the_batch(
+    batch_size: int, steps: int
+) -> None:
+    assert steps_between_tests(batch_size) == steps
+
+
+@pytest.mark.usefixtures("mnist_folder")
+def test_the_notebook_preset_learns_as_fast_as_the_notebook_did() -> None:
+    """The printout had its mean of 5 readings at 0.90 by step 260; the whole curve is in tests/benchmarks."""
+    data, reached = load("mnist"), []
+    for seed in (0, 1, 2):
+        recorder = Recorder()
+        train(config_from({"seed": seed, "iterations": 261}, "notebook"), data, recorder, lambda: False)
+        accuracies = [point.accuracy for point in recorder.points]
+        means = [float(np.mean(accuracies[i - 4 : i + 1])) for i in range(4, len(accuracies))]
+        reached.append(max(means))
+    assert float(np.median(reached)) >= 0.90
