@@ -6,6 +6,9 @@ Stock layers only (`Dense`, `LSTM`, `Dense`), so that an exported file loads whe
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
@@ -13,18 +16,34 @@ from typing import Any, Final
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notes on its build are nobody's news
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from rnnlab.config import Config
 from rnnlab.reader import COLUMNS, DIGITS, ROWS, Weights
 
+
+@contextmanager
+def _hidden(*libraries: str) -> Iterator[None]:
+    """Let imports meanwhile not find libraries that nobody has imported yet."""
+    hidden = [library for library in libraries if library not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None means: there is no such module
+    try:
+        yield
+    finally:
+        for library in hidden:
+            del sys.modules[library]
+
+
+# Keras imports both where it finds them, for adapters that are not used here: 120 MB and a second a start.
+with _hidden("pandas", "sklearn"):
+    import keras
+    import tensorflow as tf
+
 ADAM_EPSILON: Final = 1e-8
 """The notebook's (TensorFlow 1); Keras' own is 1e-7. It matters only where gradients are tiny."""
 
-EVALUATION_BATCH: Final = 1000
+EVALUATION_BATCH: Final = 500
 """Images per step of a test: large enough to be fast, small enough to add little memory."""
 
 
@@ -106,6 +125,11 @@ def read_accuracy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.cast(tf.equal(read, labels), tf.float32))
 
 
+def _as_inputs(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Turn `uint8` images and labels into what the model reads: floats from 0 to 1 and `int32`."""
+    return tf.cast(images, tf.float32) / 255.0, tf.cast(labels, tf.int32)
+
+
 class Network:
     """A model, its optimizer, and the images it learns from.
 
@@ -120,11 +144,16 @@ class Network:
         self.optimizer = keras.optimizers.Adam(config.learning_rate, epsilon=ADAM_EPSILON)
         self.optimizer.build(self.model.trainable_variables)
         self._row_loss_mix = config.row_loss_mix
-        self._images = tf.constant(images)
-        self._labels = tf.constant(labels)
+        # Batches are put together by numpy: a copy of all images in TensorFlow would only take memory.
+        self._images = images
+        self._labels = labels
+        batch_size = min(config.batch_size, len(images))
         self._train = tf.function(
             self._train_steps,
-            input_signature=[tf.TensorSpec([None, min(config.batch_size, len(images))], tf.int32)],
+            input_signature=[
+                tf.TensorSpec([None, batch_size, ROWS, COLUMNS], tf.uint8),
+                tf.TensorSpec([None, batch_size], tf.uint8),
+            ],
         )
         self._count_correct = tf.function(
             self._count_correct_in,
@@ -141,15 +170,16 @@ class Network:
             Of the last batch: the loss that its update was computed from, in nats, and the accuracy on that
             same batch after the update, 0 to 1.
         """
-        loss, accuracy = self._train(batches)
+        loss, accuracy = self._train(self._images[batches], self._labels[batches])
         return float(loss), float(accuracy)
 
-    def _train_steps(self, batches: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _train_steps(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Train on batches (steps, batch size, …); return the last one's loss and its accuracy afterwards."""
         loss = tf.constant(0.0)
-        for step in tf.range(tf.shape(batches)[0]):
-            loss = self._train_step(*self._batch(batches[step]))
-        images, labels = self._batch(batches[-1])
-        return loss, read_accuracy(self.model(images), labels)
+        for step in tf.range(tf.shape(images)[0]):
+            loss = self._train_step(*_as_inputs(images[step], labels[step]))
+        last_images, last_labels = _as_inputs(images[-1], labels[-1])
+        return loss, read_accuracy(self.model(last_images), last_labels)
 
     def _train_step(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
@@ -157,10 +187,6 @@ class Network:
         variables = self.model.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
         return loss
-
-    def _batch(self, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        images = tf.cast(tf.gather(self._images, indices), tf.float32) / 255.0
-        return images, tf.cast(tf.gather(self._labels, indices), tf.int32)
 
     def test_accuracy(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> float:
         """Return the share of images read correctly after their last row, 0 to 1."""
@@ -171,9 +197,9 @@ class Network:
         return correct / len(images)
 
     def _count_correct_in(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        logits = self.model(tf.cast(images, tf.float32) / 255.0)
-        read = tf.argmax(logits[:, -1], axis=-1, output_type=tf.int32)
-        return tf.math.count_nonzero(tf.equal(read, tf.cast(labels, tf.int32)))
+        inputs, digits = _as_inputs(images, labels)
+        read = tf.argmax(self.model(inputs)[:, -1], axis=-1, output_type=tf.int32)
+        return tf.math.count_nonzero(tf.equal(read, digits))
 
     def weights(self) -> Weights:
         """Return a copy of the weights as they are now."""

@@ -47,7 +47,7 @@ def test_the_aspect_of_a_digit_is_kept() -> None:
     prepared = prepare(canvas)
     assert prepared is not None
     rows, columns = np.nonzero(prepared.picture)
-    assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (20, 5)
+    assert [int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1] == [20, 5]
 
 
 @pytest.mark.parametrize("shift", [(0.0, 0.0), (0.45, 0.0), (0.0, 0.45), (0.45, 0.45)])

@@ -36,11 +36,13 @@ def test_hidden_state_equals_the_keras_layers(digits: Dataset) -> None:
     model = network.build_model(32, "keras", seed=1)
     inner = keras.Model(model.inputs[0], model.get_layer("lstm").output)
     reading = Reader(Weights(*model.get_weights())).read(images, states=True)
+    assert reading.hidden_state is not None
     np.testing.assert_allclose(reading.hidden_state, inner(images / np.float32(255)), atol=1e-5)
 
 
 def test_gates_and_states_obey_the_equations_of_the_lstm(digits: Dataset) -> None:
     reading = Reader(random_weights()).read(digits.test_images[:5], states=True)
+    assert reading.hidden_state is not None
     assert reading.cell_state is not None
     assert reading.input_gate is not None
     assert reading.forget_gate is not None
@@ -111,7 +113,8 @@ def test_pickles_and_foreign_arrays_are_refused(tmp_path: Path) -> None:
     np.savez(path, step=np.array([{"a": 1}], dtype=object), output_kernel=np.zeros(3))
     with pytest.raises(WeightsError):
         Weights.load(path)
-    np.savez(path, step=1, **{name: np.zeros((2, 2), np.float32) for name in Weights.__dataclass_fields__})
+    wrong = {name: np.zeros((2, 2), np.float32) for name in Weights.__dataclass_fields__}
+    np.savez(path, allow_pickle=False, step=1, **wrong)
     with pytest.raises(WeightsError, match="input_kernel must be"):
         Weights.load(path)
 

@@ -66,7 +66,7 @@ def test_the_test_accuracy_at_the_end_is_that_of_the_weights_handed_over(digits:
     assert outcome.weights is not None
     read = Reader(outcome.weights).read(digits.test_images).beliefs[:, -1].argmax(axis=1)
     assert outcome.test_accuracy == pytest.approx((read == digits.test_labels).mean())
-    assert recorder.tests == [TestPoint(110, outcome.test_accuracy)]
+    assert [(test.step, test.accuracy) for test in recorder.tests] == [(110, outcome.test_accuracy)]
 
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(digits: Dataset) -> None:

@@ -68,21 +68,18 @@ def _clear() -> None:
 def _belief(run: Run | None) -> None:
     """Draw what the newest weights make of the drawing."""
     drawing = visit().drawing
-    prepared = drawing.prepared
-    shown: dict[str, Any] = {"hint": drawing.problem or "Draw a digit from 0 to 9.", "note": ""}
+    prepared, newest, problem = drawing.prepared, None, drawing.problem
+    try:
+        newest = newest_reader(services().store, run.id) if run else None
+    except WeightsError as error:
+        problem = str(error)
+    shown: dict[str, Any] = {"hint": problem or _hint(run, drawn=prepared is not None), "note": ""}
     if prepared is not None:
         shown |= {
             "picture": prepared.picture.ravel().tolist(),
             "top": prepared.top,
             "row_height": prepared.row_height,
-            "hint": "No network yet: start a run, and it reads your digit.",
         }
-    try:
-        newest = newest_reader(services().store, run.id) if run else None
-    except WeightsError as error:
-        newest, shown["hint"] = None, str(error)
-    if run is not None and prepared is not None and newest is None and run.state.is_active:
-        shown["hint"] = "The network is getting ready to read."
     if newest is not None and prepared is not None:
         reader, step = newest
         beliefs = reader.read(prepared.picture[None]).beliefs[0]
@@ -92,6 +89,17 @@ def _belief(run: Run | None) -> None:
             "note": _note(run, step),
         }
     belief_panel(shown, key="belief")
+
+
+def _hint(run: Run | None, *, drawn: bool) -> str:
+    """Say what there is to do, or to wait for, while there is no belief."""
+    if not drawn:
+        return "Draw a digit from 0 to 9."
+    if run is None:
+        return "No network yet: start a run, and it reads your digit."
+    if run.state.is_active:
+        return "The network is getting ready to read."
+    return "This run ended before it learned anything; open or start another one."
 
 
 def _note(run: Run | None, step: int) -> str:

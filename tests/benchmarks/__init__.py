@@ -1,0 +1,1 @@
+"""Measurements that print figures. Run one at a time, and nothing beside it."""

@@ -1,0 +1,123 @@
+"""How fast and how large the dashboard is: `python -m tests.benchmarks.dashboard`.
+
+Drives the real dashboard in Chromium on MNIST and prints: time to a drawn page, memory of dashboard and
+worker, Start to first point, pen-up to redrawn belief idle and while training, bytes of a live update.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import psutil
+from playwright.sync_api import Page
+
+from tests import dashboard
+from tests.test_worker import workers_of
+from tests.waiting import wait_for
+
+STROKES_MEASURED: Final = 30
+
+PEN_TIMER: Final = """() => {
+  window.penTimes = []
+  const picture = () => document.querySelector('.st-key-belief *') && seen()
+  const find = (root) => {
+    for (const element of root.querySelectorAll('*')) {
+      if (element.matches('canvas.picture')) return element
+      const inner = element.shadowRoot && find(element.shadowRoot)
+      if (inner) return inner
+    }
+  }
+  const seen = () => find(document).toDataURL()
+  document.addEventListener('mouseup', (event) => {
+    if (!event.composedPath()[0].matches?.('canvas.upper-canvas')) return
+    const before = picture(), start = performance.now()
+    const look = () => (picture() !== before
+      ? window.penTimes.push(performance.now() - start)
+      : requestAnimationFrame(look))
+    requestAnimationFrame(look)
+  }, true)
+}"""
+
+
+def megabytes(process: psutil.Process) -> float:
+    """Return the resident memory of a process."""
+    return float(process.memory_info().rss / 1e6)
+
+
+def pen_times(page: Page) -> str:
+    """Draw strokes and return the times from pen-up to redrawn belief in words."""
+    generator = np.random.default_rng(0)
+    page.evaluate("window.penTimes = []")
+    for count in range(STROKES_MEASURED):
+        if count % 3 == 0:
+            page.get_by_role("button", name="Clear").click(force=True) if count else None
+            page.wait_for_timeout(1500)
+        box = page.locator("canvas.upper-canvas").bounding_box()
+        assert box is not None
+        start, *way = generator.uniform(0.1, 0.9, (4, 2))
+        page.mouse.move(box["x"] + start[0] * 280, box["y"] + start[1] * 280)
+        page.mouse.down()
+        for x, y in way:
+            page.mouse.move(box["x"] + x * 280, box["y"] + y * 280, steps=5)
+        page.mouse.up()
+        wait_for(lambda seen=count: page.evaluate("window.penTimes.length") > seen, "the belief")  # type: ignore[misc]
+    times = np.array(page.evaluate("window.penTimes"))
+    return f"median {np.median(times):.0f} ms, 95th percentile {np.percentile(times, 95):.0f} ms"
+
+
+def live_bytes(page: Page, seconds: float) -> float:
+    """Return the bytes received from the server per second while watching."""
+    received = [0]
+    client = page.context.new_cdp_session(page)
+    client.send("Network.enable")
+    client.on(
+        "Network.webSocketFrameReceived",
+        lambda event: received.__setitem__(0, received[0] + len(event["response"]["payloadData"]) * 3 // 4),
+    )
+    page.wait_for_timeout(seconds * 1000)
+    return received[0] / seconds
+
+
+def main() -> None:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory() as folder, dashboard.browser() as browser:
+        home = Path(folder)
+        page = browser.new_page(viewport={"width": 1440, "height": 1000})
+        began = time.perf_counter()
+        with dashboard.dashboard({"RNNLAB_HOME": folder, "RNNLAB_WORKER_IDLE_SECONDS": "1"}) as (
+            url,
+            process,
+        ):
+            answering = time.perf_counter() - began
+            dashboard.ready(page, url)
+            print(
+                f"streamlit run to answering {answering:.1f} s, "
+                f"to a drawn page {time.perf_counter() - began:.1f} s"
+            )
+            server = psutil.Process(process.pid)
+            page.evaluate(PEN_TIMER)
+
+            began = time.perf_counter()
+            page.get_by_role("button", name="Start", exact=True).click()
+            wait_for(lambda: any(page.evaluate(dashboard.LINE_POINTS)), "the first point")
+            print(f"Start to first point on the page, cold worker: {time.perf_counter() - began:.1f} s")
+            wait_for(lambda: list(home.glob("*/weights.npz")), "weights")
+            print(f"pen-up to redrawn belief while training: {pen_times(page)}")
+            print(f"received by one viewer while training: {live_bytes(page, 10) / 1000:.1f} kB/s")
+            print(f"worker memory {megabytes(workers_of(home)[0]):.0f} MB")
+            print(f"status line: {json.dumps(page.locator('.st-key-status').inner_text())}")
+            page.get_by_role("button", name="Stop").click()
+            wait_for(lambda: "stopped" in page.locator(".st-key-status").inner_text(), "the run to stop")
+            print(f"pen-up to redrawn belief idle: {pen_times(page)}")
+            loaded = [entry.path for entry in server.memory_maps() if "tensorflow" in entry.path]
+            print(f"dashboard memory {megabytes(server):.0f} MB, TensorFlow inside: {bool(loaded)}")
+            page.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""The real dashboard in a real browser, for tests and benchmarks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.pens import STROKES
+from tests.waiting import wait_for
+
+ROOT: Final = Path(__file__).parents[1]
+
+# The flags keep Chromium from calling its maker, which fails noisily on machines without internet.
+FLAGS: Final = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def chromium() -> str | None:
+    """Return the Chromium of this machine, or `None`."""
+    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(url: str) -> bool:
+    """Return whether a server answers well."""
+    with contextlib.suppress(OSError):
+        return bool(urllib.request.urlopen(url, timeout=1).status == 200)  # noqa: S310
+    return False
+
+
+@contextlib.contextmanager
+def dashboard(environment: dict[str, str]) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Start the dashboard; its address and its process are handed over.
+
+    Args:
+        environment: Variables besides those of this process.
+    """
+    port = free_port()
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    with subprocess.Popen(
+        [*command, "--server.headless", "true", "--server.address", "127.0.0.1"],
+        cwd=ROOT,
+        env=os.environ | environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            wait_for(lambda: answers(f"http://127.0.0.1:{port}/_stcore/health"), "the dashboard")
+            yield f"http://127.0.0.1:{port}", process
+        finally:
+            process.terminate()
+
+
+@contextlib.contextmanager
+def browser() -> Iterator[Browser]:
+    """Start Chromium without a window."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
+        try:
+            yield started
+        finally:
+            started.close()
+
+
+def draw(page: Page, digit: str) -> None:
+    """Draw a digit with the mouse, stroke by stroke."""
+    for index in range(len(STROKES[digit])):
+        draw_stroke(page, digit, index)
+
+
+def draw_stroke(page: Page, digit: str, index: int) -> None:
+    """Draw one stroke of a digit with the mouse."""
+    box = page.locator("canvas.upper-canvas").bounding_box()
+    assert box is not None
+    points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in STROKES[digit][index]]
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*point, steps=8)
+    page.mouse.up()
+
+
+def ready(page: Page, url: str) -> Page:
+    """Open the Lab and wait until it is drawn."""
+    page.goto(url)
+    return ready_again(page)
+
+
+def ready_again(page: Page) -> Page:
+    """Wait until the Lab is drawn."""
+    page.locator("canvas.upper-canvas").wait_for()
+    page.locator(".verdict").wait_for()
+    page.wait_for_function(HIDDEN_TOOLBAR)
+    return page
+
+
+HIDDEN_TOOLBAR: Final = """() => {
+  const hosts = [...document.querySelectorAll('.st-key-canvas *')].filter((host) => host.shadowRoot)
+  return hosts.some((host) => host.shadowRoot.querySelector('style.rnnlab'))
+}"""
+
+LINE_POINTS: Final = """() => {
+  const plot = document.querySelector('.rnnlab-plot')
+  return plot && plot._fullData ? plot._fullData.map((line) => line.x.length) : []
+}"""

@@ -1,0 +1,242 @@
+"""What a person does, in a real browser, on the real dashboard with real training."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from rnnlab.runs import RunState
+from rnnlab.store import Store
+from tests import dashboard
+from tests.test_worker import workers_of
+from tests.waiting import wait_for
+
+SECONDS = 1000.0
+
+if dashboard.chromium() is None:
+    if os.environ.get("RNNLAB_REQUIRE_BROWSER"):
+        pytest.fail("RNNLAB_REQUIRE_BROWSER is set, but there is no Chromium; install it.", pytrace=False)
+    pytest.skip("there is no Chromium on this machine", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with dashboard.browser() as started:
+        yield started
+
+
+@pytest.fixture
+def url(own_home: Path) -> Iterator[str]:
+    """Start a dashboard on a home of its own; its workers end with it."""
+    with dashboard.dashboard({"RNNLAB_HOME": str(own_home), "RNNLAB_WORKER_IDLE_SECONDS": "1"}) as (
+        address,
+        _,
+    ):
+        yield address
+    for worker in workers_of(own_home):
+        worker.kill()
+
+
+@pytest.fixture
+def page(chromium: Browser, url: str) -> Iterator[Page]:
+    """Return a page that must not report any error in its console; it is closed before its dashboard is."""
+    opened = chromium.new_page(viewport={"width": 1440, "height": 1000})
+    errors: list[str] = []
+    opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    yield opened
+    exceptions = opened.locator("[data-testid=stException]").count()
+    opened.close()
+    assert errors == []
+    assert exceptions == 0
+
+
+def set_number(page: Page, label: str, value: int) -> None:
+    """Type a number into a control of the sidebar."""
+    field = page.get_by_label(label, exact=True)
+    field.fill(str(value))
+    field.press("Enter")
+    expect(field).to_have_value(str(value))
+
+
+def open_and_start(page: Page, url: str, iterations: int) -> None:
+    """Start a run on the bundled digits, with hyperparameters from the URL."""
+    dashboard.ready(page, f"{url}/?dataset=digits&iterations={iterations}")
+    page.get_by_role("button", name="Start", exact=True).click()
+
+
+def curve_points(page: Page) -> int:
+    points = page.evaluate(dashboard.LINE_POINTS)
+    return int(points[0]) if points else 0
+
+
+def verdict(page: Page) -> str:
+    return page.locator(".verdict .digit").inner_text()
+
+
+@pytest.mark.usefixtures("mnist_folder")
+def test_a_person_starts_a_run_on_mnist_sees_it_learn_draws_a_7_and_is_read(
+    page: Page, url: str, own_home: Path
+) -> None:
+    dashboard.ready(page, url)
+    expect(page.get_by_text("No network has been trained yet")).to_be_visible()
+    set_number(page, "iterations (steps)", 600)
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page).to_have_url(re.compile(r"\?run=[a-z]+-[a-z]+-[0-9a-f]{4}$"))
+    expect(page.locator(".st-key-status")).to_contain_text("training", timeout=60 * SECONDS)
+
+    first = wait_for(lambda: curve_points(page), "a point of the curve")
+    wait_for(lambda: curve_points(page) > first, "the curve to grow")
+    accuracy = page.locator("[data-testid=stMetricValue]").first
+    expect(accuracy).to_contain_text("%")
+    before = float(accuracy.inner_text().split()[0])
+
+    dashboard.draw(page, "7")
+    wait_for(lambda: verdict(page) != "", "a first belief")
+    expect(page.locator(".st-key-status")).to_contain_text("finished", timeout=90 * SECONDS)
+    expect(page.locator(".verdict .digit")).to_have_text("7")
+    expect(page.locator(".verdict .decided")).to_have_text(re.compile(r"decided at row \d+ of 28"))
+    wait_for(lambda: curve_points(page) == 30, "the whole curve")
+    assert float(accuracy.inner_text().split()[0]) > max(before, 90)
+    with Store(own_home) as store:
+        assert store.runs()[0].state is RunState.FINISHED
+
+
+def test_the_drawing_survives_updates_a_change_of_page_and_is_read_again(page: Page, url: str) -> None:
+    dashboard.ready(page, f"{url}/?dataset=digits&iterations=200000")
+    dashboard.draw(page, "7")
+    expect(page.locator(".verdict .hint")).to_contain_text("No network yet")
+    page.get_by_role("button", name="Start", exact=True).click()
+    wait_for(lambda: verdict(page) != "", "a belief")
+    note = page.locator(".panel .note")
+    told = note.inner_text()
+    expect(note).not_to_have_text(told)
+    ink = drawn_ink(page)
+    assert ink > 1000
+
+    page.get_by_role("link", name="Guide").click()
+    expect(page.get_by_role("heading", name="What happens here")).to_be_visible()
+    page.get_by_role("link", name="Lab").click()
+    dashboard.ready_again(page)
+    wait_for(lambda: verdict(page) != "", "the belief to be back")
+    assert drawn_ink(page) == pytest.approx(ink, rel=0.02)
+
+    page.get_by_role("button", name="Undo").click()
+    wait_for(lambda: 100 < drawn_ink(page) < ink * 0.8, "one stroke less")
+    page.get_by_role("button", name="Clear").click()
+    wait_for(lambda: drawn_ink(page) == 0, "an empty canvas")
+    expect(page.locator(".verdict .hint")).to_have_text("Draw a digit from 0 to 9.")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator(".st-key-status")).to_contain_text("stopped")
+
+
+def drawn_ink(page: Page) -> int:
+    """Return how many pixels of the canvas are white."""
+    return int(
+        page.locator("canvas.lower-canvas.dc-canvas").evaluate(
+            """(canvas) => {
+              const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data
+              let count = 0
+              for (let i = 0; i < pixels.length; i += 4) count += pixels[i] > 128
+              return count
+            }"""
+        )
+    )
+
+
+def test_the_curve_keeps_its_zoom_and_is_never_made_anew_while_it_grows(page: Page, url: str) -> None:
+    open_and_start(page, url, 200_000)
+    wait_for(lambda: curve_points(page) > 2, "a curve")
+    page.evaluate("document.querySelector('.rnnlab-plot').marked = true")
+    box = page.locator(".rnnlab-plot .nsewdrag").first.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + box["height"] * 0.2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.6, steps=5)
+    page.mouse.up()
+    axis = "() => document.querySelector('.rnnlab-plot')._fullLayout.xaxis"
+    wait_for(lambda: page.evaluate(f"({axis})().autorange") is False, "the zoom")
+    zoomed = page.evaluate(f"({axis})().range")
+    seen = curve_points(page)
+    wait_for(lambda: curve_points(page) > seen + 5, "the curve to grow")
+    assert page.evaluate(f"({axis})().range") == zoomed
+    assert page.evaluate("document.querySelector('.rnnlab-plot').marked")
+    assert page.locator(".rnnlab-plot").count() == 1
+
+
+def test_a_refresh_and_a_second_visitor_show_the_same_run_going_on(
+    page: Page, url: str, chromium: Browser
+) -> None:
+    open_and_start(page, url, 200_000)
+    wait_for(lambda: curve_points(page) > 2, "a curve")
+    name = page.url.partition("run=")[2]
+    seen = curve_points(page)
+    page.reload()
+    wait_for(lambda: curve_points(page) >= seen, "the curve after the refresh")
+    expect(page.locator(".st-key-status")).to_contain_text(name)
+    other = chromium.new_page()
+    dashboard.ready(other, url)
+    expect(other.locator(".st-key-status")).to_contain_text(name)
+    wait_for(lambda: curve_points(other) >= seen, "the other visitor's curve")
+    other.close()
+
+
+def test_scrubbing_and_playing_read_the_picture_from_top_to_bottom(page: Page, url: str) -> None:
+    open_and_start(page, url, 20)
+    dashboard.draw(page, "7")
+    wait_for(lambda: verdict(page) != "", "a belief")
+    row, scrubber = page.locator(".panel .row"), page.get_by_label("Row read so far")
+    expect(row).to_have_text("row 28 of 28")
+    expect(page.locator(".veil")).to_be_hidden()
+    scrubber.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    expect(row).to_have_text("row 25 of 28")
+    expect(page.locator(".veil")).to_be_visible()
+    page.keyboard.press("Home")
+    expect(row).to_have_text("row 1 of 28")
+    page.get_by_role("button", name="Play").click()
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    expect(row).to_have_text("row 28 of 28")
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+
+
+def test_a_run_is_opened_from_the_history(page: Page, url: str) -> None:
+    open_and_start(page, url, 20)
+    expect(page.locator(".st-key-status")).to_contain_text("finished", timeout=60 * SECONDS)
+    name = page.url.partition("run=")[2]
+    page.get_by_role("link", name="Runs").click()
+    table = page.get_by_test_id("stDataFrame")
+    expect(table).to_be_visible()
+    box = table.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 15, box["y"] + 53)
+    page.get_by_role("button", name="Open in the Lab").click()
+    expect(page).to_have_url(re.compile(f"run={name}$"))
+    expect(page.locator(".st-key-status")).to_contain_text(name)
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_a_phone_shows_status_drawing_and_curve_below_each_other_without_scrolling_sideways(
+    chromium: Browser, url: str, colours: str
+) -> None:
+    phone = chromium.new_page(viewport={"width": 390, "height": 844}, color_scheme=colours)  # type: ignore[arg-type]
+    phone.goto(url)
+    phone.get_by_role("button", name="Start the first run").click()
+    wait_for(lambda: phone.locator(".rnnlab-plot").count(), "the plot")
+    phone.locator("canvas.upper-canvas").wait_for()
+    tops = []
+    for selector in (".st-key-status", ".st-key-drawing", ".rnnlab-plot"):
+        box = phone.locator(selector).bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+        tops.append(box["y"])
+    assert tops == sorted(tops)
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    phone.close()

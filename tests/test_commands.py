@@ -1,0 +1,286 @@
+"""The command line, as a script would use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rnnlab.__main__ import main
+from rnnlab.config import HYPERPARAMETERS
+from rnnlab.store import Store
+from tests.conftest import random_weights
+from tests.pens import draw_digit
+from tests.waiting import wait_for
+
+TRAIN = ["train", "--dataset", "digits", "--neurons", "8", "--batch-size", "16"]
+
+
+def run_cli(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "rnnlab", *arguments], capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def json_lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture
+def trained(store: Store) -> str:
+    """Return the id of a run with weights, as if it had been trained."""
+    from rnnlab.config import config_from
+    from rnnlab.runs import AccuracyPoint, RunState
+
+    run = store.create_run(config_from({"dataset": "digits", "iterations": 60}))
+    store.claim()
+    store.add_point(run.id, AccuracyPoint(40, 0.5, 1.0, 1.0))
+    store.end_run(run.id, RunState.FINISHED, step=60)
+    random_weights(16).save(store.folder(run.id) / "weights.npz", 60)
+    return run.id
+
+
+@pytest.fixture
+def canvas(tmp_path: Path) -> Path:
+    path = tmp_path / "seven.png"
+    Image.fromarray(draw_digit("7")).save(path)
+    return path
+
+
+def test_train_prints_nothing_but_the_json_of_the_contract(own_home: Path) -> None:
+    done = run_cli(*TRAIN, "--iterations", "50", "--seed", "3", "--json")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    first, *steps, test, end = json_lines(done.stdout)
+    assert (first["event"], first["config"]["seed"]) == ("run", 3)
+    assert [step["step"] for step in steps] == [0, 20, 40]
+    for step in steps:
+        assert set(step) == {"event", "step", "accuracy", "loss"}
+    assert test == {"event": "test", "step": 50, "accuracy": end["test_accuracy"]}
+    assert set(end) == {"event", "state", "step", "test_accuracy", "seconds"}
+    assert (end["event"], end["state"], end["step"]) == ("end", "finished", 50)
+    with Store(own_home) as store:
+        assert store.run(first["run"]).step == 50
+
+
+def test_train_prints_a_line_per_report_for_people() -> None:
+    done = run_cli(*TRAIN, "--iterations", "45")
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith("step ")]
+    assert [line.split()[1] for line in lines] == ["0", "20", "40", "45"]
+    assert "finished after 45 steps" in done.stdout
+
+
+def test_ctrl_c_stops_the_run_in_order(own_home: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "rnnlab", *TRAIN, "--iterations", "200000", "--json"],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        first = json.loads(process.stdout.readline())
+        json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        last = json_lines(process.stdout.read())[-1]
+    assert process.returncode == 0
+    assert last["state"] == "stopped"
+    with Store(own_home) as store:
+        assert store.run(first["run"]).step == last["step"]
+
+
+def test_stop_in_the_store_ends_a_run_of_the_command_line(own_home: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "rnnlab", *TRAIN, "--iterations", "200000", "--json"],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        name = json.loads(process.stdout.readline())["run"]
+        with Store(own_home) as store:
+            wait_for(lambda: store.points(name), "a point")
+            store.request_stop(name)
+        assert json_lines(process.stdout.read())[-1]["state"] == "stopped"
+
+
+@pytest.mark.parametrize("name", list(HYPERPARAMETERS))
+def test_a_bad_value_is_refused_with_status_2_and_the_option_and_its_bounds(
+    name: str, own_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hyperparameter = HYPERPARAMETERS[name]
+    with pytest.raises(SystemExit) as caught:
+        main(["train", f"{hyperparameter.option}=-7e9"])
+    out, err = capsys.readouterr()
+    assert caught.value.code == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert f"{hyperparameter.option} must be {hyperparameter.bounds}" in err
+    assert not own_home.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "--preset", "best of all"], "--preset must be one of default, notebook"),
+        (["train", "--neuron", "8"], "unrecognized arguments"),
+        (["fly"], "COMMAND"),
+        ([], "COMMAND"),
+        (["evaluate", "nope"], "There is no run called 'nope'"),
+        (["read", "latest", "x.png"], "There is no run yet"),
+        (["read", "latest"], "IMAGE"),
+        (["read", "latest", "x.png", "--step", "-1"], "--step"),
+        (["export", "latest", "model.h5"], "must end in .keras"),
+        (["export", "latest", "/no/such/folder/model.keras"], "folder that exists"),
+    ],
+)
+def test_bad_arguments_are_refused_with_status_2_in_one_line(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    out, err = capsys.readouterr()
+    assert (caught.value.code, out, err.count("\n")) == (2, "", 1)
+    assert said in err
+
+
+def test_a_failed_run_exits_with_status_1_and_its_reason(tmp_path: Path) -> None:
+    environment = os.environ | {"RNNLAB_MNIST_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "rnnlab", "train", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env=environment,
+    )
+    assert done.returncode == 1
+    assert json_lines(done.stdout)[-1]["state"] == "failed"
+    assert "train-images-idx3-ubyte.gz is missing" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_runs_lists_the_newest_first(trained: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runs", "--json"]) == 0
+    listed = json_lines(capsys.readouterr().out)
+    assert [(run["run"], run["state"], run["step"]) for run in listed] == [(trained, "finished", 60)]
+    assert main(["runs"]) == 0
+    assert trained in capsys.readouterr().out
+
+
+def test_runs_of_an_empty_home_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runs", "--json"]) == 0
+    assert capsys.readouterr().out == ""
+    assert main(["runs"]) == 0
+    assert "no run yet" in capsys.readouterr().out
+
+
+def test_home_may_be_given_as_an_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runs", "--home", str(tmp_path / "elsewhere")]) == 0
+    assert (tmp_path / "elsewhere" / "runs.sqlite3").exists()
+
+
+def test_read_answers_as_the_contract_says(
+    trained: str, canvas: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blank = tmp_path / "blank.png"
+    Image.new("RGB", (280, 280)).save(blank)
+    assert main(["read", trained[:-2], str(canvas), str(blank), "--json"]) == 0
+    answer, nothing = json_lines(capsys.readouterr().out)
+    assert set(answer) == {"image", "digit", "probability", "decided_at", "beliefs"}
+    beliefs = np.array(answer["beliefs"])
+    assert beliefs.shape == (28, 10)
+    assert answer["digit"] == beliefs[-1].argmax()
+    assert answer["probability"] == pytest.approx(beliefs[-1].max(), abs=1e-6)
+    assert (beliefs[answer["decided_at"] - 1 :].argmax(axis=1) == answer["digit"]).all()
+    assert nothing == {"image": str(blank), "error": "blank"}
+
+
+def test_an_unreadable_image_does_not_keep_the_others_from_being_read(
+    trained: str, canvas: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = tmp_path / "text.png"
+    text.write_text("no picture")
+    assert main(["read", "latest", str(text), "missing.png", str(canvas), "--json"]) == 1
+    out, err = capsys.readouterr()
+    bad, missing, good = json_lines(out)
+    assert "not a picture" in bad["error"]
+    assert "cannot be opened" in missing["error"]
+    assert "digit" in good
+    assert err.count("\n") == 1
+
+
+def test_read_takes_the_weights_of_an_earlier_step(
+    trained: str, store: Store, canvas: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rnnlab.snapshots import Snapshots
+
+    Snapshots(store.folder(trained)).keep(random_weights(16, seed=5), 20)
+    assert main(["read", "latest", str(canvas), "--json"]) == 0
+    newest = json_lines(capsys.readouterr().out)[0]
+    assert main(["read", "latest", str(canvas), "--step", "20", "--json"]) == 0
+    earlier = json_lines(capsys.readouterr().out)[0]
+    assert earlier["beliefs"] != newest["beliefs"]
+    assert main(["read", "latest", str(canvas), "--step", "30", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json_lines(out)[0]["beliefs"] == earlier["beliefs"]
+    assert "these are of step 20" in err
+    assert main(["read", "latest", str(canvas), "--step", "10"]) == 1
+    assert "kept no weights" in capsys.readouterr().err
+
+
+def test_a_run_without_weights_is_refused_in_one_line(
+    store: Store, canvas: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rnnlab.config import Config
+
+    store.create_run(Config())
+    assert main(["read", "latest", str(canvas)]) == 1
+    err = capsys.readouterr().err
+    assert "no weights" in err
+    assert err.count("\n") == 1
+
+
+def test_evaluate_answers_as_the_contract_says(trained: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", trained, "--json"]) == 0
+    answer = json_lines(capsys.readouterr().out)[0]
+    assert set(answer) == {"test_accuracy", "accuracy_by_row", "confidence_by_row", "confusion"}
+    confusion = np.array(answer["confusion"])
+    assert confusion.shape == (10, 10)
+    assert confusion.sum() == 360
+    assert answer["test_accuracy"] == pytest.approx(np.trace(confusion) / 360)
+    assert answer["accuracy_by_row"][-1] == answer["test_accuracy"]
+    assert len(answer["accuracy_by_row"]) == len(answer["confidence_by_row"]) == 28
+
+
+def test_reading_and_evaluating_need_no_tensorflow(trained: str, canvas: Path) -> None:
+    code = (
+        "import sys; from rnnlab.__main__ import main\n"
+        f"main(['read', 'latest', {str(canvas)!r}]); main(['evaluate', 'latest']); main(['runs'])\n"
+        "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_export_writes_a_file_that_loads_without_rnnlab(trained: str, tmp_path: Path) -> None:
+    path = tmp_path / "network.keras"
+    done = run_cli("export", "latest", str(path), "--json")
+    assert done.returncode == 0, done.stderr
+    assert json_lines(done.stdout) == [{"run": trained, "step": 60, "path": str(path)}]
+    code = (
+        "import sys, keras, numpy\n"
+        "model = keras.models.load_model(sys.argv[1])\n"
+        "assert model.predict(numpy.zeros((2, 28, 28)), verbose=0).shape == (2, 10)\n"
+        "assert 'rnnlab' not in sys.modules"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert loaded.returncode == 0, loaded.stderr

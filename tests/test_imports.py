@@ -1,0 +1,132 @@
+"""The house rules: rooms import downwards only, and the two heavy libraries stay where they belong."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rnnlab
+
+PACKAGE = Path(rnnlab.__file__).parent
+
+STANDARD = set(sys.stdlib_module_names)
+
+MAY_IMPORT: dict[str, set[str]] = {
+    # Room: what it may import besides the standard library. Every room imports only rooms above it.
+    "config": set(),
+    "names": set(),
+    "runs": {"config"},
+    "drawing": {"numpy", "PIL"},
+    "reader": {"numpy"},
+    "datasets": {"drawing", "numpy", "PIL", "sklearn", "keras"},
+    "evaluation": {"reader", "numpy"},
+    "network": {"config", "reader", "numpy", "keras", "tensorflow"},
+    "training": {"config", "runs", "datasets", "reader", "network", "numpy"},
+    "store": {"config", "names", "runs"},
+    "snapshots": {"reader", "runs"},
+    "curves": {"runs", "store", "numpy"},
+    "figures": {"runs", "curves", "numpy", "plotly"},
+    "worker": {"datasets", "reader", "runs", "snapshots", "store", "network", "training"},
+    "launcher": {"store"},
+    "views": {
+        "config",
+        "runs",
+        "drawing",
+        "reader",
+        "datasets",
+        "evaluation",
+        "store",
+        "snapshots",
+        "curves",
+        "figures",
+        "launcher",
+        "numpy",
+        "plotly",
+        "streamlit",
+        "streamlit_drawable_canvas",
+    },
+    "commands": {
+        "config",
+        "runs",
+        "drawing",
+        "reader",
+        "datasets",
+        "evaluation",
+        "network",
+        "store",
+        "snapshots",
+        "worker",
+        "numpy",
+        "rich",
+    },
+    "__main__": {"commands", "config", "datasets", "reader", "store"},
+}
+
+
+def rooms() -> dict[str, list[Path]]:
+    """Return the files of every room."""
+    found = {path.stem: [path] for path in PACKAGE.glob("*.py") if path.stem != "__init__"}
+    return found | {"views": sorted((PACKAGE / "views").rglob("*.py"))}
+
+
+def imports_of(path: Path) -> set[str]:
+    """Return what a file imports: rooms by their name, libraries by theirs."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name} imports relatively"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            parts = name.split(".")
+            found.add(parts[1] if parts[0] == "rnnlab" and len(parts) > 1 else parts[0])
+    return found - STANDARD
+
+
+def test_every_room_is_in_the_table() -> None:
+    assert set(rooms()) == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("room", list(MAY_IMPORT))
+def test_a_room_imports_only_what_it_may(room: str) -> None:
+    imported = set().union(*(imports_of(path) for path in rooms()[room])) - {room}
+    assert imported <= MAY_IMPORT[room]
+
+
+def test_the_table_itself_runs_one_way() -> None:
+    order = list(MAY_IMPORT)
+    for room, allowed in MAY_IMPORT.items():
+        assert all(order.index(other) < order.index(room) for other in allowed & set(order))
+
+
+def test_keras_is_imported_only_inside_the_download() -> None:
+    tree = ast.parse((PACKAGE / "datasets.py").read_text())
+    top_level = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
+    assert not top_level & {"keras", "tensorflow", "sklearn"}
+
+
+def test_app_py_imports_only_views_and_is_short() -> None:
+    app = PACKAGE.parent / "app.py"
+    assert imports_of(app) <= {"streamlit", "views"}
+    assert len(app.read_text().splitlines()) < 60
+
+
+@pytest.mark.parametrize(
+    ("module", "forbidden"),
+    [
+        ("rnnlab.worker", ["streamlit", "plotly", "tensorflow"]),
+        ("rnnlab.training", ["streamlit", "plotly"]),
+        ("rnnlab.__main__", ["streamlit", "tensorflow", "keras"]),
+    ],
+)
+def test_a_process_does_not_load_what_it_does_not_need(module: str, forbidden: list[str]) -> None:
+    code = f"import sys, {module}\nprint(*(name for name in {forbidden!r} if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

@@ -1,0 +1,317 @@
+"""The pages, run by Streamlit's own `AppTest`: what they show for what the store holds."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from rnnlab.config import Config, config_from
+from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
+from rnnlab.store import Store
+from rnnlab.views.session import Visit
+from tests.conftest import random_weights
+from tests.pens import draw_digit
+
+APP = Path(__file__).parents[1] / "app.py"
+
+
+@pytest.fixture(autouse=True)
+def no_workers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Keep the pages from starting processes; what they would have started is a list."""
+    from rnnlab.launcher import LocalLauncher
+
+    woken: list[str] = []
+    monkeypatch.setattr(LocalLauncher, "wake", lambda _: woken.append("worker"))
+    monkeypatch.setattr(LocalLauncher, "reap", lambda _: None)
+    return woken
+
+
+def lab(**query: str) -> AppTest:
+    """Open the Lab with URL parameters."""
+    app = AppTest.from_file(str(APP), default_timeout=30)
+    for name, value in query.items():
+        app.query_params[name] = value
+    return shown(app.run())
+
+
+def shown(app: AppTest) -> AppTest:
+    """Return the page after making sure that it shows no exception."""
+    assert [error.value for error in app.exception] == []
+    return app
+
+
+def component(app: AppTest, key: str) -> dict[str, Any]:
+    """Return what a component of the page was given."""
+    found = [element for element in app.get("bidi_component") if element.key == key]
+    return dict(json.loads(found[0].proto.json))
+
+
+def add_run(store: Store, config: Config | None = None, *, points: int = 3) -> Run:
+    """Add a run that trains, with points and weights."""
+    run = store.create_run(config or Config())
+    store.claim(run.id)
+    for index in range(points):
+        store.add_point(run.id, AccuracyPoint(20 * index, 0.3 * index, 1.0, float(index)))
+    random_weights().save(store.folder(run.id) / "weights.npz", 20 * points)
+    return store.run(run.id)
+
+
+def texts(app: AppTest) -> str:
+    """Return all words of the page."""
+    elements = [*app.markdown, *app.caption, *app.info, *app.warning, *app.error, *app.subheader, *app.title]
+    progress = [bar.proto.text for bar in app.get("progress")]
+    return "\n".join([str(element.value) for element in elements] + progress)
+
+
+def test_before_any_run_the_page_says_so_and_offers_to_start_one(no_workers: list[str], store: Store) -> None:
+    app = lab()
+    assert "No network has been trained yet" in texts(app)
+    app.button(key="start_first").click().run()
+    shown(app)
+    assert [run.config for run in store.runs()] == [Config()]
+    assert no_workers
+    assert app.query_params["run"] == store.runs()[0].id
+
+
+def test_every_hyperparameter_has_a_control_with_its_bounds() -> None:
+    app = lab()
+    numbers = {number.label: (number.min, number.max, number.value) for number in app.number_input}
+    assert numbers == {
+        "batch size (images)": (8, 1024, 128),
+        "neurons": (8, 512, 128),
+        "iterations (steps)": (20, 200_000, 20_000),
+        "random seed": (0, 2**31 - 1, 0),
+    }
+    rates = [float(option) for option in app.select_slider(key="control_learning_rate").options]
+    assert (rates[0], rates[-1]) == (1e-5, 1.0)
+
+
+def test_start_takes_the_values_of_the_controls(store: Store) -> None:
+    app = lab()
+    app.number_input(key="control_neurons").set_value(32)
+    app.select_slider(key="control_learning_rate").set_value(0.01)
+    app.button(key="start").click().run()
+    shown(app)
+    assert store.runs()[0].config == config_from({"neurons": 32, "learning_rate": 0.01})
+
+
+def test_a_preset_sets_the_controls_and_a_changed_control_makes_it_custom(store: Store) -> None:
+    app = lab()
+    app.selectbox(key="control_preset").select("notebook").run()
+    assert app.selectbox(key="control_initializers").value == "notebook"
+    app.number_input(key="control_neurons").set_value(64).run()
+    assert shown(app).selectbox(key="control_preset").value == "custom"
+    app.button(key="start").click().run()
+    assert store.runs()[0].config == config_from({"neurons": 64}, "notebook")
+
+
+def test_hyperparameters_in_the_url_set_the_controls() -> None:
+    app = lab(preset="notebook", learning_rate="0.0123", batch_size="64")
+    assert app.select_slider(key="control_learning_rate").value == 0.0123
+    assert app.number_input(key="control_batch_size").value == 64
+    assert app.selectbox(key="control_initializers").value == "notebook"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("learning_rate", "fast", "learning rate must be a number from 1e-05 to 1"),
+        ("batch_size", "1e9", "batch size must be a whole number from 8 to 1,024"),
+        ("preset", "<script>", "preset must be one of default, notebook"),
+        ("run", "../../etc/passwd", "There is no run called"),
+        ("run", "**bold** [a](http://x)", "There is no run called"),
+    ],
+)
+def test_a_bad_value_in_the_url_gets_one_sentence_and_starts_nothing(
+    store: Store, no_workers: list[str], name: str, value: str, said: str
+) -> None:
+    run = add_run(store)
+    app = lab(**{name: value})
+    assert len(app.warning) == 1
+    assert said in app.warning[0].value.replace("\\", "")
+    assert "](" not in app.warning[0].value
+    assert run.id in texts(app).replace("\\", "")
+    assert len(store.runs()) == 1
+    assert no_workers == []
+    assert list(app.run().warning) == []
+
+
+def test_a_training_run_is_shown_with_its_step_speed_and_accuracies(store: Store) -> None:
+    run = add_run(store)
+    store.add_test(run.id, TestPoint(40, 0.456))
+    app = lab()
+    assert "step 41 of 20,000, 20 steps/s, 16 min 38 s left" in texts(app)
+    assert {metric.label: metric.value for metric in app.metric} == {
+        "batch accuracy": "30.0 %",
+        "test accuracy": "45.6 %",
+    }
+    lines = component(app, "curve")["figure"]["data"]
+    assert [line["name"] for line in lines] == ["each batch", "mean of 5 readings", "test set"]
+
+
+def test_the_run_in_the_url_is_shown_even_if_another_one_trains(store: Store) -> None:
+    first = add_run(store)
+    store.end_run(first.id, RunState.FINISHED)
+    second = add_run(store)
+    app = lab(run=first.id)
+    assert first.id in texts(app).replace("\\", "")
+    app.button[[button.label for button in app.button].index(f"Watch {second.id} live")].click().run()
+    assert shown(app).query_params["run"] == second.id
+
+
+def test_another_visitor_sees_the_run_that_is_going_on(store: Store) -> None:
+    run = add_run(store)
+    assert lab().query_params["run"] == lab().query_params["run"] == run.id
+
+
+def test_stop_asks_the_run_on_show_to_stop(store: Store) -> None:
+    run = add_run(store)
+    app = lab()
+    app.button[[button.label for button in app.button].index("Stop")].click().run()
+    shown(app)
+    assert store.stop_requested(run.id)
+
+
+@pytest.mark.parametrize(
+    ("state", "word"),
+    [(RunState.FAILED, "failed"), (RunState.DIVERGED, "diverged"), (RunState.INTERRUPTED, "interrupted")],
+)
+def test_what_went_wrong_is_said_in_one_sentence(store: Store, state: RunState, word: str) -> None:
+    run = add_run(store)
+    store.end_run(run.id, state, message="The <b>data</b> is damaged.")
+    app = lab()
+    assert word in texts(app)
+    assert [error.value.replace("\\", "") for error in app.error] == ["The <b>data</b> is damaged."]
+    assert "<b>" not in app.error[0].value
+
+
+def test_which_data_is_in_use_is_visible(store: Store) -> None:
+    run = add_run(store)
+    store.set_data(run.id, "bundled digits, 1,797 digits", "MNIST could not be downloaded.")
+    app = lab()
+    assert "bundled digits" in texts(app)
+    assert any("could not be downloaded" in warning.value for warning in app.warning)
+
+
+def drawn(digit: str = "7") -> Visit:
+    """Return a visit during which a digit was drawn."""
+    png = io.BytesIO()
+    Image.fromarray(draw_digit(digit)).save(png, "PNG")
+    visit = Visit(page="")
+    visit.drawing.take_in(png.getvalue(), [{"type": "Path"}, {"type": "Path"}])
+    return visit
+
+
+def open_with_drawing() -> AppTest:
+    app = AppTest.from_file(str(APP), default_timeout=30)
+    app.session_state["rnnlab_visit"] = drawn()
+    return shown(app.run())
+
+
+def test_a_drawing_is_read_with_the_newest_weights(store: Store) -> None:
+    run = add_run(store)
+    before = component(open_with_drawing(), "belief")
+    assert [len(before["beliefs"]), len(before["beliefs"][0]), len(before["picture"])] == [28, 10, 784]
+    assert "step 60" in before["note"]
+    random_weights(seed=9).save(store.weights_path(run.id), 80)
+    after = component(open_with_drawing(), "belief")
+    assert after["beliefs"] != before["beliefs"]
+    assert "step 80" in after["note"]
+
+
+def test_a_blank_canvas_asks_for_a_digit(store: Store) -> None:
+    add_run(store)
+    assert component(lab(), "belief") == {"hint": "Draw a digit from 0 to 9.", "note": ""}
+
+
+def test_without_a_network_the_panel_says_so() -> None:
+    belief = component(open_with_drawing(), "belief")
+    assert "beliefs" not in belief
+    assert belief["hint"].startswith("No network yet")
+
+
+def test_a_damaged_weights_file_gets_one_sentence_and_the_page_stays(store: Store) -> None:
+    run = add_run(store)
+    store.weights_path(run.id).write_bytes(b"damaged")
+    app = open_with_drawing()
+    assert "is damaged" in component(app, "belief")["hint"]
+    assert app.metric[0].value == "30.0 %"
+
+
+def test_a_network_trained_on_its_last_row_only_is_said_to_be(store: Store) -> None:
+    add_run(store, config_from({}, "notebook"))
+    assert "trained on its last row only" in component(open_with_drawing(), "belief")["note"]
+
+
+def test_undo_takes_the_last_stroke_away_and_clear_all(store: Store) -> None:
+    add_run(store)
+    app = open_with_drawing()
+    app.button(key="undo").click().run()
+    assert len(component(app, "canvas")["initialDrawing"]["objects"]) == 1
+    app.button(key="clear").click().run()
+    assert component(app, "canvas")["initialDrawing"]["objects"] == []
+    assert component(shown(app), "belief")["hint"] == "Draw a digit from 0 to 9."
+
+
+def test_the_canvas_is_black_280_by_280_with_a_white_pen() -> None:
+    canvas = component(lab(), "canvas")
+    assert (canvas["canvasWidth"], canvas["canvasHeight"]) == (280, 280)
+    assert (canvas["backgroundColor"], canvas["strokeColor"]) == ("#000000", "#FFFFFF")
+
+
+def test_the_runs_page_lists_every_run_with_its_hyperparameters(store: Store) -> None:
+    def page() -> None:
+        from rnnlab.views import runs
+
+        runs.page()
+
+    assert "no run yet" in texts(shown(AppTest.from_function(page).run()))
+    for _ in range(3):
+        add_run(store)
+    table = shown(AppTest.from_function(page).run()).dataframe[0].value
+    assert list(table["run"]) == [run.id for run in store.runs()]
+    assert {"state", "test accuracy", "learning rate", "neurons", "training time"} <= set(table.columns)
+
+
+def test_the_guide_explains_every_setting() -> None:
+    def page() -> None:
+        from rnnlab.views import guide
+
+        guide.page()
+
+    words = texts(shown(AppTest.from_function(page).run()))
+    assert "forget gate" in words
+    assert "learning rate" in words
+
+
+def test_a_home_that_cannot_be_opened_is_said_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("not a folder")
+    monkeypatch.setenv("RNNLAB_HOME", str(file))
+    app = lab()
+    assert len(app.error) == 1
+    assert "cannot be opened" in app.error[0].value
+
+
+def test_the_dashboard_never_loads_tensorflow(own_home: Path) -> None:
+    code = (
+        "import sys\n"
+        "from streamlit.testing.v1 import AppTest\n"
+        f"app = AppTest.from_file({str(APP)!r}, default_timeout=30).run()\n"
+        "assert not app.exception\n"
+        "print(*(name for name in ('tensorflow', 'keras', 'sklearn', 'scipy') if name in sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=APP.parent
+    )
+    assert done.stdout.split() == []

@@ -1,0 +1,73 @@
+"""What the README promises is what the project does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from rnnlab.__main__ import build_parser
+from rnnlab.config import PRESETS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def commands() -> list[str]:
+    """Return the lines of the README's shell blocks."""
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def test_the_first_two_commands_run_the_dashboard_and_pass_the_tests() -> None:
+    dashboard, tests = commands()[:2]
+    assert dashboard.endswith("streamlit run app.py")
+    assert tests.endswith("python -m pytest")
+
+
+def test_ci_runs_the_test_command_exactly_as_the_readme_gives_it() -> None:
+    assert commands()[1] in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+def test_every_picture_and_file_it_links_is_there() -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    assert any(link.endswith(".png") for link in links)
+    for link in links:
+        assert link.startswith("https://") or (ROOT / link).exists(), link
+
+
+def test_every_command_of_the_command_line_is_described() -> None:
+    parser = build_parser()
+    (choices,) = (action.choices for action in parser._actions if action.choices)
+    for name in choices:
+        assert f"python -m rnnlab {name}" in README
+
+
+def test_every_preset_is_described() -> None:
+    for name in PRESETS:
+        assert f"`{name}`" in README
+
+
+def test_every_room_is_in_its_table() -> None:
+    for path in (ROOT / "rnnlab").glob("*.py"):
+        if path.stem != "__init__":
+            assert f"`{path.name}`" in README
+
+
+def test_the_pinned_versions_are_those_the_tests_run_with() -> None:
+    frozen = subprocess.run(
+        [sys.executable, "-m", "pip", "freeze"], capture_output=True, text=True, check=True
+    ).stdout.lower()
+    for line in (ROOT / "requirements.txt").read_text().splitlines():
+        requirement = line.partition(" ;")[0].strip().lower()
+        name = requirement.partition("==")[0]
+        if name in ("streamlit", "tensorflow", "plotly", "keras", "streamlit-drawable-canvas", "pillow"):
+            assert requirement in frozen.splitlines()
+
+
+def test_the_top_level_holds_only_what_belongs_there() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    top = {name.split("/")[0] for name in listed.splitlines()}
+    visible = {name for name in top if not name.startswith(".")}
+    assert visible <= {"requirements.txt", "README.md", "app.py", "rnnlab", "tests", "pyproject.toml"}

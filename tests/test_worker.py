@@ -1,0 +1,174 @@
+"""Real worker processes on a real store."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from rnnlab.config import Config, config_from
+from rnnlab.datasets import Dataset
+from rnnlab.launcher import LocalLauncher
+from rnnlab.reader import Reader, Weights
+from rnnlab.runs import Run, RunState
+from rnnlab.snapshots import Snapshots
+from rnnlab.store import Store
+from tests.waiting import wait_for
+
+LONG = config_from({"dataset": "digits", "neurons": 8, "batch_size": 8, "iterations": 200_000})
+SHORT = config_from({"dataset": "digits", "neurons": 8, "batch_size": 8, "iterations": 60})
+
+
+@pytest.fixture
+def launcher(store: Store) -> Iterator[LocalLauncher]:
+    """Return a launcher whose workers are all gone after the test."""
+    launcher = LocalLauncher(store)
+    yield launcher
+    for worker in workers_of(store.home):
+        worker.kill()
+    wait_for(lambda: not workers_of(store.home), "the workers to be gone")
+    for run in store.runs():
+        store.request_stop(run.id)
+    launcher.reap()
+
+
+def workers_of(home: Path) -> list[psutil.Process]:
+    """Return the worker processes of a home."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        command = process.info["cmdline"] or []
+        if "rnnlab.worker" in command and str(home) in command and process.status() != psutil.STATUS_ZOMBIE:
+            found.append(process)
+    return found
+
+
+def start(store: Store, launcher: LocalLauncher, config: Config) -> Run:
+    run = store.create_run(config)
+    launcher.wake()
+    return run
+
+
+def wait_until(store: Store, run: Run, state: RunState) -> Run:
+    def reached() -> Run | None:
+        now = store.run(run.id)
+        assert now.state is state or not now.state.is_ended, now
+        return now if now.state is state else None
+
+    return wait_for(reached, f"{run.id} to be {state}")
+
+
+def wait_for_points(store: Store, run: Run, count: int) -> None:
+    wait_for(lambda: len(store.points(run.id)) >= count, f"{count} points")
+
+
+def test_a_started_run_is_trained_by_a_process_of_its_own_to_its_end(
+    store: Store, launcher: LocalLauncher, digits: Dataset
+) -> None:
+    run = start(store, launcher, SHORT)
+    worker = wait_for(lambda: workers_of(store.home), "a worker")[0]
+    assert worker.pid != os.getpid()
+    assert os.getsid(worker.pid) != os.getsid(0)
+    ended = wait_until(store, run, RunState.FINISHED)
+    assert ended.step == 60
+    assert [point.step for point in store.points(run.id)] == [0, 20, 40]
+    assert [test.step for test in store.tests(run.id)] == [60]
+    weights, step = Weights.load(store.weights_path(run.id))
+    read = Reader(weights).read(digits.test_images).beliefs[:, -1].argmax(axis=1)
+    assert step == 60
+    assert ended.test_accuracy == pytest.approx((read == digits.test_labels).mean())
+    assert list(Snapshots(store.home / run.id).paths()) == [0, 20, 40]
+    assert "finished after 60 steps" in store.log_path(run.id).read_text()
+
+
+def test_stop_ends_a_run_within_one_report_and_keeps_what_it_learned(
+    store: Store, launcher: LocalLauncher
+) -> None:
+    run = start(store, launcher, LONG)
+    wait_for_points(store, run, 3)
+    store.request_stop(run.id)
+    last_seen = store.run(run.id).step
+    ended = wait_until(store, run, RunState.STOPPED)
+    assert ended.step <= last_seen + 2 * 20  # the report under way when Stop was pressed, and the one it ends
+    assert ended.step == store.points(run.id)[-1].step + 1
+    assert Weights.load(store.weights_path(run.id))[1] == ended.step
+    assert ended.test_accuracy is not None
+
+
+def test_a_second_run_waits_for_the_first_and_is_then_trained_by_the_same_worker(
+    store: Store, launcher: LocalLauncher
+) -> None:
+    first, second = start(store, launcher, LONG), start(store, launcher, SHORT)
+    wait_for_points(store, first, 1)
+    worker = workers_of(store.home)
+    assert len(worker) == 1
+    assert store.run(second.id).state is RunState.QUEUED
+    store.request_stop(first.id)
+    wait_until(store, second, RunState.FINISHED)
+    wait_for(lambda: not workers_of(store.home), "the worker to leave")
+    launcher.reap()
+    assert store.run(first.id).state is RunState.STOPPED
+
+
+def test_a_killed_worker_leaves_an_interrupted_run_that_can_be_read(
+    store: Store, launcher: LocalLauncher
+) -> None:
+    run = start(store, launcher, LONG)
+    wait_for_points(store, run, 2)
+    wait_for(store.weights_path(run.id).exists, "weights")
+    workers_of(store.home)[0].send_signal(signal.SIGKILL)
+    wait_for(lambda: not workers_of(store.home), "the worker to be gone")
+    launcher.reap()
+    ended = store.run(run.id)
+    assert ended.state is RunState.INTERRUPTED
+    assert ended.step == store.points(run.id)[-1].step + 1
+    Weights.load(store.weights_path(run.id))
+    after = start(store, launcher, SHORT)
+    wait_until(store, after, RunState.FINISHED)
+
+
+def test_a_worker_asked_to_end_stops_its_run_in_order(store: Store, launcher: LocalLauncher) -> None:
+    run = start(store, launcher, LONG)
+    wait_for_points(store, run, 1)
+    workers_of(store.home)[0].terminate()
+    assert wait_until(store, run, RunState.STOPPED).test_accuracy is not None
+
+
+def test_training_goes_on_when_the_dashboard_is_gone(store: Store, launcher: LocalLauncher) -> None:
+    run = start(store, launcher, LONG)
+    wait_for_points(store, run, 1)
+    restarted = LocalLauncher(store)
+    restarted.reap()
+    restarted.wake()
+    assert len(workers_of(store.home)) == 1
+    seen = len(store.points(run.id))
+    wait_for_points(store, run, seen + 2)
+
+
+def test_a_run_that_fails_says_why_and_its_log_has_the_traceback(
+    store: Store, launcher: LocalLauncher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RNNLAB_MNIST_DIR", str(tmp_path / "nothing here"))
+    run = start(store, launcher, Config())
+    ended = wait_until(store, run, RunState.FAILED)
+    assert "train-images-idx3-ubyte.gz is missing" in ended.message
+    assert "Traceback" not in ended.message
+    assert "Traceback" in store.log_path(run.id).read_text()
+
+
+def test_a_worker_that_cannot_start_is_not_waited_for_forever(
+    store: Store, launcher: LocalLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RNNLAB_WORKER_IDLE_SECONDS", "no number")
+    run = start(store, launcher, SHORT)
+
+    def failed() -> bool:
+        launcher.reap()
+        return store.run(run.id).state is RunState.FAILED
+
+    wait_for(failed, "the run to fail")
+    assert "worker.log" in store.run(run.id).message
+    assert "no number" in (store.home / "worker.log").read_text()
