@@ -37,6 +37,7 @@ function createPanel(root) {
 
   buildBars(find('.bars'))
   buildRowLabels(find('.rows'))
+  find('.scale').style.background = `linear-gradient(to right, ${CIVIDIS.map((stop) => `rgb(${stop.join(' ')})`)})`
   scrubber.addEventListener('input', () => { stop(); moveTo(Number(scrubber.value)) })
   play.addEventListener('click', () => (timer ? stop() : start()))
   new ResizeObserver(() => render()).observe(map)
