@@ -28,12 +28,16 @@ def launcher(store: Store) -> Iterator[LocalLauncher]:
     """Return a launcher whose workers are all gone after the test."""
     launcher = LocalLauncher(store)
     yield launcher
-    for worker in workers_of(store.home):
-        worker.kill()
-    wait_for(lambda: not workers_of(store.home), "the workers to be gone")
     for run in store.runs():
         store.request_stop(run.id)
-    launcher.reap()
+    for worker in workers_of(store.home):
+        worker.kill()
+
+    def all_reaped() -> bool:
+        launcher.reap()
+        return not launcher._workers
+
+    wait_for(all_reaped, "the workers to be gone")
 
 
 def workers_of(home: Path) -> list[psutil.Process]:
