@@ -1,4 +1,4 @@
-"""The Keras model: row -> linear layer -> LSTM -> linear read-out after every row; weights in and out.
+"""The Keras model: row -> linear layer -> LSTM -> linear read-out after every row; training step, weights.
 
 Stock layers only (`Dense`, `LSTM`, `Dense`), so that an exported file loads wherever Keras does.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
@@ -40,6 +40,8 @@ with _hidden("pandas", "sklearn"):
     import keras
     import tensorflow as tf
 
+    from rnnlab.fast_path import Parameters, last_row_logits, loss_and_gradients, shards_for
+
 ADAM_EPSILON: Final = 1e-8
 """The notebook's (TensorFlow 1); Keras' own is 1e-7. It matters only where gradients are tiny."""
 
@@ -47,9 +49,27 @@ EVALUATION_BATCH: Final = 500
 """Images per step of a test: large enough to be fast, small enough to add little memory."""
 
 
-def start_devices() -> int:
-    """Start TensorFlow's devices, so that all it says about them is said now; return their number."""
-    return len(tf.config.list_logical_devices())
+def cores() -> int:
+    """Return how many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def has_gpu() -> bool:
+    """Return whether TensorFlow sees a GPU."""
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def start_devices() -> None:
+    """Start TensorFlow's devices, so that all it says about them is said now.
+
+    Without a GPU every operation gets one thread and as many of them run at once as there are cores: that is
+    what the shards of `fast_path` are cut for. Once TensorFlow has started, its threads stay as they are.
+    """
+    with suppress(RuntimeError):
+        if not has_gpu():
+            tf.config.threading.set_intra_op_parallelism_threads(1)
+            tf.config.threading.set_inter_op_parallelism_threads(cores())
+    tf.config.list_logical_devices()
 
 
 def build_model(neurons: int, initializers: str, seed: int) -> keras.Sequential:
@@ -119,31 +139,36 @@ def loss_of(logits: tf.Tensor, labels: tf.Tensor, row_loss_mix: float) -> tf.Ten
     return row_loss_mix * all_rows + (1.0 - row_loss_mix) * last_row
 
 
-def read_accuracy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Return the share of a batch read correctly after its last row, 0 to 1."""
-    read = tf.argmax(logits[:, -1], axis=-1, output_type=tf.int32)
-    return tf.reduce_mean(tf.cast(tf.equal(read, labels), tf.float32))
-
-
-def _as_inputs(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Turn `uint8` images and labels into what the model reads: floats from 0 to 1 and `int32`."""
-    return tf.cast(images, tf.float32) / 255.0, tf.cast(labels, tf.int32)
+def _as_inputs(images: tf.Tensor) -> tf.Tensor:
+    """Turn `uint8` images into what the model reads: floats from 0 to 1."""
+    return tf.cast(images, tf.float32) / 255.0
 
 
 class Network:
     """A model, its optimizer, and the images it learns from.
 
+    With a GPU it trains by Keras' own LSTM (cuDNN), without one by `fast_path`.
+
     Args:
         config: The hyperparameters.
         images: Training images, `uint8` of shape (N, 28, 28).
         labels: Training labels, `uint8` of shape (N,).
+        stock: Whether to train by Keras' own LSTM; by default where there is a GPU.
     """
 
-    def __init__(self, config: Config, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.uint8],
+        *,
+        stock: bool | None = None,
+    ) -> None:
         self.model = build_model(config.neurons, config.initializers, config.seed)
         self.optimizer = keras.optimizers.Adam(config.learning_rate, epsilon=ADAM_EPSILON)
         self.optimizer.build(self.model.trainable_variables)
         self._row_loss_mix = config.row_loss_mix
+        self._stock = has_gpu() if stock is None else stock
         # Batches are put together by numpy: a copy of all images in TensorFlow would only take memory.
         self._images = images
         self._labels = labels
@@ -155,9 +180,8 @@ class Network:
                 tf.TensorSpec([None, batch_size], tf.uint8),
             ],
         )
-        self._count_correct = tf.function(
-            self._count_correct_in,
-            input_signature=[tf.TensorSpec([None, ROWS, COLUMNS], tf.uint8), tf.TensorSpec([None], tf.uint8)],
+        self._read = tf.function(
+            self._read_digits, input_signature=[tf.TensorSpec([EVALUATION_BATCH, ROWS, COLUMNS], tf.uint8)]
         )
 
     def train(self, batches: NDArray[np.int32]) -> tuple[float, float]:
@@ -177,29 +201,46 @@ class Network:
         """Train on batches (steps, batch size, …); return the last one's loss and its accuracy afterwards."""
         loss = tf.constant(0.0)
         for step in tf.range(tf.shape(images)[0]):
-            loss = self._train_step(*_as_inputs(images[step], labels[step]))
-        last_images, last_labels = _as_inputs(images[-1], labels[-1])
-        return loss, read_accuracy(self.model(last_images), last_labels)
+            loss = self._train_step(_as_inputs(images[step]), tf.cast(labels[step], tf.int32))
+        read = self._read_digits(images[-1])
+        return loss, tf.reduce_mean(tf.cast(tf.equal(read, tf.cast(labels[-1], tf.int32)), tf.float32))
 
     def _train_step(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            loss = loss_of(self.model(images, training=True), labels, self._row_loss_mix)
         variables = self.model.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        if self._stock:
+            with tf.GradientTape() as tape:
+                loss = loss_of(self.model(images, training=True), labels, self._row_loss_mix)
+            gradients = tape.gradient(loss, variables)
+        else:
+            shards = shards_for(images.shape[0], cores())
+            loss, gradients = loss_and_gradients(
+                self._parameters(), images, labels, self._row_loss_mix, shards
+            )
+        self.optimizer.apply(list(gradients), variables)
         return loss
+
+    def _parameters(self) -> Parameters:
+        return Parameters(*(variable.value for variable in self.model.trainable_variables))
+
+    def _read_digits(self, images: tf.Tensor) -> tf.Tensor:
+        """Return the digits read in `uint8` images after their last row, `int32` of shape (N,)."""
+        inputs = _as_inputs(images)
+        if self._stock:
+            logits = self.model(inputs)[:, -1]
+        else:
+            logits = last_row_logits(self._parameters(), inputs, shards_for(inputs.shape[0], cores()))
+        return tf.argmax(logits, axis=-1, output_type=tf.int32)
 
     def test_accuracy(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> float:
         """Return the share of images read correctly after their last row, 0 to 1."""
         correct = 0
         for start in range(0, len(images), EVALUATION_BATCH):
-            part = slice(start, start + EVALUATION_BATCH)
-            correct += int(self._count_correct(images[part], labels[part]))
+            part = images[start : start + EVALUATION_BATCH]
+            filled = np.zeros((EVALUATION_BATCH, ROWS, COLUMNS), np.uint8)
+            filled[: len(part)] = part
+            read = self._read(filled).numpy()[: len(part)]
+            correct += int(np.count_nonzero(read == labels[start : start + len(part)]))
         return correct / len(images)
-
-    def _count_correct_in(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        inputs, digits = _as_inputs(images, labels)
-        read = tf.argmax(self.model(inputs)[:, -1], axis=-1, output_type=tf.int32)
-        return tf.math.count_nonzero(tf.equal(read, digits))
 
     def weights(self) -> Weights:
         """Return a copy of the weights as they are now."""

@@ -59,11 +59,12 @@ def test_the_mixed_loss_lies_between_its_two_parts() -> None:
     assert mixed == pytest.approx(0.75 * last + 0.25 * all_rows, 1e-5)
 
 
+@pytest.mark.parametrize("stock", [False, True])
 @pytest.mark.parametrize("mix", [0.0, 0.5])
-def test_training_follows_plain_kerass_own_trajectory(digits: Dataset, mix: float) -> None:
+def test_training_follows_plain_kerass_own_trajectory(digits: Dataset, mix: float, stock: bool) -> None:
     config = config_from({"neurons": 16, "batch_size": 32, "row_loss_mix": mix, "seed": 4})
     batches = np.random.default_rng(0).integers(0, 1000, (12, 32)).astype(np.int32)
-    ours = Network(config, digits.train_images, digits.train_labels)
+    ours = Network(config, digits.train_images, digits.train_labels, stock=stock)
     loss, accuracy = ours.train(batches)
 
     model = network.build_model(16, "keras", seed=4)
@@ -95,6 +96,7 @@ def test_the_test_accuracy_counts_every_image_once(digits: Dataset, monkeypatch:
     ours = Network(Config(neurons=8), digits.train_images, digits.train_labels)
     whole = ours.test_accuracy(digits.test_images, digits.test_labels)
     monkeypatch.setattr(network, "EVALUATION_BATCH", 77)
+    ours = Network(Config(neurons=8), digits.train_images, digits.train_labels)
     assert ours.test_accuracy(digits.test_images, digits.test_labels) == whole
 
 
