@@ -82,8 +82,7 @@ def train(store: Store, config: Config, *, as_json: bool) -> None:
     Raises:
         CommandError: The run failed or diverged.
     """
-    run = store.create_run(config)
-    store.claim(run.id)
+    run = store.create_run(config, claimed=True)
     stop = worker.stop_on_signals()
     if as_json:
         print_json(event="run", run=run.id, config=asdict(config))
@@ -157,15 +156,13 @@ def runs(store: Store, *, as_json: bool) -> None:
     Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
 
 
-def load_reader(store: Store, name: str, step: int | None = None) -> Reader:
-    """Return a reader with the newest weights of a run, or with those kept at or before a step.
+def load_reader(store: Store, run: Run, step: int | None = None) -> tuple[Reader, int]:
+    """Return a reader with the newest weights of a run, or those kept at or before a step, and their step.
 
     Raises:
-        StoreError: There is no such run.
         WeightsError: Its weights are missing or damaged.
         CommandError: No weights were kept at or before that step.
     """
-    run = store.find(name)
     path = store.weights_path(run.id)
     if step is not None and step < run.step:
         kept = Snapshots(store.home / run.id).at_or_before(step)
@@ -175,7 +172,7 @@ def load_reader(store: Store, name: str, step: int | None = None) -> Reader:
     weights, found = Weights.load(path)
     if step is not None and found != step:
         print(f"{run.id} has no weights of step {step:,}; these are of step {found:,}.", file=sys.stderr)
-    return Reader(weights)
+    return Reader(weights), found
 
 
 def read(store: Store, name: str, images: Iterable[str], step: int | None, *, as_json: bool) -> None:
@@ -184,7 +181,7 @@ def read(store: Store, name: str, images: Iterable[str], step: int | None, *, as
     Raises:
         CommandError: At least one file could not be read; the others have been.
     """
-    reader = load_reader(store, name, step)
+    reader, _ = load_reader(store, store.find(name), step)
     unreadable = []
     for image in images:
         answer = _read_image(reader, image)
@@ -236,19 +233,21 @@ def _read_words(answer: dict[str, Any]) -> str:
 
 
 def evaluate(store: Store, name: str, *, as_json: bool) -> None:
-    """Read the whole test set: accuracy and confidence after each row, confusion."""
+    """Read the whole test set: accuracy and confidence after each row, confusion.
+
+    Raises:
+        CommandError: The data set that the run was trained on cannot be had.
+    """
     run = store.find(name)
-    reader = load_reader(store, name)
-    data = datasets.load(run.config.dataset)
+    reader, step = load_reader(store, run)
+    data = datasets.load(run.data_name or run.config.dataset)
+    if run.data_name and data.name != run.data_name:
+        raise CommandError(f"{run.id} was trained on {run.data}, which is not to be had now: {data.note}")
     result = evaluation.evaluate(reader, data.test_images, data.test_labels)
     if as_json:
         print_json(**result.to_json())
         return
-    print(
-        f"{run.id} at step {run.step:,}: {result.test_accuracy:.2%} of {len(data.test_labels):,} test images"
-    )
-    if data.note:
-        print(data.note)
+    print(f"{run.id} at step {step:,}: {result.test_accuracy:.2%} of {len(data.test_labels):,} test images")
     print("row   accuracy   mean confidence")
     for row, values in enumerate(zip(result.accuracy_by_row, result.confidence_by_row, strict=True), start=1):
         print(f"{row:>3} {values[0]:>10.1%} {values[1]:>17.1%}")

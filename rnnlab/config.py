@@ -125,7 +125,6 @@ class Config:
         minimum=8,
         maximum=1024,
         step=8,
-        scale="log",
         help="How many images the network looks at before each change of its weights.",
     )
     neurons: int = _declare(
@@ -134,7 +133,6 @@ class Config:
         minimum=8,
         maximum=512,
         step=8,
-        scale="log",
         help="Size of the LSTM's memory: the length of its hidden state and of its cell state.",
     )
     iterations: int = _declare(
@@ -144,7 +142,6 @@ class Config:
         minimum=20,
         maximum=200_000,
         step=1000,
-        scale="log",
         help="How many training steps to make. One step reads one batch and changes the weights once.",
     )
     seed: int = _declare(

@@ -7,6 +7,7 @@ Handwritten Digits", 1998, 1,797 images of 8 x 8 pixels.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -30,6 +31,8 @@ MNIST_FILES: Final = {
     "test_images": ("t10k-images-idx3-ubyte", (10_000, SIDE, SIDE)),
     "test_labels": ("t10k-labels-idx1-ubyte", (10_000,)),
 }
+
+_ARCHIVE_ADDRESS: Final = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 
 _ARCHIVE_SHA256: Final = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 """Of `mnist.npz`, as published with Keras."""
@@ -58,6 +61,7 @@ class Dataset:
     """Handwritten digits to learn from and to test with.
 
     Attributes:
+        name: `mnist` or `digits`.
         description: What it is and how much of it, for people.
         note: What people should know about the choice of it; empty where it is what was asked for.
         train_images: `uint8` of shape (N, 28, 28), 0 = background, 255 = ink.
@@ -66,6 +70,7 @@ class Dataset:
         test_labels: `uint8` of shape (M,).
     """
 
+    name: str
     description: str
     note: str
     train_images: NDArray[np.uint8]
@@ -106,7 +111,7 @@ def keras_cache() -> Path:
 
 
 def _mnist(arrays: dict[str, NDArray[np.uint8]]) -> Dataset:
-    return Dataset(description="MNIST, 60,000 digits", note="", **arrays)
+    return Dataset(name="mnist", description="MNIST, 60,000 digits", note="", **arrays)
 
 
 def _check(array: NDArray[np.uint8], name: str, shape: tuple[int, ...], path: Path) -> None:
@@ -170,15 +175,18 @@ def _download(path: Path, progress: Callable[[str], None]) -> None:
     """Fetch MNIST once, into Keras' cache; the file appears there only when it is whole."""
     import keras
 
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DownloadError(f"MNIST could not be saved in {path.parent} ({error.strerror}).") from error
+    if not os.access(path.parent, os.W_OK):
+        raise DownloadError(f"MNIST could not be saved in {path.parent} (it may not be written to).")
     progress("Downloading MNIST, 11 MB, once")
     aside = path.with_name(f"mnist-{os.getpid()}.npz")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        keras.utils.get_file(
-            aside.name,
-            origin="https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
-            cache_dir=str(path.parent.parent),
-        )
+        # Keras prints its own progress, which has no place in the output of a command.
+        with contextlib.redirect_stdout(io.StringIO()):
+            keras.utils.get_file(aside.name, origin=_ARCHIVE_ADDRESS, cache_dir=str(path.parent.parent))
         if hashlib.sha256(aside.read_bytes()).hexdigest() != _ARCHIVE_SHA256:
             raise DownloadError("MNIST arrived damaged; start the run again to fetch it once more.")
         os.replace(aside, path)
@@ -201,6 +209,7 @@ def bundled_digits(note: str = "") -> Dataset:
     labels = bundle.target.astype(np.uint8)
     cut = _BUNDLED_TRAINING
     return Dataset(
+        name="digits",
         description="bundled digits, 1,797 digits",
         note=note,
         train_images=images[:cut],

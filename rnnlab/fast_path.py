@@ -108,7 +108,7 @@ def row_weights(row_loss_mix: float) -> np.ndarray:
     return weights
 
 
-@tf.autograph.experimental.do_not_convert
+@tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
 def loss_and_gradients(
     parameters: Parameters, images: tf.Tensor, labels: tf.Tensor, row_loss_mix: float, shards: int
 ) -> tuple[tf.Tensor, Parameters]:
@@ -132,7 +132,7 @@ def loss_and_gradients(
     return whole.loss, _unfold(parameters, whole)
 
 
-@tf.autograph.experimental.do_not_convert  # plain Python builds the graph: no need to rewrite it
+@tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]  # plain Python builds it
 def last_row_logits(parameters: Parameters, images: tf.Tensor, shards: int) -> tf.Tensor:
     """Return the logits after the last row, shape (N, 10); arguments as for `loss_and_gradients`."""
     folded = _fold(parameters)

@@ -29,11 +29,6 @@ class RunState(StrEnum):
         return self in (RunState.QUEUED, RunState.PREPARING, RunState.TRAINING)
 
     @property
-    def has_worker(self) -> bool:
-        """Whether a worker should be at it right now."""
-        return self in (RunState.PREPARING, RunState.TRAINING)
-
-    @property
     def is_ended(self) -> bool:
         """Whether nothing more will happen to it by itself."""
         return not self.is_active
@@ -55,6 +50,7 @@ class Run:
         seconds: Time spent training, without preparation.
         message: What its worker is doing, or why it ended; may be empty.
         data: The data set in use, in words; empty until known.
+        data_name: Its name in `datasets.load`; empty until known.
         data_note: What people should know about the choice of it; empty where it is what was asked for.
         test_accuracy: Newest accuracy on the whole test set, 0 to 1, or `None`.
         stop_requested: Whether someone asked it to stop.
@@ -71,6 +67,7 @@ class Run:
     seconds: float = 0.0
     message: str = ""
     data: str = ""
+    data_name: str = ""
     data_note: str = ""
     test_accuracy: float | None = None
     stop_requested: bool = False
@@ -95,7 +92,7 @@ class AccuracyPoint:
 
 @dataclass(frozen=True)
 class TestPoint:
-    """Accuracy (0 to 1) on the whole test set, with the weights published at the same `step`."""
+    """Accuracy (0 to 1) on the whole test set, with the weights of the same `step`."""
 
     __test__ = False  # not a test class, whatever its name says to pytest
 

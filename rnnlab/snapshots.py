@@ -27,6 +27,7 @@ class Snapshots:
         self._folder = folder / "steps"
         self._budget = budget
         self._interval = REPORT_EVERY
+        self._kept = len(self.paths())
 
     def paths(self) -> dict[int, Path]:
         """Return the files by step, in order."""
@@ -48,9 +49,14 @@ class Snapshots:
         self._folder.mkdir(exist_ok=True)
         path = self._folder / f"{step:09d}.npz"
         weights.save(path, step)
-        most = max(FEWEST, self._budget // path.stat().st_size)
-        while len(self.paths()) > most:
-            self._interval *= 2
-            for kept, file in self.paths().items():
-                if kept % self._interval:
-                    file.unlink(missing_ok=True)
+        self._kept += 1
+        if self._kept > max(FEWEST, self._budget // path.stat().st_size):
+            self._thin_out()
+
+    def _thin_out(self) -> None:
+        """Keep every other snapshot, and from now on only so many."""
+        self._interval *= 2
+        for kept, file in self.paths().items():
+            if kept % self._interval:
+                file.unlink(missing_ok=True)
+        self._kept = len(self.paths())

@@ -4,7 +4,7 @@ The store is the only thing that the dashboard, the workers and the command line
 
     runs.sqlite3                runs, points of their curves, workers
     worker.log                  what the background workers say outside of any run
-    <run id>/weights.npz        the newest weights, replaced at every report
+    <run id>/weights.npz        the newest weights, replaced as often as anybody can see
     <run id>/steps/<step>.npz   weights kept along the way
     <run id>/log.txt            what happened, with the traceback where something failed
 
@@ -30,6 +30,12 @@ from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
 HEARTBEAT_GRACE: Final = 15.0
 """Seconds without a heartbeat after which a worker counts as dead."""
 
+WORKER_GRACE: Final = 60.0
+"""Seconds after which even a worker whose process is there counts as dead: it may be another program's."""
+
+_OPENING_SECONDS: Final = 10.0
+"""How long to wait for others who open the same new database."""
+
 _SCHEMA_VERSION: Final = 1
 
 _SCHEMA: Final = """
@@ -45,6 +51,7 @@ CREATE TABLE runs (
     seconds REAL NOT NULL DEFAULT 0,
     message TEXT NOT NULL DEFAULT '',
     data TEXT NOT NULL DEFAULT '',
+    data_name TEXT NOT NULL DEFAULT '',
     data_note TEXT NOT NULL DEFAULT '',
     test_accuracy REAL,
     stop_requested INTEGER NOT NULL DEFAULT 0,
@@ -73,8 +80,8 @@ CREATE TABLE workers (
 """
 
 _COLUMNS: Final = (
-    "id, config, state, created, started, ended, heartbeat, step, seconds, message, data, data_note, "
-    "test_accuracy, stop_requested"
+    "id, config, state, created, started, ended, heartbeat, step, seconds, message, data, data_name, "
+    "data_note, test_accuracy, stop_requested"
 )
 
 
@@ -111,6 +118,13 @@ def process_is_alive(process: int) -> bool:
     return status.rpartition(")")[2].split()[0] != "Z"
 
 
+def _worker_lives(process: int | None, silence: float) -> bool:
+    """Return whether a worker counts as living after some seconds without a heartbeat."""
+    if process is None:  # it has been started, but has not shown itself yet
+        return silence <= HEARTBEAT_GRACE
+    return process_is_alive(process) and silence <= WORKER_GRACE
+
+
 class Store:
     """One home folder of runs, safe to use from several processes and threads at once.
 
@@ -131,7 +145,7 @@ class Store:
             self._connection = sqlite3.connect(
                 home / "runs.sqlite3", timeout=30, isolation_level=None, check_same_thread=False
             )
-            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._use_write_ahead_log()
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._create_schema()
         except (OSError, sqlite3.Error) as error:
@@ -139,6 +153,17 @@ class Store:
                 f"The runs in {home} cannot be opened ({error}); "
                 "check the folder or choose another one with RNNLAB_HOME."
             ) from error
+
+    def _use_write_ahead_log(self) -> None:
+        """Switch a new database to its write-ahead log; SQLite does not wait for others who do the same."""
+        deadline = time.monotonic() + _OPENING_SECONDS
+        while self._connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
 
     def _create_schema(self) -> None:
         """Create the tables in a new database; refuse one that a newer version wrote."""
@@ -188,14 +213,19 @@ class Store:
 
     # Runs
 
-    def create_run(self, config: Config) -> Run:
-        """Add a queued run with a name of its own."""
+    def create_run(self, config: Config, *, claimed: bool = False) -> Run:
+        """Add a run with a name of its own: queued, or claimed by this process before any worker sees it."""
+        now = self._clock()
+        state, started, process = (
+            (RunState.PREPARING, now, os.getpid()) if claimed else (RunState.QUEUED, None, None)
+        )
         while True:
             name = new_name()
             try:
                 self._execute(
-                    "INSERT INTO runs (id, config, state, created) VALUES (?, ?, ?, ?)",
-                    (name, config.to_json(), RunState.QUEUED, self._clock()),
+                    "INSERT INTO runs (id, config, state, created, started, heartbeat, process) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (name, config.to_json(), state, now, started, started, process),
                 )
             except sqlite3.IntegrityError:
                 continue
@@ -210,7 +240,7 @@ class Store:
         rows = self._query(f"SELECT {_COLUMNS} FROM runs WHERE id = ?", (run_id,))
         if not rows:
             raise StoreError(
-                f"There is no run called {run_id[:60]!r}; `python -m rnnlab runs` lists those there are."
+                f"There is no run called {run_id[:60]!r}; the list of runs shows those there are."
             )
         return _run_from_row(rows[0])
 
@@ -291,9 +321,11 @@ class Store:
         """Say in words what the worker is doing."""
         self._execute("UPDATE runs SET message = ? WHERE id = ?", (message, run_id))
 
-    def set_data(self, run_id: str, data: str, note: str) -> None:
-        """Say which data set is in use, and what people should know about the choice of it."""
-        self._execute("UPDATE runs SET data = ?, data_note = ? WHERE id = ?", (data, note, run_id))
+    def set_data(self, run_id: str, name: str, data: str, note: str) -> None:
+        """Say which data set is in use, by name and in words, and why where that is not what was asked."""
+        self._execute(
+            "UPDATE runs SET data_name = ?, data = ?, data_note = ? WHERE id = ?", (name, data, note, run_id)
+        )
 
     def add_point(self, run_id: str, point: AccuracyPoint) -> None:
         """Add a point to the curve; the run is then training and has completed the point's step."""
@@ -341,7 +373,10 @@ class Store:
             self._execute("UPDATE runs SET heartbeat = ? WHERE id = ?", (now, run_id))
         if worker_id is not None:
             self._execute(
-                "UPDATE workers SET heartbeat = ?, process = ? WHERE id = ?", (now, os.getpid(), worker_id)
+                # One that was taken for dead, because the machine slept, comes back on the list.
+                "INSERT INTO workers VALUES (?, ?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET process = excluded.process, heartbeat = excluded.heartbeat",
+                (worker_id, os.getpid(), now),
             )
 
     def mark_interrupted(self) -> list[str]:
@@ -383,11 +418,12 @@ class Store:
             queued = connection.execute(
                 "SELECT count(*) FROM runs WHERE state = ?", (RunState.QUEUED,)
             ).fetchone()[0]
-            for worker, beat, process in connection.execute("SELECT id, heartbeat, process FROM workers"):
-                if now - beat > HEARTBEAT_GRACE or (process is not None and not process_is_alive(process)):
+            if not queued:
+                return None
+            for worker, process, beat in connection.execute("SELECT * FROM workers").fetchall():
+                if not _worker_lives(process, now - beat):
                     connection.execute("DELETE FROM workers WHERE id = ?", (worker,))
-            living = connection.execute("SELECT count(*) FROM workers").fetchone()[0]
-            if not queued or living >= limit:
+            if connection.execute("SELECT count(*) FROM workers").fetchone()[0] >= limit:
                 return None
             worker_id = secrets.token_hex(4)
             connection.execute("INSERT INTO workers VALUES (?, NULL, ?)", (worker_id, now))

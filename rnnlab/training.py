@@ -48,6 +48,7 @@ class Outcome:
         seconds: Time spent training and testing.
         test_accuracy: On the whole test set at the end, 0 to 1; `None` after a divergence.
         weights: The last weights that hold finite numbers; `None` where there never were any.
+        weights_step: The step that they belong to; 0 where there are none.
     """
 
     state: RunState
@@ -55,6 +56,7 @@ class Outcome:
     seconds: float
     test_accuracy: float | None
     weights: Weights | None
+    weights_step: int
 
 
 class BatchOrder:
@@ -121,7 +123,8 @@ def train(config: Config, data: Dataset, report: Report, control: Callable[[], b
         completed = reported + 1
         newest = network.weights()
         if not (math.isfinite(loss) and newest.are_finite()):
-            return Outcome(RunState.DIVERGED, completed, clock.seconds(), None, weights)
+            last_good = max(0, reported - REPORT_EVERY)
+            return Outcome(RunState.DIVERGED, completed, clock.seconds(), None, weights, last_good)
         weights = newest
         report.point(AccuracyPoint(reported, accuracy, loss, clock.seconds()), weights)
         if reported and reported % steps_between_tests(config.batch_size) == 0:
@@ -136,7 +139,7 @@ def train(config: Config, data: Dataset, report: Report, control: Callable[[], b
     report.note("Reading the whole test set")
     test_accuracy = network.test_accuracy(data.test_images, data.test_labels)
     report.test(TestPoint(completed, test_accuracy))
-    return Outcome(state, completed, seconds, test_accuracy, network.weights())
+    return Outcome(state, completed, seconds, test_accuracy, network.weights(), completed)
 
 
 class _Clock:

@@ -138,10 +138,10 @@ def _train(store: Store, run: Run, report: StoreReport, stop: threading.Event) -
         network.start_devices()
     data = load(run.config.dataset, report.note)
     log.info("%s: %s %s", run.id, data.description, data.note)
-    store.set_data(run.id, data.description, data.note)
+    store.set_data(run.id, data.name, data.description, data.note)
     outcome = training.train(run.config, data, report, lambda: stop.is_set() or store.stop_requested(run.id))
     if outcome.weights is not None:
-        outcome.weights.save(store.weights_path(run.id), outcome.step)
+        outcome.weights.save(store.weights_path(run.id), outcome.weights_step)
     store.end_run(
         run.id, outcome.state, message=_end_message(outcome.state), step=outcome.step, seconds=outcome.seconds
     )

@@ -18,6 +18,8 @@ from tests.waiting import wait_for
 
 SECONDS = 1000.0
 
+expect.set_options(timeout=30 * SECONDS)
+
 if dashboard.chromium() is None:
     if os.environ.get("RNNLAB_REQUIRE_BROWSER"):
         pytest.fail("RNNLAB_REQUIRE_BROWSER is set, but there is no Chromium; install it.", pytrace=False)
@@ -206,6 +208,22 @@ def test_scrubbing_and_playing_read_the_picture_from_top_to_bottom(page: Page, u
     expect(page.get_by_role("button", name="Play")).to_be_visible()
 
 
+def test_watch_and_the_browsers_back_button_change_between_runs(page: Page, url: str) -> None:
+    open_and_start(page, url, 20)
+    expect(page.locator(".st-key-status")).to_contain_text("finished")
+    first = page.url.partition("run=")[2]
+    set_number(page, "iterations (steps)", 200_000)
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page).not_to_have_url(re.compile(f"run={first}$"))
+    second = page.url.partition("run=")[2]
+    page.go_back()
+    expect(page).to_have_url(re.compile(f"run={first}$"))
+    expect(page.locator(".st-key-status")).to_contain_text(first)
+    page.get_by_role("button", name=f"Watch {second} live").click()
+    expect(page).to_have_url(re.compile(f"run={second}$"))
+    expect(page.locator(".st-key-status")).to_contain_text("training")
+
+
 def test_a_run_is_opened_from_the_history(page: Page, url: str) -> None:
     open_and_start(page, url, 20)
     expect(page.locator(".st-key-status")).to_contain_text("finished", timeout=60 * SECONDS)
@@ -226,7 +244,7 @@ def test_a_phone_shows_status_drawing_and_curve_below_each_other_without_scrolli
     chromium: Browser, url: str, colours: str
 ) -> None:
     phone = chromium.new_page(viewport={"width": 390, "height": 844}, color_scheme=colours)  # type: ignore[arg-type]
-    phone.goto(url)
+    phone.goto(f"{url}/?dataset=digits&iterations=20")
     phone.get_by_role("button", name="Start the first run").click()
     wait_for(lambda: phone.locator(".rnnlab-plot").count(), "the plot")
     phone.locator("canvas.upper-canvas").wait_for()

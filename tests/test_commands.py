@@ -259,6 +259,21 @@ def test_evaluate_answers_as_the_contract_says(trained: str, capsys: pytest.Capt
     assert len(answer["accuracy_by_row"]) == len(answer["confidence_by_row"]) == 28
 
 
+def test_evaluate_refuses_other_data_than_the_run_was_trained_on(
+    trained: str, store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import socket
+
+    def no_network(*_: object, **__: object) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_network)
+    monkeypatch.delenv("RNNLAB_MNIST_DIR", raising=False)
+    store.set_data(trained, "mnist", "MNIST, 60,000 digits", "")
+    assert main(["evaluate", trained]) == 1
+    assert "was trained on MNIST" in capsys.readouterr().err
+
+
 def test_reading_and_evaluating_need_no_tensorflow(trained: str, canvas: Path) -> None:
     code = (
         "import sys; from rnnlab.__main__ import main\n"

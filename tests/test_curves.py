@@ -73,7 +73,8 @@ def test_the_drawn_lines_are_what_the_points_say(store: Store) -> None:
     lines = curve_lines(curve, [TestPoint(100, 0.9)], window=2)
     np.testing.assert_allclose(lines.batch.y, curve.accuracy, atol=1e-4)
     assert lines.smoothed.y[1] == pytest.approx(1 / 14, abs=1e-4)
-    assert (lines.test.x.tolist(), lines.test.y.tolist()) == ([100], [0.9])
+    assert lines.test.x.tolist() == [100]
+    assert lines.test.y.tolist() == pytest.approx([0.9])
 
 
 def test_an_update_at_10_000_points_is_under_60_kilobytes(store: Store) -> None:
@@ -89,7 +90,7 @@ def test_an_update_at_10_000_points_is_under_60_kilobytes(store: Store) -> None:
             ]
         )
     )
-    tests = [TestPoint(1000 * i, 0.98) for i in range(200)]
+    tests = [TestPoint(120 * i, 0.98) for i in range(1667)]
     figure = draw_curve(curve_lines(curve, tests, 5), "some-run", with_loss=True, close_up=False)
     assert len(figure.to_json()) < 60_000
 

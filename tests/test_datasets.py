@@ -145,6 +145,24 @@ def test_a_download_that_is_not_mnist_is_thrown_away(
     assert not list(keras_home.glob("datasets/*"))
 
 
+def test_a_download_prints_nothing(
+    keras_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    served = tmp_path / "served.npz"
+    served.write_bytes(b"not MNIST")
+    monkeypatch.setattr(datasets, "_ARCHIVE_ADDRESS", served.as_uri())
+    assert "arrived damaged" in load("mnist").note
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.usefixtures("keras_home")
+def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "keras").write_text("a file where the folder should be")
+    data = load("mnist")
+    assert data.name == "digits"
+    assert str(tmp_path / "keras" / "datasets") in data.note
+
+
 def test_bundled_digits_have_mnists_form() -> None:
     data = load("digits")
     assert data.train_images.shape == (1437, 28, 28)

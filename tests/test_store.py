@@ -191,6 +191,49 @@ def test_a_worker_that_never_came_up_makes_room_for_another(own_home: Path) -> N
         assert store.reserve_worker(1)
 
 
+def test_a_worker_that_was_taken_for_dead_comes_back_on_the_list_and_may_leave(own_home: Path) -> None:
+    clock = Clock()
+    with Store(own_home, clock) as store:
+        store.create_run(Config())
+        worker = store.reserve_worker(1)
+        assert worker
+        store.beat(worker_id=worker)
+        clock.now += 3600
+        other = store.reserve_worker(1)
+        assert other
+        store.dismiss_worker(other)
+        store.beat(worker_id=worker)
+        assert store.reserve_worker(1) is None
+        store.claim()
+        assert store.release_worker(worker)
+
+
+def test_a_slow_worker_keeps_its_place_as_long_as_its_process_is_there(own_home: Path) -> None:
+    clock = Clock()
+    with Store(own_home, clock) as store:
+        store.create_run(Config())
+        worker = store.reserve_worker(1)
+        assert worker
+        store.beat(worker_id=worker)
+        clock.now += HEARTBEAT_GRACE + 5
+        assert store.reserve_worker(1) is None
+
+
+def test_a_run_of_the_command_line_is_never_seen_waiting(store: Store) -> None:
+    run = store.create_run(Config(), claimed=True)
+    assert run.state is RunState.PREPARING
+    assert store.claim() is None
+    assert store.mark_interrupted() == []
+
+
+def test_a_new_home_can_be_opened_by_many_at_once(tmp_path: Path) -> None:
+    code = "import sys, pathlib; from rnnlab.store import Store; Store(pathlib.Path(sys.argv[1])).runs()"
+    for attempt in range(3):
+        home = str(tmp_path / f"home-{attempt}")
+        openers = [subprocess.Popen([sys.executable, "-c", code, home]) for _ in range(6)]
+        assert [opener.wait() for opener in openers] == [0] * 6
+
+
 def test_a_worker_does_not_leave_while_a_run_waits(store: Store) -> None:
     store.create_run(Config())
     worker = store.reserve_worker(1)

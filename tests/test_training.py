@@ -107,6 +107,7 @@ def test_a_run_that_diverges_ends_there_with_its_last_good_weights(
     assert (outcome.state, outcome.step) == (RunState.DIVERGED, 41)
     assert [point.step for point in recorder.points] == [0, 20]
     assert outcome.weights is recorder.weights[-1]
+    assert outcome.weights_step == 20
     assert outcome.test_accuracy is None
 
 
@@ -119,12 +120,14 @@ def test_the_test_set_is_read_after_about_as_many_images_whatever_the_batch(
 
 @pytest.mark.usefixtures("mnist_folder")
 def test_the_notebook_preset_learns_as_fast_as_the_notebook_did() -> None:
-    """The printout had its mean of 5 readings at 0.90 by step 260; the whole curve is in tests/benchmarks."""
-    data, reached = load("mnist"), []
+    """Means of 5 readings, median of three seeds; the benchmark `learning` follows the curve further."""
+    data, by_260, by_500 = load("mnist"), [], []
     for seed in (0, 1, 2):
         recorder = Recorder()
-        train(config_from({"seed": seed, "iterations": 261}, "notebook"), data, recorder, lambda: False)
+        train(config_from({"seed": seed, "iterations": 501}, "notebook"), data, recorder, lambda: False)
         accuracies = [point.accuracy for point in recorder.points]
         means = [float(np.mean(accuracies[i - 4 : i + 1])) for i in range(4, len(accuracies))]
-        reached.append(max(means))
-    assert float(np.median(reached)) >= 0.90
+        by_260.append(max(means[:10]))
+        by_500.append(max(means))
+    assert float(np.median(by_260)) >= 0.90
+    assert float(np.median(by_500)) >= 0.95

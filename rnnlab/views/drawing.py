@@ -12,7 +12,7 @@ from rnnlab.reader import WeightsError, decided_at
 from rnnlab.runs import Run
 from rnnlab.views.belief_panel import belief_panel
 from rnnlab.views.services import newest_reader, services
-from rnnlab.views.session import visit
+from rnnlab.views.session import CANVAS_KEY, take_in_canvas, visit
 from rnnlab.views.status import LIVE_INTERVAL
 
 CANVAS_SIDE = 280
@@ -35,7 +35,7 @@ def _drawing(run: Run | None) -> None:
     width = tools.slider("pen width (pixels)", 8, 40, 20, key="pen_width", width=150, persist_state="session")
     with st.container(key="drawing"):
         panel = st.container()
-        canvas = st_canvas(
+        st_canvas(
             stroke_width=width,
             stroke_color="#FFFFFF",
             background_color="#000000",
@@ -43,9 +43,9 @@ def _drawing(run: Run | None) -> None:
             height=CANVAS_SIDE,
             initial_drawing=drawing.mounted,
             return_image_data=True,
-            key="canvas",
+            key=CANVAS_KEY,
         )
-        drawing.take_in(canvas.image_bytes, (canvas.json_data or {}).get("objects", []))
+        take_in_canvas()
         live = run is not None and run.state.is_active
         with panel:
             st.fragment(_belief, run_every=LIVE_INTERVAL if live else None)(run)
@@ -56,12 +56,14 @@ def _drawing(run: Run | None) -> None:
 
 def _undo() -> None:
     """Take the last stroke away."""
+    take_in_canvas()
     drawing = visit().drawing
     drawing.show(drawing.strokes[:-1])
 
 
 def _clear() -> None:
     """Take all strokes away."""
+    take_in_canvas()
     visit().drawing.show([])
 
 

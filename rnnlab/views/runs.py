@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -36,15 +37,23 @@ def _history() -> None:
         if st.button("To the Lab", type="primary"):
             st.switch_page(lab.as_page())
         return
-    table = st.dataframe(
+    ids = [run.id for run in runs]
+    # The key changes with the list: a selection is a row number, and would otherwise move to another run.
+    key = f"run_table_{ids[0]}"
+
+    def choose() -> None:
+        rows = st.session_state[key].selection.rows
+        visit().chosen_run_id = ids[rows[0]] if rows else None
+
+    st.dataframe(
         [_row(run) for run in runs],
         hide_index=True,
-        on_select="rerun",
+        on_select=choose,
         selection_mode="single-row",
-        key="run_table",
+        key=key,
         column_config={"test accuracy": st.column_config.NumberColumn(format="%.2f %%")},
     )
-    chosen = [runs[index] for index in table.selection.rows if index < len(runs)]
+    chosen = [run for run in runs if run.id == visit().chosen_run_id]
     if chosen:
         _chosen(chosen[0])
     else:
@@ -79,6 +88,8 @@ def _chosen(run: Run) -> None:
         if st.button("Open in the Lab", icon=":material/science:", type="primary"):
             visit().run_id = run.id
             st.switch_page(lab.as_page())
+        address = "?" + urlencode(run.config.to_query())
+        st.caption(f"The same settings for a new run, as the end of the Lab's address: {plain(address)}")
         with st.expander("Log", icon=":material/description:"):
             st.code(_log_of(run), language=None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,10 @@ class Services:
     curves: CurveCache
 
 
+_opening = threading.Lock()
+"""Held while services are looked up: two visitors at once must not open them twice."""
+
+
 @functools.cache
 def _services_of(home: Path) -> Services:
     store = Store(home)
@@ -32,7 +37,8 @@ def _services_of(home: Path) -> Services:
 def services() -> Services:
     """Return the services of this process; where the store cannot be opened, say so and end the page."""
     try:
-        return _services_of(default_home())
+        with _opening:
+            return _services_of(default_home())
     except StoreError as error:
         st.error(str(error), icon=":material/folder_off:")
         st.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,9 @@ import streamlit as st
 from rnnlab.drawing import DrawingError, Prepared, pixels_of_png, prepare
 
 _KEY = "rnnlab_visit"
+
+CANVAS_KEY = "canvas"
+"""Of the canvas component."""
 
 
 @dataclass
@@ -62,7 +66,9 @@ class Visit:
 
     Attributes:
         page: The page that was shown last, as its path.
-        run_id: The run on show, or `None` to follow whatever is current.
+        run_id: The run on show, or `None` before there is any.
+        address_run_id: The run that the page wrote into the address; another one there is the visitor's wish.
+        chosen_run_id: The run chosen in the history.
         drawing: The visitor's drawing.
         url_read: Whether the hyperparameters in the URL have been taken over.
         problems: Sentences about values that could not be used, to be shown.
@@ -70,6 +76,8 @@ class Visit:
 
     page: str | None = None
     run_id: str | None = None
+    address_run_id: str | None = None
+    chosen_run_id: str | None = None
     drawing: Drawing = field(default_factory=Drawing)
     url_read: bool = False
     problems: list[str] = field(default_factory=list)
@@ -83,8 +91,18 @@ def visit() -> Visit:
     return remembered
 
 
+def take_in_canvas() -> None:
+    """Take in what the canvas has sent, also where it came together with a click elsewhere."""
+    state = st.session_state.get(CANVAS_KEY) or {}
+    sent = state.get("drawing") or {}
+    if sent.get("data"):
+        picture = base64.b64decode(sent["data"].partition(",")[2])
+        visit().drawing.take_in(picture, sent["raw"].get("objects", []))
+
+
 def enter_page(path: str) -> None:
     """Note which page is shown; on a change of page the canvas is made anew and gets its drawing back."""
+    take_in_canvas()
     remembered = visit()
     if path != remembered.page:
         remembered.page = path

@@ -85,19 +85,14 @@ def _words(shared: Services, run: Run) -> None:
         if run.stop_requested and run.state.is_active:
             st.badge("stopping", icon=":material/stop:", color="gray")
         current = shared.store.current_run()
-        if current is not None and current.id != run.id and current.state.is_active:
-            st.button(
-                f"Watch {current.id} live", icon=":material/visibility:", on_click=_watch, args=(current.id,)
-            )
+        elsewhere = current is not None and current.id != run.id and current.state.is_active
+        if current and elsewhere and st.button(f"Watch {current.id} live", icon=":material/visibility:"):
+            visit().run_id = current.id
+            st.rerun()
     st.progress(min(1.0, run.step / run.config.iterations), text=_progress_text(shared, run))
     if run.state.is_ended and run.message:
         problem = run.state in (RunState.FAILED, RunState.DIVERGED, RunState.INTERRUPTED)
         (st.error if problem else st.info)(plain(run.message))
-
-
-def _watch(run_id: str) -> None:
-    """Show another run."""
-    visit().run_id = run_id
 
 
 def _progress_text(shared: Services, run: Run) -> str:
