@@ -1,7 +1,7 @@
 """How fast and how well the presets learn on MNIST: `python -m tests.benchmarks.learning`.
 
 Prints, for `notebook`, the step at which the mean of 5 readings first reaches each mark of the original's
-printout (median of three seeds); for `default`, speed, test accuracy after 5,000 steps, accuracy and
+printout, for nine seeds; for `default`, speed, test accuracy after 5,000 steps, accuracy and
 confidence by row; and the share of the time that tests on the way take.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 from rnnlab.config import Config, config_from
 from rnnlab.datasets import Dataset, load
 from rnnlab.evaluation import evaluate
-from rnnlab.network import Network
+from rnnlab.network import Network, start_devices
 from rnnlab.reader import Reader, Weights
 from rnnlab.runs import AccuracyPoint, TestPoint
 from rnnlab.training import Outcome, steps_between_tests, train
@@ -59,15 +59,19 @@ def first_step(points: list[AccuracyPoint], mark: float) -> float:
 
 
 def notebook(data: Dataset) -> None:
-    """Measure the notebook's curve."""
+    """Measure the notebook's curve: one curve is a matter of luck, so nine are drawn."""
     print("notebook: first step with a mean of 5 readings of at least")
     reached: dict[float, list[float]] = {mark: [] for mark in MARKS}
-    for seed in (0, 1, 2):
-        curve, _ = run(config_from({"seed": seed, "iterations": 1_201}, "notebook"), data)
+    for seed in range(9):
+        curve, _ = run(config_from({"seed": seed, "iterations": 1_401}, "notebook"), data)
         for mark in MARKS:
             reached[mark].append(first_step(curve.points, mark))
     for mark, limit in MARKS.items():
-        print(f"  {mark:.2f}: median {np.median(reached[mark]):,.0f} of {reached[mark]} (aim: by {limit:,})")
+        steps = reached[mark]
+        print(f"  {mark:.2f}: seeds 0 to 8: {steps} (aim: by {limit:,})")
+        print(
+            f"        median of all {np.median(steps):,.0f}, of the first three {np.median(steps[:3]):,.0f}"
+        )
 
 
 def default(data: Dataset) -> None:
@@ -107,6 +111,9 @@ def cost_of_tests(data: Dataset) -> None:
 
 if __name__ == "__main__":
     mnist = load("mnist")
+    if mnist.note:
+        raise SystemExit(mnist.note)
+    start_devices()
     cost_of_tests(mnist)
     notebook(mnist)
     default(mnist)
