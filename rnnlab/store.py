@@ -53,6 +53,7 @@ CREATE TABLE runs (
     data TEXT NOT NULL DEFAULT '',
     data_name TEXT NOT NULL DEFAULT '',
     data_note TEXT NOT NULL DEFAULT '',
+    batch_accuracy REAL,
     test_accuracy REAL,
     stop_requested INTEGER NOT NULL DEFAULT 0,
     process INTEGER
@@ -81,7 +82,7 @@ CREATE TABLE workers (
 
 _COLUMNS: Final = (
     "id, config, state, created, started, ended, heartbeat, step, seconds, message, data, data_name, "
-    "data_note, test_accuracy, stop_requested"
+    "data_note, batch_accuracy, test_accuracy, stop_requested"
 )
 
 
@@ -335,9 +336,9 @@ class Store:
                 (run_id, point.step, point.accuracy, point.loss, point.seconds),
             )
             connection.execute(
-                "UPDATE runs SET state = ?, step = ?, seconds = ?, message = '', ended = NULL, "
-                "heartbeat = ? WHERE id = ?",
-                (RunState.TRAINING, point.step + 1, point.seconds, self._clock(), run_id),
+                "UPDATE runs SET state = ?, step = ?, seconds = ?, batch_accuracy = ?, message = '', "
+                "ended = NULL, heartbeat = ? WHERE id = ?",
+                (RunState.TRAINING, point.step + 1, point.seconds, point.accuracy, self._clock(), run_id),
             )
 
     def add_test(self, run_id: str, test: TestPoint) -> None:

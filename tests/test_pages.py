@@ -292,7 +292,9 @@ def test_the_runs_page_lists_every_run_with_its_hyperparameters(store: Store) ->
         add_run(store)
     table = shown(AppTest.from_function(page).run()).dataframe[0].value
     assert list(table["run"]) == [run.id for run in store.runs()]
-    assert {"state", "test accuracy", "learning rate", "neurons", "training time"} <= set(table.columns)
+    assert {"state", "test accuracy", "batch accuracy", "learning rate", "neurons", "training time"} <= set(
+        table.columns
+    )
 
 
 def test_the_guide_explains_every_setting() -> None:

@@ -51,7 +51,10 @@ def _history() -> None:
         on_select=choose,
         selection_mode="single-row",
         key=key,
-        column_config={"test accuracy": st.column_config.NumberColumn(format="%.2f %%")},
+        column_config={
+            name: st.column_config.NumberColumn(format="%.2f %%")
+            for name in ("test accuracy", "batch accuracy")
+        },
     )
     chosen = [run for run in runs if run.id == visit().chosen_run_id]
     if chosen:
@@ -66,13 +69,19 @@ def _row(run: Run) -> dict[str, object]:
     return {
         "run": run.id,
         "state": STATE_BADGES[run.state][0],
-        "test accuracy": None if run.test_accuracy is None else run.test_accuracy * 100,
+        "test accuracy": _hundredfold(run.test_accuracy),
+        "batch accuracy": _hundredfold(run.batch_accuracy),
         "steps done": run.step,
         "training time": duration(run.seconds),
         **{h.label: getattr(run.config, name) for name, h in HYPERPARAMETERS.items()},
         "data used": run.data,
         "started": f"{created:%Y-%m-%d %H:%M}",
     }
+
+
+def _hundredfold(share: float | None) -> float | None:
+    """Return a share as the number that stands before a percent sign."""
+    return None if share is None else share * 100
 
 
 def _chosen(run: Run) -> None:
