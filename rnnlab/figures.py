@@ -85,59 +85,15 @@ def draw_curve(lines: CurveLines, run_id: str, *, with_loss: bool, close_up: boo
         with_loss: Whether to draw the loss in a panel of its own below.
         close_up: Whether the accuracy axis begins at 90 %.
     """
-    figure = (
-        make_subplots(rows=2, shared_xaxes=True, row_heights=[0.66, 0.34], vertical_spacing=0.06)
-        if with_loss
-        else make_subplots(rows=1)
-    )
-    mean = f"mean of {lines.window} readings"
-    figure.add_scatter(
-        x=lines.batch.x,
-        y=lines.batch.y,
-        name="each batch",
-        mode="lines",
-        line={"color": BATCH_COLOUR, "width": 1},
-        opacity=0.55,
-        hovertemplate="step %{x:,}: %{y:.1%} of the batch<extra></extra>",
-        row=1,
-        col=1,
-    )
-    figure.add_scatter(
-        x=lines.smoothed.x,
-        y=lines.smoothed.y,
-        name=mean,
-        mode="lines",
-        line={"color": SMOOTHED_COLOUR, "width": 3},
-        hovertemplate=f"step %{{x:,}}: %{{y:.1%}}, {mean}<extra></extra>",
-        row=1,
-        col=1,
-    )
-    figure.add_scatter(
-        x=lines.test.x,
-        y=lines.test.y,
-        name="test set",
-        mode="lines+markers",
-        line={"color": TEST_COLOUR, "width": 1.5, "dash": "dot"},
-        marker={"symbol": "diamond", "size": 9},
-        hovertemplate="step %{x:,}: %{y:.2%} of the test set<extra></extra>",
-        row=1,
-        col=1,
-    )
+    rows = {"rows": 2, "row_heights": [0.66, 0.34]} if with_loss else {"rows": 1}
+    figure = make_subplots(shared_xaxes=True, vertical_spacing=0.06, **rows)
+    for trace in _accuracy_traces(lines):
+        figure.add_trace(trace, row=1, col=1)
+    accuracy_range = [0.9, 1.002] if close_up else [0, 1.02]
+    figure.update_yaxes(title="accuracy", tickformat=".0%", range=accuracy_range, row=1, col=1)
     if with_loss:
-        figure.add_scatter(
-            x=lines.loss.x,
-            y=lines.loss.y,
-            name=f"loss, {mean}",
-            mode="lines",
-            line={"color": LOSS_COLOUR, "width": 2, "dash": "dash"},
-            hovertemplate="step %{x:,}: loss %{y:.3f} nats<extra></extra>",
-            row=2,
-            col=1,
-        )
+        figure.add_trace(_loss_trace(lines), row=2, col=1)
         figure.update_yaxes(title="loss (nats)", rangemode="tozero", row=2, col=1)
-    figure.update_yaxes(
-        title="accuracy", tickformat=".0%", range=[0.9, 1.002] if close_up else [0, 1.02], row=1, col=1
-    )
     figure.update_yaxes(automargin=True, title_standoff=6)
     figure.update_xaxes(automargin=True, title_standoff=6, tickformat=",", rangemode="tozero")
     figure.update_xaxes(title="training step", row=2 if with_loss else 1, col=1)
@@ -150,3 +106,53 @@ def draw_curve(lines: CurveLines, run_id: str, *, with_loss: bool, close_up: boo
         hovermode="closest",
     )
     return figure
+
+
+def _mean_of(lines: CurveLines) -> str:
+    """Return what the smoothed lines are called."""
+    return f"mean of {lines.window} readings"
+
+
+def _accuracy_traces(lines: CurveLines) -> list[go.Scatter]:
+    """Return the three lines of the accuracy panel; width and dashes tell them apart without colour, too."""
+    return [
+        go.Scatter(
+            x=lines.batch.x,
+            y=lines.batch.y,
+            name="each batch",
+            mode="lines",
+            line={"color": BATCH_COLOUR, "width": 1},
+            opacity=0.55,
+            hovertemplate="step %{x:,}: %{y:.1%} of the batch<extra></extra>",
+        ),
+        go.Scatter(
+            x=lines.smoothed.x,
+            y=lines.smoothed.y,
+            name=_mean_of(lines),
+            mode="lines",
+            line={"color": SMOOTHED_COLOUR, "width": 3},
+            hovertemplate=f"step %{{x:,}}: %{{y:.1%}}, {_mean_of(lines)}<extra></extra>",
+        ),
+        go.Scatter(
+            x=lines.test.x,
+            y=lines.test.y,
+            name="test set",
+            mode="lines+markers",
+            line={"color": TEST_COLOUR, "width": 1.5, "dash": "dot"},
+            # Where there are many, smaller ones: they must not cover the other lines.
+            marker={"symbol": "diamond", "size": min(9.0, max(2.5, 360 / max(1, len(lines.test.x))))},
+            hovertemplate="step %{x:,}: %{y:.2%} of the test set<extra></extra>",
+        ),
+    ]
+
+
+def _loss_trace(lines: CurveLines) -> go.Scatter:
+    """Return the line of the loss panel."""
+    return go.Scatter(
+        x=lines.loss.x,
+        y=lines.loss.y,
+        name=f"loss, {_mean_of(lines)}",
+        mode="lines",
+        line={"color": LOSS_COLOUR, "width": 2, "dash": "dash"},
+        hovertemplate="step %{x:,}: loss %{y:.3f} nats<extra></extra>",
+    )
