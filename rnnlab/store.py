@@ -36,7 +36,8 @@ WORKER_GRACE: Final = 60.0
 _OPENING_SECONDS: Final = 10.0
 """How long to wait for others who open the same new database."""
 
-_SCHEMA_VERSION: Final = 1
+_SCHEMA_VERSION: Final = 2
+"""Counts the forms that the tables have had; it goes up with every change of them."""
 
 _SCHEMA: Final = """
 CREATE TABLE runs (
@@ -167,17 +168,18 @@ class Store:
                 time.sleep(0.01)
 
     def _create_schema(self) -> None:
-        """Create the tables in a new database; refuse one that a newer version wrote."""
+        """Create the tables in a new database; refuse one of another form."""
         with self._transaction() as connection:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
                 for statement in _SCHEMA.split(";"):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-            elif version > _SCHEMA_VERSION:
+            elif version != _SCHEMA_VERSION:
+                age = "a newer" if version > _SCHEMA_VERSION else "an older"
                 raise StoreError(
-                    f"The runs in {self.home} were written by a newer RNN Lab; "
-                    "update this one or choose another folder with RNNLAB_HOME."
+                    f"The runs in {self.home} were written by {age} RNN Lab and cannot be read by this one; "
+                    "choose another folder with RNNLAB_HOME."
                 )
 
     def close(self) -> None:

@@ -263,12 +263,13 @@ def test_a_home_that_cannot_be_opened_is_refused_in_one_sentence(tmp_path: Path)
         Store(folder)
 
 
-def test_a_home_of_a_newer_version_is_left_alone(own_home: Path) -> None:
+@pytest.mark.parametrize(("version", "age"), [(1, "an older"), (99, "a newer")])
+def test_a_home_of_another_version_is_left_alone(own_home: Path, version: int, age: str) -> None:
     Store(own_home).close()
     connection = sqlite3.connect(own_home / "runs.sqlite3")
-    connection.execute("PRAGMA user_version = 99")
+    connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
-    with pytest.raises(StoreError, match="newer RNN Lab"):
+    with pytest.raises(StoreError, match=f"written by {age} RNN Lab"):
         Store(own_home)
 
 
