@@ -30,6 +30,12 @@ def run_cli(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def long_training() -> subprocess.Popen[str]:
+    """Start a run in the foreground that would take far longer than any test waits."""
+    command = [sys.executable, "-m", "rnnlab", *TRAIN, "--iterations", "200000", "--json"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
 def json_lines(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
@@ -80,11 +86,7 @@ def test_train_prints_a_line_per_report_for_people() -> None:
 
 
 def test_ctrl_c_stops_the_run_in_order(own_home: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "rnnlab", *TRAIN, "--iterations", "200000", "--json"],
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with long_training() as process:
         assert process.stdout is not None
         first = json.loads(process.stdout.readline())
         json.loads(process.stdout.readline())
@@ -97,11 +99,7 @@ def test_ctrl_c_stops_the_run_in_order(own_home: Path) -> None:
 
 
 def test_stop_in_the_store_ends_a_run_of_the_command_line(own_home: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "rnnlab", *TRAIN, "--iterations", "200000", "--json"],
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with long_training() as process:
         assert process.stdout is not None
         name = json.loads(process.stdout.readline())["run"]
         with Store(own_home) as store:
