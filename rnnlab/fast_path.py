@@ -1,271 +1,341 @@
-"""Loss and gradients of the network on processors without a GPU, written out row by row.
+"""Loss and gradients of the network on processors without a GPU, written out row by row in plain numpy.
 
-Keras computes the same with loops and an automatic gradient, in about twice the time. What makes this faster:
+Keras computes the same with loops and an automatic gradient, in twice the time. What makes this faster:
 
 - There is no activation between the input layer and the LSTM, so their products are folded into one kernel,
-  W' = W_in W and b' = b_in W + b, and all rows of all images go through it in one product.
-- The gradients of the kernels are one product over all rows each, instead of a sum of 28 small ones.
-- The batch is cut into shards that the cores work on side by side, one thread each: products of this size are
-  too small to be worth sharing.
+  W' = W_in W and b' = b_in W + b.
+- All weights are stacked into one matrix S, and what a row works on into one matrix `state`, with one column
+  per image. A row is then one product forward and one backward, read-out and biases included, and its part of
+  all gradients one more.
+- Everything is written into memory that is already there, and each part of it lies in one piece.
+- sigmoid(z) = (1 + tanh(z / 2)) / 2, so with the halves put into S one tanh does for all four gates.
 
-Forward, for row t (gates in Keras' order; * is element-wise; h_0 = c_0 = 0):
+With n neurons, N images and the rows t = 0 to 27 (* is element-wise; h_-1 = c_-1 = 0):
 
-    z_t = x_t W' + b' + h_{t-1} U
-    i, f, o = sigmoid of their quarter of z_t        g = tanh of its quarter
-    c_t = f * c_{t-1} + i * g                        h_t = o * tanh(c_t)
-    logits_t = h_t V + b_V
+    S = [ U^T   W'^T   b'  ]      4n rows, those of i, f and o halved; in the order i, f, o, g
+        [ V^T   0      b_V ]      10 rows                           state_t = [h_{t-1}; x_t; 1]
+
+Forward:
+
+    [p_t; logits_{t-1}] = S state_t
+    i, f, o = (1 + tanh of their quarter of p_t) / 2         g = tanh of its quarter
+    c_t = f * c_{t-1} + i * g                                h_t = o * tanh(c_t)
 
 Backward (backpropagation through time; Werbos, 1990), from the last row to the first, with d meaning the
 derivative of the loss:
 
-    dh_t = dlogits_t V^T + dz_{t+1} U^T
+    dh_t = U dp_{t+1} + V dlogits_t                          the first n columns of S, transposed
     dc_t = dc_{t+1} * f_{t+1} + dh_t * o * (1 - tanh(c_t)^2)
-    dz_t = [dc_t * g * i (1 - i),  dc_t * c_{t-1} * f (1 - f),
-            dc_t * i * (1 - g^2),  dh_t * tanh(c_t) * o (1 - o)]
+    dp_t = [dc_t * g, dc_t * c_{t-1}, dh_t * tanh(c_t), dc_t * i] * (1 - tanh(p_t)^2)       i, f and o halved
+    dS   = sum over t of [dp_t; dlogits_{t-1}] state_t^T
+
+The halves of dp_t are left out until the end: they are put into the columns of S^T and the rows of dS.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
-import tensorflow as tf
+from numpy.typing import NDArray
 
-from rnnlab.reader import COLUMNS, DIGITS, ROWS
+from rnnlab.reader import COLUMNS, DIGITS, ROWS, FloatArray, Weights
 
-LEAST_IN_SHARD: Final = 32
-"""Images per shard below which cutting a batch further costs more than it brings."""
+ADAM_EPSILON: Final = 1e-8
+"""The notebook's (TensorFlow 1); Keras' own is 1e-7. It matters only where gradients are tiny."""
 
-MOST_SHARDS: Final = 4
-"""Shards at most: each one adds its own rows to the graph, which then takes longer to prepare."""
+_ADAM_MEAN: Final = 0.9
+_ADAM_SQUARE: Final = 0.999
+_ADAM_BLOCK: Final = 16384
+"""Weights worked on at once, so that they stay in the cache meanwhile."""
 
-
-class Parameters(NamedTuple):
-    """The weights of a network with n neurons, or their gradients, in the order of Keras' variables.
-
-    Attributes:
-        input_kernel: W_in, shape (28, n).
-        input_bias: b_in, shape (n,).
-        lstm_kernel: W, shape (n, 4n).
-        lstm_recurrent_kernel: U, shape (n, 4n).
-        lstm_bias: b, shape (4n,).
-        output_kernel: V, shape (n, 10).
-        output_bias: b_V, shape (10,).
-    """
-
-    input_kernel: tf.Tensor
-    input_bias: tf.Tensor
-    lstm_kernel: tf.Tensor
-    lstm_recurrent_kernel: tf.Tensor
-    lstm_bias: tf.Tensor
-    output_kernel: tf.Tensor
-    output_bias: tf.Tensor
+_PIXEL_MAXIMUM: Final = np.float32(255)
+_ONE: Final = np.float32(1)
+_HALF: Final = np.float32(0.5)
 
 
-class _Folded(NamedTuple):
-    """The weights as the shards use them: W', b', U and U^T, V, b_V."""
-
-    kernel: tf.Tensor
-    bias: tf.Tensor
-    recurrent_kernel: tf.Tensor
-    recurrent_kernel_transposed: tf.Tensor
-    output_kernel: tf.Tensor
-    output_bias: tf.Tensor
+def stack_shape(neurons: int) -> tuple[int, int]:
+    """Return the shape of S."""
+    return 4 * neurons + DIGITS, neurons + COLUMNS + 1
 
 
-class _Row(NamedTuple):
-    """What the backward pass needs of a row, each of shape (N, n)."""
-
-    input_gate: tf.Tensor
-    forget_gate: tf.Tensor
-    candidate: tf.Tensor
-    output_gate: tf.Tensor
-    cell_before: tf.Tensor
-    cell_tanh: tf.Tensor
-
-
-class _Gradients(NamedTuple):
-    """Loss of a shard and the derivatives by the folded weights."""
-
-    loss: tf.Tensor
-    kernel: tf.Tensor
-    bias: tf.Tensor
-    recurrent_kernel: tf.Tensor
-    output_kernel: tf.Tensor
-    output_bias: tf.Tensor
-
-
-def shards_for(batch_size: int, cores: int) -> int:
-    """Return into how many shards a batch is cut."""
-    return max(1, min(cores, MOST_SHARDS, batch_size // LEAST_IN_SHARD))
-
-
-def row_weights(row_loss_mix: float) -> np.ndarray:
+def row_weights(row_loss_mix: float) -> FloatArray:
     """Return the weight of each row in the loss, `float32` of shape (28,), summing to 1."""
     weights = np.full(ROWS, row_loss_mix / ROWS, np.float32)
     weights[-1] += 1.0 - row_loss_mix
     return weights
 
 
-@tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
-def loss_and_gradients(
-    parameters: Parameters, images: tf.Tensor, labels: tf.Tensor, row_loss_mix: float, shards: int
-) -> tuple[tf.Tensor, Parameters]:
-    """Return the loss of a batch, in nats, and its derivatives.
+class Parameters:
+    """All weights of a network in one vector, in pieces that lie as they do in S; or all their gradients.
 
     Args:
-        parameters: The weights.
-        images: Floats from 0 to 1, shape (N, 28, 28), N known when the graph is built.
-        labels: Digits, `int32` of shape (N,).
-        row_loss_mix: Share of the mean over all rows in the loss, 0 to 1; the rest is on the last row.
-        shards: How many parts of the batch are worked on side by side, at most N.
+        neurons: Length of the hidden state, n.
+
+    Attributes:
+        vector: All of them; what follows are views of its parts. The gates are in the order i, f, o, g.
+        input: W_in and, as its last row, b_in, shape (29, n).
+        kernel: W^T, shape (4n, n).
+        recurrent_kernel: U^T, shape (4n, n).
+        bias: b, shape (4n,).
+        read_out: V^T, shape (10, n).
+        read_out_bias: b_V, shape (10,).
     """
-    folded = _fold(parameters)
-    batch_size = images.shape[0]
-    sizes = _shard_sizes(batch_size, shards)
-    parts = [
-        _shard_gradients(folded, part, digits, row_weights(row_loss_mix) / batch_size)
-        for part, digits in zip(tf.split(images, sizes), tf.split(labels, sizes), strict=True)
-    ]
-    whole = _Gradients(*(tf.add_n(values) for values in zip(*parts, strict=True)))
-    return whole.loss, _unfold(parameters, whole)
 
+    def __init__(self, neurons: int) -> None:
+        n = self.neurons = neurons
+        shapes = [(COLUMNS + 1, n), (4 * n, n), (4 * n, n), (4 * n,), (DIGITS, n), (DIGITS,)]
+        ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
+        self.vector: FloatArray = np.zeros(ends[-1], np.float32)
+        parts = np.split(self.vector, ends[:-1])
+        views = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+        self.input, self.kernel, self.recurrent_kernel, self.bias, self.read_out, self.read_out_bias = views
 
-@tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]  # plain Python builds it
-def last_row_logits(parameters: Parameters, images: tf.Tensor, shards: int) -> tf.Tensor:
-    """Return the logits after the last row, shape (N, 10); arguments as for `loss_and_gradients`."""
-    folded = _fold(parameters)
-    parts = []
-    for part in tf.split(images, _shard_sizes(images.shape[0], shards)):
-        hidden_states, _ = _forward(tf.unstack(_project(part, folded)[1]), folded.recurrent_kernel)
-        parts.append(tf.matmul(hidden_states[-1], folded.output_kernel) + folded.output_bias)
-    return tf.concat(parts, axis=0)
+    def set(self, weights: Weights) -> None:
+        """Take the values of a network's weights."""
+        self.input[:-1] = weights.input_kernel
+        self.input[-1] = weights.input_bias
+        self.kernel[...] = _reorder(weights.lstm_kernel).T
+        self.recurrent_kernel[...] = _reorder(weights.lstm_recurrent_kernel).T
+        self.bias[...] = _reorder(weights.lstm_bias)
+        self.read_out[...] = weights.output_kernel.T
+        self.read_out_bias[...] = weights.output_bias
 
-
-def _shard_sizes(batch_size: int, shards: int) -> list[int]:
-    """Return sizes that differ by at most one image."""
-    return [batch_size // shards + (index < batch_size % shards) for index in range(shards)]
-
-
-def _fold(parameters: Parameters) -> _Folded:
-    p = parameters
-    return _Folded(
-        kernel=tf.matmul(p.input_kernel, p.lstm_kernel),
-        bias=tf.linalg.matvec(p.lstm_kernel, p.input_bias, transpose_a=True) + p.lstm_bias,
-        recurrent_kernel=tf.convert_to_tensor(p.lstm_recurrent_kernel),
-        recurrent_kernel_transposed=tf.transpose(p.lstm_recurrent_kernel),
-        output_kernel=tf.convert_to_tensor(p.output_kernel),
-        output_bias=tf.convert_to_tensor(p.output_bias),
-    )
-
-
-def _unfold(parameters: Parameters, gradients: _Gradients) -> Parameters:
-    """Return the derivatives by the weights of the input layer and the LSTM from those by W' and b'."""
-    p = parameters
-    return Parameters(
-        input_kernel=tf.matmul(gradients.kernel, p.lstm_kernel, transpose_b=True),
-        input_bias=tf.linalg.matvec(p.lstm_kernel, gradients.bias),
-        lstm_kernel=tf.matmul(p.input_kernel, gradients.kernel, transpose_a=True)
-        + p.input_bias[:, None] * gradients.bias[None, :],
-        lstm_recurrent_kernel=gradients.recurrent_kernel,
-        lstm_bias=gradients.bias,
-        output_kernel=gradients.output_kernel,
-        output_bias=gradients.output_bias,
-    )
-
-
-def _shard_gradients(
-    folded: _Folded, images: tf.Tensor, labels: tf.Tensor, image_row_weights: np.ndarray
-) -> _Gradients:
-    """Return a shard's part of the loss and of the gradients.
-
-    Args:
-        folded: The weights.
-        images: Shape (N, 28, 28).
-        labels: Shape (N,).
-        image_row_weights: Weight of each row of each image in the loss, shape (28,).
-    """
-    count, neurons = images.shape[0], folded.output_kernel.shape[0]
-    flat_rows, inputs = _project(images, folded)
-    hidden_states, rows = _forward(tf.unstack(inputs), folded.recurrent_kernel)
-    flat_hidden = tf.concat(hidden_states, axis=0)
-    logits = tf.reshape(
-        tf.matmul(flat_hidden, folded.output_kernel) + folded.output_bias, [ROWS, count, DIGITS]
-    )
-    loss, flat_logits_gradient = _loss(logits, labels, image_row_weights)
-    hidden_gradients = tf.matmul(flat_logits_gradient, folded.output_kernel, transpose_b=True)
-    gate_gradients = _backward(
-        tf.unstack(tf.reshape(hidden_gradients, [ROWS, count, neurons])),
-        rows,
-        folded.recurrent_kernel_transposed,
-    )
-    # The first row has no hidden state before it, so it adds nothing to the recurrent kernel's gradient.
-    flat_gates = tf.concat(gate_gradients, axis=0)
-    return _Gradients(
-        loss=loss,
-        kernel=tf.matmul(flat_rows, flat_gates, transpose_a=True),
-        bias=tf.reduce_sum(flat_gates, axis=0),
-        recurrent_kernel=tf.matmul(flat_hidden[:-count], flat_gates[count:], transpose_a=True),
-        output_kernel=tf.matmul(flat_hidden, flat_logits_gradient, transpose_a=True),
-        output_bias=tf.reduce_sum(flat_logits_gradient, axis=0),
-    )
-
-
-def _project(images: tf.Tensor, folded: _Folded) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the rows of all images below each other, (28 N, 28), and x_t W' + b' of each, (28, N, 4n)."""
-    count = images.shape[0]
-    flat_rows = tf.reshape(tf.transpose(images, [1, 0, 2]), [ROWS * count, COLUMNS])
-    return flat_rows, tf.reshape(tf.matmul(flat_rows, folded.kernel) + folded.bias, [ROWS, count, -1])
-
-
-def _forward(inputs: Sequence[tf.Tensor], recurrent_kernel: tf.Tensor) -> tuple[list[tf.Tensor], list[_Row]]:
-    """Run the LSTM over projected rows, each (N, 4n); return h_t of every row and what backward needs."""
-    hidden_states: list[tf.Tensor] = []
-    rows = []
-    cell = tf.zeros([inputs[0].shape[0], inputs[0].shape[1] // 4])
-    for row_input in inputs:
-        gates = row_input + tf.matmul(hidden_states[-1], recurrent_kernel) if hidden_states else row_input
-        i, f, g, o = tf.split(gates, 4, axis=1)
-        i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
-        cell_before, cell = cell, f * cell + i * g
-        cell_tanh = tf.tanh(cell)
-        rows.append(_Row(i, f, g, o, cell_before, cell_tanh))
-        hidden_states.append(o * cell_tanh)
-    return hidden_states, rows
-
-
-def _loss(logits: tf.Tensor, labels: tf.Tensor, image_row_weights: np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the weighted softmax cross-entropy and its derivative by the logits, (28 N, 10)."""
-    weights = tf.constant(image_row_weights)[:, None]
-    log_beliefs = tf.nn.log_softmax(logits)
-    truth = tf.one_hot(labels, DIGITS)[None]
-    loss = -tf.reduce_sum(tf.reduce_sum(log_beliefs * truth, axis=2) * weights)
-    gradient = (tf.exp(log_beliefs) - truth) * weights[:, :, None]
-    return loss, tf.reshape(gradient, [-1, DIGITS])
-
-
-def _backward(
-    hidden_gradients: Sequence[tf.Tensor], rows: Sequence[_Row], recurrent_kernel_transposed: tf.Tensor
-) -> list[tf.Tensor]:
-    """Return dz_t of every row, each (N, 4n), from what the read-out says about each h_t."""
-    gate_gradients: list[tf.Tensor] = []
-    hidden_gradient = hidden_gradients[-1]
-    cell_gradient = tf.zeros_like(hidden_gradient)
-    for t in range(ROWS - 1, -1, -1):
-        i, f, g, o, cell_before, cell_tanh = rows[t]
-        cell_gradient += hidden_gradient * o * (1.0 - cell_tanh * cell_tanh)
-        gates = tf.concat(
-            [
-                cell_gradient * g * i * (1.0 - i),
-                cell_gradient * cell_before * f * (1.0 - f),
-                cell_gradient * i * (1.0 - g * g),
-                hidden_gradient * cell_tanh * o * (1.0 - o),
-            ],
-            axis=1,
+    def weights(self) -> Weights:
+        """Return a copy in the form of Keras' layers."""
+        return Weights(
+            input_kernel=self.input[:-1].copy(),
+            input_bias=self.input[-1].copy(),
+            lstm_kernel=_reorder(self.kernel.T),
+            lstm_recurrent_kernel=_reorder(self.recurrent_kernel.T),
+            lstm_bias=_reorder(self.bias),
+            output_kernel=self.read_out.T.copy(),
+            output_bias=self.read_out_bias.copy(),
         )
-        gate_gradients.append(gates)
-        cell_gradient *= f
-        if t > 0:
-            hidden_gradient = hidden_gradients[t - 1] + tf.matmul(gates, recurrent_kernel_transposed)
-    return gate_gradients[::-1]
+
+    def stack(self, stacked: FloatArray) -> None:
+        """Write S into `stacked`, shape `stack_shape(n)`."""
+        n = self.neurons
+        gates, read_out = stacked[: 4 * n], stacked[4 * n :]
+        gates[:, :n] = self.recurrent_kernel
+        np.matmul(self.kernel, self.input.T, out=gates[:, n:])
+        gates[:, -1] += self.bias
+        gates[: 3 * n] *= _HALF
+        read_out[:, :n] = self.read_out
+        read_out[:, n:-1] = 0
+        read_out[:, -1] = self.read_out_bias
+
+    def take_gradient(self, stacked: FloatArray, parameters: Parameters) -> None:
+        """Become the derivatives by `parameters`, given those by S.
+
+        Args:
+            stacked: dS as `Shard.gradient` leaves it; its halves are put in right here.
+            parameters: Those that S was made of.
+        """
+        n = self.neurons
+        gates, read_out = stacked[: 4 * n], stacked[4 * n :]
+        gates[: 3 * n] *= _HALF * _HALF  # once for dp, once because S holds half of the weights
+        self.recurrent_kernel[...] = gates[:, :n]
+        self.bias[...] = gates[:, -1]
+        np.matmul(gates[:, n:], parameters.input, out=self.kernel)
+        np.matmul(gates[:, n:].T, parameters.kernel, out=self.input)
+        self.read_out[...] = read_out[:, :n]
+        self.read_out_bias[...] = read_out[:, -1]
+
+
+def _reorder(gates: FloatArray) -> FloatArray:
+    """Return a copy with the gates, along the last axis, in the order of S for Keras', or the other way."""
+    i, f, third, fourth = np.split(gates, 4, axis=-1)
+    return np.concatenate([i, f, fourth, third], axis=-1)
+
+
+class Shard:
+    """The memory in which a part of a batch is read and learned from.
+
+    Args:
+        images: How many, N.
+        neurons: Length of the hidden state, n.
+        learns: Whether rows are kept for the way back; without, there is memory for one row alone.
+    """
+
+    def __init__(self, images: int, neurons: int, *, learns: bool = True) -> None:
+        self.images, self._neurons = images, neurons
+        kept = ROWS if learns else 1
+
+        def per_row(features: int, rows: int = kept) -> list[FloatArray]:
+            """Return the row's array for every row from 0 to 28; the same one for several if few are kept."""
+            arrays = [np.zeros((features, images), np.float32) for _ in range(rows)]
+            return [arrays[t % rows] for t in range(ROWS + 1)]
+
+        n = neurons
+        self._stacked_product = np.empty((4 * n + DIGITS, images), np.float32)
+        self._states = per_row(n + COLUMNS + 1, kept + 1 if learns else 1)
+        for state in self._states:
+            state[-1] = 1
+        self._tanhs = per_row(4 * n)
+        self._gates = per_row(3 * n)
+        self._cells = per_row(n, kept + 1 if learns else 1)
+        self._cell_tanhs = per_row(n)
+        self._row = np.empty((n, images), np.float32)
+        self._logits = np.empty((ROWS, DIGITS, images), np.float32)
+        if learns:
+            self._hidden_gradient = np.empty((n, images), np.float32)
+            self._cell_gradient = np.empty((n, images), np.float32)
+            self._slopes = np.empty((4 * n, images), np.float32)
+            self._products_gradient = np.empty((4 * n + DIGITS, images), np.float32)
+            self._transposed = np.empty((n, 4 * n + DIGITS), np.float32)
+            self._row_gradient = np.empty(stack_shape(n), np.float32)
+
+    def gradient(
+        self,
+        stacked: FloatArray,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.uint8],
+        weights: FloatArray,
+        gradient: FloatArray,
+    ) -> float:
+        """Return the loss of the images, in nats, and add its derivatives to `gradient`.
+
+        Args:
+            stacked: S.
+            images: Pixels from 0 to 255, shape (N, 28, 28).
+            labels: Digits, shape (N,).
+            weights: Weight of each row of an image in the loss, shape (28,).
+            gradient: dS, of S' shape, in which the halves of the module's text are still missing.
+        """
+        every_row = bool(weights[:-1].any())
+        self._forward(stacked, images, every_row=every_row)
+        first = 0 if every_row else ROWS - 1
+        loss, beliefs = _loss(self._logits[first:], labels, weights[first:])
+        self._backward(stacked, beliefs, gradient)
+        return loss
+
+    def read(self, stacked: FloatArray, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Return the digits read after the last row, shape (N,); arguments as for `gradient`."""
+        self._forward(stacked, images, every_row=False)
+        read: NDArray[np.int64] = self._logits[-1].argmax(axis=0)
+        return read
+
+    def _forward(self, stacked: FloatArray, images: NDArray[np.uint8], *, every_row: bool) -> None:
+        """Fill the rows' arrays and the logits, those after the last row alone unless `every_row`."""
+        n, product = self._neurons, self._stacked_product
+        pixels = np.ascontiguousarray(images.transpose(1, 2, 0))
+        before = self._cells[0]
+        before.fill(0)
+        self._states[0][:n] = 0
+        for t in range(ROWS):
+            state, tanhs, gates = self._states[t], self._tanhs[t], self._gates[t]
+            np.divide(pixels[t], _PIXEL_MAXIMUM, out=state[n:-1])
+            if every_row and t:
+                np.matmul(stacked, state, out=product)
+                self._logits[t - 1] = product[4 * n :]
+            else:
+                np.matmul(stacked[: 4 * n], state, out=product[: 4 * n])
+            np.tanh(product[: 4 * n], out=tanhs)
+            np.multiply(tanhs[: 3 * n], _HALF, out=gates)
+            np.add(gates, _HALF, out=gates)
+            np.multiply(gates[n : 2 * n], before, out=self._row)
+            before = self._cells[t + 1]
+            np.multiply(gates[:n], tanhs[3 * n :], out=before)
+            np.add(before, self._row, out=before)
+            np.tanh(before, out=self._cell_tanhs[t])
+            np.multiply(gates[2 * n :], self._cell_tanhs[t], out=self._states[t + 1][:n])
+        np.matmul(stacked[4 * n :, :n], self._states[ROWS][:n], out=self._logits[-1])
+        self._logits[-1] += stacked[4 * n :, -1:]
+
+    def _backward(self, stacked: FloatArray, logits_gradient: FloatArray, gradient: FloatArray) -> None:
+        """Add the derivatives by S, given those by the logits of all rows or of the last alone."""
+        n = self._neurons
+        above = self._products_gradient
+        hidden_gradient, cell_gradient = self._hidden_gradient, self._cell_gradient
+        np.copyto(self._transposed, stacked[:, :n].T)
+        self._transposed[:, : 3 * n] *= _HALF
+        every_row = len(logits_gradient) == ROWS
+        used = 4 * n + DIGITS if every_row else 4 * n
+        np.matmul(self._transposed[:, 4 * n :], logits_gradient[-1], out=hidden_gradient)
+        gradient[4 * n :] += logits_gradient[-1] @ self._states[ROWS].T
+        cell_gradient.fill(0)
+        for t in range(ROWS - 1, -1, -1):
+            self._row_backward(t, above)
+            if every_row:
+                above[4 * n :] = logits_gradient[t - 1] if t else 0
+            np.matmul(above[:used], self._states[t].T, out=self._row_gradient[:used])
+            np.add(gradient[:used], self._row_gradient[:used], out=gradient[:used])
+            if t:
+                np.matmul(self._transposed[:, :used], above[:used], out=hidden_gradient)
+                np.multiply(cell_gradient, self._gates[t][n : 2 * n], out=cell_gradient)
+
+    def _row_backward(self, t: int, products_gradient: FloatArray) -> None:
+        """Write dp_t, save for its halves, from dh_t and what dc_t has of the row above; complete dc_t."""
+        n = self._neurons
+        row, hidden_gradient, cell_gradient = self._row, self._hidden_gradient, self._cell_gradient
+        tanhs, gates, cell_tanh = self._tanhs[t], self._gates[t], self._cell_tanhs[t]
+        # o * (1 - tanh(c)^2) = o - h * tanh(c)
+        np.multiply(self._states[t + 1][:n], cell_tanh, out=row)
+        np.subtract(gates[2 * n :], row, out=row)
+        np.multiply(row, hidden_gradient, out=row)
+        np.add(cell_gradient, row, out=cell_gradient)
+        np.multiply(cell_gradient, tanhs[3 * n :], out=products_gradient[:n])
+        np.multiply(cell_gradient, self._cells[t], out=products_gradient[n : 2 * n])
+        np.multiply(hidden_gradient, cell_tanh, out=products_gradient[2 * n : 3 * n])
+        np.multiply(cell_gradient, gates[:n], out=products_gradient[3 * n : 4 * n])
+        np.multiply(tanhs, tanhs, out=self._slopes)
+        np.subtract(_ONE, self._slopes, out=self._slopes)
+        np.multiply(products_gradient[: 4 * n], self._slopes, out=products_gradient[: 4 * n])
+
+
+def _loss(logits: FloatArray, labels: NDArray[np.uint8], weights: FloatArray) -> tuple[float, FloatArray]:
+    """Return the weighted softmax cross-entropy and its derivative by the logits.
+
+    Args:
+        logits: Shape (rows, 10, N); overwritten.
+        labels: Digits, shape (N,).
+        weights: Of the rows, shape (rows,).
+    """
+    logits -= logits.max(axis=1, keepdims=True)
+    images = np.arange(len(labels))
+    of_the_truth = logits[:, labels, images]
+    beliefs = np.exp(logits)
+    sums = beliefs.sum(axis=1)
+    loss = float(weights @ (np.log(sums) - of_the_truth).sum(axis=1))
+    beliefs *= (weights[:, None] / sums)[:, None]
+    beliefs[:, labels, images] -= weights[:, None]
+    return loss, beliefs
+
+
+class Adam:
+    """Adam (Kingma and Ba, 2015) on a vector of weights, in the form that Keras and TensorFlow have.
+
+    Args:
+        weights: The vector; changed in place by every step.
+    """
+
+    def __init__(self, weights: FloatArray) -> None:
+        self._steps = 0
+        self._weights = weights
+        self._mean = np.zeros_like(weights)
+        self._square = np.zeros_like(weights)
+        self._change = np.empty(min(_ADAM_BLOCK, len(weights)), np.float32)
+
+    def step(self, gradient: FloatArray, learning_rate: float) -> None:
+        """Make one step against the gradient, which is overwritten."""
+        self._steps += 1
+        rate = learning_rate * (1 - _ADAM_SQUARE**self._steps) ** 0.5 / (1 - _ADAM_MEAN**self._steps)
+        for start in range(0, len(gradient), _ADAM_BLOCK):
+            self._step_block(slice(start, start + _ADAM_BLOCK), gradient, np.float32(rate))
+
+    def _step_block(self, block: slice, gradients: FloatArray, rate: np.float32) -> None:
+        gradient, mean, square = gradients[block], self._mean[block], self._square[block]
+        change = self._change[: len(gradient)]
+        np.subtract(gradient, mean, out=change)
+        change *= np.float32(1 - _ADAM_MEAN)
+        mean += change
+        gradient *= gradient
+        gradient -= square
+        gradient *= np.float32(1 - _ADAM_SQUARE)
+        square += gradient
+        np.sqrt(square, out=change)
+        change += np.float32(ADAM_EPSILON)
+        np.divide(mean, change, out=change)
+        change *= rate
+        self._weights[block] -= change

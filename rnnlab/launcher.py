@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import threading
-from pathlib import Path
 from typing import Final, Protocol
 
+from rnnlab.processes import start_module
 from rnnlab.store import Store
 
 WORKER_LIMIT: Final = 1
@@ -44,15 +42,14 @@ class LocalLauncher:
         worker_id = self._store.reserve_worker(self._limit)
         if worker_id is None:
             return
-        environment = os.environ | {"PYTHONPATH": _import_path()}
         with (self._store.home / "worker.log").open("ab") as log, self._lock:
-            self._workers[worker_id] = subprocess.Popen(
-                [sys.executable, "-m", "rnnlab.worker", str(self._store.home), worker_id],
+            self._workers[worker_id] = start_module(
+                "rnnlab.worker",
+                str(self._store.home),
+                worker_id,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=environment,
-                start_new_session=True,  # Ctrl-C in the dashboard's terminal is not meant for the training
             )
 
     def reap(self) -> None:
@@ -70,10 +67,3 @@ class LocalLauncher:
                 )
         self._store.mark_interrupted()
         self.wake()
-
-
-def _import_path() -> str:
-    """Return the search path with which a worker finds this very package from any working folder."""
-    package = str(Path(__file__).parents[1])
-    inherited = os.environ.get("PYTHONPATH")
-    return os.pathsep.join([package, inherited]) if inherited else package

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, Self
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notes on its build are nobody's news
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -20,6 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnlab.config import Config
+from rnnlab.data_parallel import usable_cores
+from rnnlab.datasets import Dataset
+from rnnlab.fast_network import FastNetwork
+from rnnlab.fast_path import ADAM_EPSILON
 from rnnlab.reader import COLUMNS, DIGITS, ROWS, Weights
 
 
@@ -40,18 +44,9 @@ with _hidden("pandas", "sklearn"):
     import keras
     import tensorflow as tf
 
-    from rnnlab.fast_path import Parameters, last_row_logits, loss_and_gradients, shards_for
-
-ADAM_EPSILON: Final = 1e-8
-"""The notebook's (TensorFlow 1); Keras' own is 1e-7. It matters only where gradients are tiny."""
 
 EVALUATION_BATCH: Final = 500
 """Images per step of a test: large enough to be fast, small enough to add little memory."""
-
-
-def cores() -> int:
-    """Return how many processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def has_gpu() -> bool:
@@ -60,15 +55,7 @@ def has_gpu() -> bool:
 
 
 def start_devices() -> None:
-    """Start TensorFlow's devices, so that all it says about them is said now.
-
-    Without a GPU every operation gets one thread and as many of them run at once as there are cores: that is
-    what the shards of `fast_path` are cut for. Once TensorFlow has started, its threads stay as they are.
-    """
-    with suppress(RuntimeError):
-        if not has_gpu():
-            tf.config.threading.set_intra_op_parallelism_threads(1)
-            tf.config.threading.set_inter_op_parallelism_threads(cores())
+    """Start TensorFlow's devices, so that all it says about them is said now."""
     tf.config.list_logical_devices()
 
 
@@ -144,45 +131,17 @@ def _as_inputs(images: tf.Tensor) -> tf.Tensor:
     return tf.cast(images, tf.float32) / 255.0
 
 
-class Network:
-    """A model, its optimizer, and the images it learns from.
+class Network(Protocol):
+    """A network that learns from batches. To be closed, best by `with`: it may have processes of its own."""
 
-    With a GPU it trains by Keras' own LSTM (cuDNN), without one by `fast_path`.
+    learning_rate: float
+    cores: int
 
-    Args:
-        config: The hyperparameters.
-        images: Training images, `uint8` of shape (N, 28, 28).
-        labels: Training labels, `uint8` of shape (N,).
-        stock: Whether to train by Keras' own LSTM; by default where there is a GPU.
-    """
+    def __enter__(self) -> Self:
+        """Do nothing but return the network."""
 
-    def __init__(
-        self,
-        config: Config,
-        images: NDArray[np.uint8],
-        labels: NDArray[np.uint8],
-        *,
-        stock: bool | None = None,
-    ) -> None:
-        self.model = build_model(config.neurons, config.initializers, config.seed)
-        self.optimizer = keras.optimizers.Adam(config.learning_rate, epsilon=ADAM_EPSILON)
-        self.optimizer.build(self.model.trainable_variables)
-        self._row_loss_mix = config.row_loss_mix
-        self._stock = has_gpu() if stock is None else stock
-        # Batches are put together by numpy: a copy of all images in TensorFlow would only take memory.
-        self._images = images
-        self._labels = labels
-        batch_size = min(config.batch_size, len(images))
-        self._train = tf.function(
-            self._train_steps,
-            input_signature=[
-                tf.TensorSpec([None, batch_size, ROWS, COLUMNS], tf.uint8),
-                tf.TensorSpec([None, batch_size], tf.uint8),
-            ],
-        )
-        self._read = tf.function(
-            self._read_digits, input_signature=[tf.TensorSpec([EVALUATION_BATCH, ROWS, COLUMNS], tf.uint8)]
-        )
+    def __exit__(self, *_: object) -> None:
+        """Close the network."""
 
     def train(self, batches: NDArray[np.int32]) -> tuple[float, float]:
         """Make one training step per batch.
@@ -194,7 +153,64 @@ class Network:
             Of the last batch: the loss that its update was computed from, in nats, and the accuracy on that
             same batch after the update, 0 to 1.
         """
-        loss, accuracy = self._train(self._images[batches], self._labels[batches])
+
+    def test_accuracy(self) -> float:
+        """Return the share of test images read correctly after their last row, 0 to 1."""
+
+    def weights(self) -> Weights:
+        """Return a copy of the weights as they are now."""
+
+
+def new_network(config: Config, data: Dataset) -> Network:
+    """Return a fresh network: by Keras' own LSTM (cuDNN) where there is a GPU, by `FastNetwork` elsewhere."""
+    if has_gpu():
+        return KerasNetwork(config, data)
+    model = build_model(config.neurons, config.initializers, config.seed)
+    return FastNetwork(config, data, Weights(*model.get_weights()))
+
+
+class KerasNetwork:
+    """A `Network` of Keras' own layers, its steps compiled by TensorFlow.
+
+    Args:
+        config: The hyperparameters.
+        data: Digits to learn from and to test with.
+
+    Attributes:
+        cores: How many processor cores it may use.
+    """
+
+    def __init__(self, config: Config, data: Dataset) -> None:
+        self.model = build_model(config.neurons, config.initializers, config.seed)
+        self.cores = usable_cores()
+        self._optimizer = keras.optimizers.Adam(config.learning_rate, epsilon=ADAM_EPSILON)
+        self._optimizer.build(self.model.trainable_variables)
+        self._row_loss_mix = config.row_loss_mix
+        # Batches are put together by numpy: a copy of all images in TensorFlow would only take memory.
+        self._data = data
+        self._train = tf.function(self._train_steps, reduce_retracing=True)
+        self._read = tf.function(self._read_digits, reduce_retracing=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the steps to come."""
+        return float(self._optimizer.learning_rate)
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate: float) -> None:
+        self._optimizer.learning_rate = learning_rate
+
+    def train(self, batches: NDArray[np.int32]) -> tuple[float, float]:
+        """Make one training step per batch; see `Network`."""
+        loss, accuracy = self._train(
+            tf.constant(self._data.train_images[batches]), tf.constant(self._data.train_labels[batches])
+        )
         return float(loss), float(accuracy)
 
     def _train_steps(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -207,39 +223,22 @@ class Network:
 
     def _train_step(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         variables = self.model.trainable_variables
-        if self._stock:
-            with tf.GradientTape() as tape:
-                loss = loss_of(self.model(images, training=True), labels, self._row_loss_mix)
-            gradients = tape.gradient(loss, variables)
-        else:
-            shards = shards_for(images.shape[0], cores())
-            loss, gradients = loss_and_gradients(
-                self._parameters(), images, labels, self._row_loss_mix, shards
-            )
-        self.optimizer.apply(list(gradients), variables)
+        with tf.GradientTape() as tape:
+            loss = loss_of(self.model(images, training=True), labels, self._row_loss_mix)
+        self._optimizer.apply(tape.gradient(loss, variables), variables)
         return loss
-
-    def _parameters(self) -> Parameters:
-        return Parameters(*(variable.value for variable in self.model.trainable_variables))
 
     def _read_digits(self, images: tf.Tensor) -> tf.Tensor:
         """Return the digits read in `uint8` images after their last row, `int32` of shape (N,)."""
-        inputs = _as_inputs(images)
-        if self._stock:
-            logits = self.model(inputs)[:, -1]
-        else:
-            logits = last_row_logits(self._parameters(), inputs, shards_for(inputs.shape[0], cores()))
-        return tf.argmax(logits, axis=-1, output_type=tf.int32)
+        return tf.argmax(self.model(_as_inputs(images))[:, -1], axis=-1, output_type=tf.int32)
 
-    def test_accuracy(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> float:
-        """Return the share of images read correctly after their last row, 0 to 1."""
+    def test_accuracy(self) -> float:
+        """Return the share of test images read correctly after their last row, 0 to 1."""
+        images, labels = self._data.test_images, self._data.test_labels
         correct = 0
         for start in range(0, len(images), EVALUATION_BATCH):
-            part = images[start : start + EVALUATION_BATCH]
-            filled = np.zeros((EVALUATION_BATCH, ROWS, COLUMNS), np.uint8)
-            filled[: len(part)] = part
-            read = self._read(filled).numpy()[: len(part)]
-            correct += int(np.count_nonzero(read == labels[start : start + len(part)]))
+            part = slice(start, start + EVALUATION_BATCH)
+            correct += int(np.count_nonzero(self._read(tf.constant(images[part])).numpy() == labels[part]))
         return correct / len(images)
 
     def weights(self) -> Weights:

@@ -52,6 +52,7 @@ class Run:
         data: The data set in use, in words; empty until known.
         data_name: Its name in `datasets.load`; empty until known.
         data_note: What people should know about the choice of it; empty where it is what was asked for.
+        cores: How many processor cores it trains on, or `None` until known.
         batch_accuracy: Newest accuracy on a batch just trained on, 0 to 1, or `None`.
         test_accuracy: Newest accuracy on the whole test set, 0 to 1, or `None`.
         stop_requested: Whether someone asked it to stop.
@@ -70,6 +71,7 @@ class Run:
     data: str = ""
     data_name: str = ""
     data_note: str = ""
+    cores: int | None = None
     batch_accuracy: float | None = None
     test_accuracy: float | None = None
     stop_requested: bool = False

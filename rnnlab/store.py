@@ -36,7 +36,7 @@ WORKER_GRACE: Final = 60.0
 _OPENING_SECONDS: Final = 10.0
 """How long to wait for others who open the same new database."""
 
-_SCHEMA_VERSION: Final = 2
+_SCHEMA_VERSION: Final = 3
 """Counts the forms that the tables have had; it goes up with every change of them."""
 
 _SCHEMA: Final = """
@@ -54,6 +54,7 @@ CREATE TABLE runs (
     data TEXT NOT NULL DEFAULT '',
     data_name TEXT NOT NULL DEFAULT '',
     data_note TEXT NOT NULL DEFAULT '',
+    cores INTEGER,
     batch_accuracy REAL,
     test_accuracy REAL,
     stop_requested INTEGER NOT NULL DEFAULT 0,
@@ -83,7 +84,7 @@ CREATE TABLE workers (
 
 _COLUMNS: Final = (
     "id, config, state, created, started, ended, heartbeat, step, seconds, message, data, data_name, "
-    "data_note, batch_accuracy, test_accuracy, stop_requested"
+    "data_note, cores, batch_accuracy, test_accuracy, stop_requested"
 )
 
 
@@ -319,6 +320,10 @@ class Store:
                 (RunState.PREPARING, now, now, os.getpid(), row[0]),
             )
         return self.run(row[0])
+
+    def set_cores(self, run_id: str, cores: int) -> None:
+        """Record on how many processor cores a run trains."""
+        self._execute("UPDATE runs SET cores = ? WHERE id = ?", (cores, run_id))
 
     def set_message(self, run_id: str, message: str) -> None:
         """Say in words what the worker is doing."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rnnlab.config import Config
 from rnnlab.datasets import Dataset
-from rnnlab.network import Network
+from rnnlab.network import Network, new_network
 from rnnlab.reader import Weights
 from rnnlab.runs import REPORT_EVERY, AccuracyPoint, RunState, TestPoint
 
@@ -33,6 +33,9 @@ class Report(Protocol):
 
     def test(self, test: TestPoint) -> None:
         """Take an accuracy on the whole test set."""
+
+    def cores(self, cores: int) -> None:
+        """Take the number of processor cores that training uses."""
 
     def note(self, text: str) -> None:
         """Take a few words on what is going on where no points come."""
@@ -114,8 +117,15 @@ def train(config: Config, data: Dataset, report: Report, control: Callable[[], b
         control: Asked after every report whether to stop.
     """
     report.note("Preparing the network")
-    network = Network(config, data.train_images, data.train_labels)
-    order = BatchOrder(len(data.train_images), config.batch_size, config.seed)
+    with new_network(config, data) as network:
+        report.cores(network.cores)
+        order = BatchOrder(len(data.train_images), config.batch_size, config.seed)
+        return _train(config, network, order, report, control)
+
+
+def _train(
+    config: Config, network: Network, order: BatchOrder, report: Report, control: Callable[[], bool]
+) -> Outcome:
     clock = _Clock()
     completed, weights, state = 0, None, RunState.FINISHED
     for reported in range(0, config.iterations, REPORT_EVERY):
@@ -128,7 +138,7 @@ def train(config: Config, data: Dataset, report: Report, control: Callable[[], b
         weights = newest
         report.point(AccuracyPoint(reported, accuracy, loss, clock.seconds()), weights)
         if reported and reported % steps_between_tests(config.batch_size) == 0:
-            report.test(TestPoint(reported, network.test_accuracy(data.test_images, data.test_labels)))
+            report.test(TestPoint(reported, network.test_accuracy()))
         if control():
             state = RunState.STOPPED
             break
@@ -137,7 +147,7 @@ def train(config: Config, data: Dataset, report: Report, control: Callable[[], b
         completed = config.iterations
     seconds = clock.seconds()
     report.note("Reading the whole test set")
-    test_accuracy = network.test_accuracy(data.test_images, data.test_labels)
+    test_accuracy = network.test_accuracy()
     report.test(TestPoint(completed, test_accuracy))
     return Outcome(state, completed, seconds, test_accuracy, network.weights(), completed)
 

@@ -69,6 +69,11 @@ class StoreReport:
         self._snapshots = Snapshots(store.folder(run.id))
         self._published = float("-inf")
 
+    def cores(self, cores: int) -> None:
+        """Store on how many processor cores the run trains."""
+        self._store.set_cores(self._run.id, cores)
+        log.info("%s: trains on %d of this machine's processor cores", self._run.id, cores)
+
     def note(self, text: str) -> None:
         """Say what is going on."""
         self._store.set_message(self._run.id, text)

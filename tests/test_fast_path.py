@@ -2,54 +2,115 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from rnnlab import network
-from rnnlab.fast_path import Parameters, last_row_logits, loss_and_gradients, row_weights, shards_for
+from rnnlab.fast_path import ADAM_EPSILON, Adam, Parameters, Shard, row_weights, stack_shape
+from rnnlab.reader import Weights
+from tests.conftest import random_weights
+
+WEIGHT_NAMES = list(Weights.__dataclass_fields__)
+
+
+def batch(size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (size, 28, 28), dtype=np.uint8)
+    return images, generator.integers(0, 10, size, dtype=np.uint8)
+
+
+def stacked(weights: Weights) -> tuple[Parameters, NDArray[np.float32]]:
+    parameters = Parameters(weights.neurons)
+    parameters.set(weights)
+    matrix = np.full(stack_shape(weights.neurons), np.nan, np.float32)
+    parameters.stack(matrix)
+    return parameters, matrix
 
 
 @pytest.mark.parametrize("mix", [0.0, 0.5, 1.0])
-@pytest.mark.parametrize(
-    ("neurons", "batch_size", "shards"), [(8, 8, 1), (16, 33, 2), (128, 64, 2), (32, 13, 4)]
-)
+@pytest.mark.parametrize(("neurons", "batch_size"), [(8, 8), (16, 33), (128, 64), (32, 1)])
 @pytest.mark.parametrize("initializers", ["keras", "notebook"])
 def test_loss_and_every_gradient_equal_those_of_keras(
-    neurons: int, batch_size: int, shards: int, mix: float, initializers: str
+    neurons: int, batch_size: int, mix: float, initializers: str
 ) -> None:
     model = network.build_model(neurons, initializers, seed=1)
-    generator = np.random.default_rng(0)
-    images = tf.constant(generator.random((batch_size, 28, 28)).astype(np.float32))
-    labels = tf.constant(generator.integers(0, 10, batch_size).astype(np.int32))
+    images, labels = batch(batch_size)
     with tf.GradientTape() as tape:
-        expected_loss = network.loss_of(model(images), labels, mix)
+        logits = model(images / np.float32(255))
+        expected_loss = network.loss_of(logits, tf.constant(labels, tf.int32), mix)
     expected = tape.gradient(expected_loss, model.trainable_variables)
-    parameters = Parameters(*(variable.value for variable in model.trainable_variables))
-    loss, gradients = loss_and_gradients(parameters, images, labels, mix, shards)
-    assert float(loss) == pytest.approx(float(expected_loss), rel=1e-5)
-    for name, mine, theirs in zip(Parameters._fields, gradients, expected, strict=True):
+
+    parameters, matrix = stacked(Weights(*model.get_weights()))
+    of_the_stack = np.zeros_like(matrix)
+    weights_of_rows = row_weights(mix) / np.float32(batch_size)
+    loss = Shard(batch_size, neurons).gradient(matrix, images, labels, weights_of_rows, of_the_stack)
+    gradient = Parameters(neurons)
+    gradient.take_gradient(of_the_stack, parameters)
+
+    assert loss == pytest.approx(float(expected_loss), rel=1e-5)
+    for name, theirs in zip(WEIGHT_NAMES, expected, strict=True):
         scale = max(1.0, float(np.abs(theirs).max()))
+        mine = getattr(gradient.weights(), name)
         np.testing.assert_allclose(mine / scale, theirs / scale, atol=1e-4, err_msg=name)
 
 
-@pytest.mark.parametrize(("batch_size", "shards"), [(1, 1), (64, 2), (50, 3)])
-def test_logits_after_the_last_row_equal_those_of_keras(batch_size: int, shards: int) -> None:
-    model = network.build_model(24, "keras", seed=2)
-    images = tf.constant(np.random.default_rng(0).random((batch_size, 28, 28)).astype(np.float32))
-    parameters = Parameters(*(variable.value for variable in model.trainable_variables))
-    logits = last_row_logits(parameters, images, shards)
-    np.testing.assert_allclose(logits, model(images)[:, -1], atol=1e-4)
+def test_the_same_memory_serves_one_batch_after_the_other() -> None:
+    _, matrix = stacked(random_weights(16))
+    images, labels = batch(12)
+    used, fresh = Shard(12, 16), Shard(12, 16)
+    first, again = np.zeros_like(matrix), np.zeros_like(matrix)
+    used.gradient(matrix, images[::-1], labels, row_weights(0.5), np.zeros_like(matrix))
+    used.gradient(matrix, images, labels, row_weights(0.5), first)
+    fresh.gradient(matrix, images, labels, row_weights(0.5), again)
+    np.testing.assert_array_equal(first, again)
+
+
+def test_gradients_are_added_to_what_is_there() -> None:
+    _, matrix = stacked(random_weights(8))
+    images, labels = batch(6)
+    shard = Shard(6, 8)
+    once, twice = np.zeros_like(matrix), np.zeros_like(matrix)
+    shard.gradient(matrix, images, labels, row_weights(0.5), once)
+    for _ in range(2):
+        shard.gradient(matrix, images, labels, row_weights(0.5), twice)
+    np.testing.assert_allclose(twice, 2 * once, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("learns", [False, True])
+def test_the_digits_read_are_those_of_keras(learns: bool) -> None:
+    model = network.build_model(24, "notebook", seed=2)
+    images, _ = batch(50)
+    _, matrix = stacked(Weights(*model.get_weights()))
+    shard = Shard(50, 24, learns=learns)
+    for part in (images[::-1], images):
+        expected = np.asarray(model(part / np.float32(255)))[:, -1].argmax(axis=1)
+        np.testing.assert_array_equal(shard.read(matrix, part), expected)
+
+
+def test_weights_survive_the_way_through_the_parameters() -> None:
+    weights = random_weights(16)
+    parameters, _ = stacked(weights)
+    for name in WEIGHT_NAMES:
+        np.testing.assert_array_equal(getattr(parameters.weights(), name), getattr(weights, name))
+
+
+def test_adam_steps_as_keras_does() -> None:
+    generator = np.random.default_rng(0)
+    start = generator.normal(size=20_000).astype(np.float32)
+    mine, theirs = start.copy(), keras.Variable(start)
+    ours, optimizer = Adam(mine), keras.optimizers.Adam(0.01, epsilon=ADAM_EPSILON)
+    for learning_rate in (0.01, 0.01, 0.002, 0.05):
+        gradient = generator.normal(size=start.size).astype(np.float32)
+        optimizer.learning_rate = learning_rate
+        optimizer.apply([tf.constant(gradient)], [theirs])
+        ours.step(gradient, learning_rate)
+    np.testing.assert_allclose(mine, theirs.numpy(), atol=1e-6)
 
 
 def test_the_weights_of_the_rows_sum_to_one() -> None:
     for mix in (0.0, 0.3, 1.0):
         assert row_weights(mix).sum() == pytest.approx(1)
     assert row_weights(0.0)[:-1].tolist() == [0] * 27
-
-
-@pytest.mark.parametrize(
-    ("batch_size", "cores", "shards"), [(8, 2, 1), (128, 2, 2), (128, 1, 1), (1024, 64, 4), (63, 8, 1)]
-)
-def test_a_batch_is_cut_by_cores_but_not_into_crumbs(batch_size: int, cores: int, shards: int) -> None:
-    assert shards_for(batch_size, cores) == shards

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import keras
@@ -10,6 +12,8 @@ import tensorflow as tf
 from rnnlab import network
 from rnnlab.config import Config, config_from
 from rnnlab.datasets import Dataset
+from rnnlab.fast_network import FastNetwork
+from rnnlab.fast_path import ADAM_EPSILON
 from rnnlab.network import Network
 from rnnlab.reader import Reader, Weights
 from tests.conftest import random_weights
@@ -59,16 +63,24 @@ def test_the_mixed_loss_lies_between_its_two_parts() -> None:
     assert mixed == pytest.approx(0.75 * last + 0.25 * all_rows, 1e-5)
 
 
-@pytest.mark.parametrize("stock", [False, True])
+def fast(config: Config, data: Dataset, cores: int | None = None) -> FastNetwork:
+    model = network.build_model(config.neurons, config.initializers, config.seed)
+    return FastNetwork(config, data, Weights(*model.get_weights()), cores)
+
+
+@pytest.mark.parametrize("kind", [network.KerasNetwork, fast])
 @pytest.mark.parametrize("mix", [0.0, 0.5])
-def test_training_follows_plain_kerass_own_trajectory(digits: Dataset, mix: float, stock: bool) -> None:
+def test_training_follows_plain_kerass_own_trajectory(
+    digits: Dataset, mix: float, kind: Callable[[Config, Dataset], Network]
+) -> None:
     config = config_from({"neurons": 16, "batch_size": 32, "row_loss_mix": mix, "seed": 4})
     batches = np.random.default_rng(0).integers(0, 1000, (12, 32)).astype(np.int32)
-    ours = Network(config, digits.train_images, digits.train_labels, stock=stock)
-    loss, accuracy = ours.train(batches)
+    with kind(config, digits) as ours:
+        loss, accuracy = ours.train(batches)
+        trained = ours.weights()
 
     model = network.build_model(16, "keras", seed=4)
-    optimizer = keras.optimizers.Adam(config.learning_rate, epsilon=network.ADAM_EPSILON)
+    optimizer = keras.optimizers.Adam(config.learning_rate, epsilon=ADAM_EPSILON)
     entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     for batch in batches:
         images, labels = digits.train_images[batch] / np.float32(255), digits.train_labels[batch]
@@ -80,29 +92,50 @@ def test_training_follows_plain_kerass_own_trajectory(digits: Dataset, mix: floa
     read = np.asarray(model(images))[:, -1].argmax(axis=1)
     assert loss == pytest.approx(float(expected), rel=1e-4)
     assert accuracy == pytest.approx((read == labels).mean(), abs=1e-6)
-    for mine, theirs in zip(ours.model.get_weights(), model.get_weights(), strict=True):
+    for mine, theirs in zip(astuple(trained), model.get_weights(), strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-4)
 
 
-def test_the_reported_accuracy_is_that_of_the_batch_after_its_update(digits: Dataset) -> None:
-    ours = Network(Config(neurons=8, batch_size=64), digits.train_images, digits.train_labels)
-    batches = np.arange(64, dtype=np.int32)[None]
-    _, accuracy = ours.train(batches)
-    beliefs = Reader(ours.weights()).read(digits.train_images[:64]).beliefs
-    assert accuracy == pytest.approx((beliefs[:, -1].argmax(axis=1) == digits.train_labels[:64]).mean())
+@pytest.mark.parametrize("kind", [network.KerasNetwork, fast])
+def test_a_new_learning_rate_counts_from_the_next_step_on(
+    digits: Dataset, kind: Callable[[Config, Dataset], Network]
+) -> None:
+    batches = np.arange(128, dtype=np.int32).reshape(2, 64)
+    with kind(Config(neurons=8, batch_size=64), digits) as ours:
+        ours.train(batches)
+        before = ours.weights()
+        ours.learning_rate = 0.0
+        ours.train(batches)
+        for mine, theirs in zip(astuple(ours.weights()), astuple(before), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
 
 
-def test_the_test_accuracy_counts_every_image_once(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    ours = Network(Config(neurons=8), digits.train_images, digits.train_labels)
-    whole = ours.test_accuracy(digits.test_images, digits.test_labels)
-    monkeypatch.setattr(network, "EVALUATION_BATCH", 77)
-    ours = Network(Config(neurons=8), digits.train_images, digits.train_labels)
-    assert ours.test_accuracy(digits.test_images, digits.test_labels) == whole
+@pytest.mark.parametrize("kind", [network.KerasNetwork, fast])
+def test_accuracies_are_those_of_the_weights_as_they_are(
+    digits: Dataset, kind: Callable[[Config, Dataset], Network]
+) -> None:
+    with kind(Config(neurons=8, batch_size=64), digits) as ours:
+        _, accuracy = ours.train(np.arange(64, dtype=np.int32)[None])
+        reader = Reader(ours.weights())
+        for found, images, labels in (
+            (accuracy, digits.train_images[:64], digits.train_labels[:64]),
+            (ours.test_accuracy(), digits.test_images, digits.test_labels),
+        ):
+            read = reader.read(images).beliefs[:, -1].argmax(axis=1)
+            assert found == pytest.approx((read == labels).mean())
 
 
 def test_a_batch_larger_than_the_data_set_takes_the_whole_data_set(digits: Dataset) -> None:
-    ours = Network(Config(neurons=8, batch_size=1024), digits.train_images[:50], digits.train_labels[:50])
-    ours.train(np.arange(50, dtype=np.int32)[None])
+    few = replace(digits, train_images=digits.train_images[:50], train_labels=digits.train_labels[:50])
+    with fast(Config(neurons=8, batch_size=1024), few) as ours:
+        ours.train(np.arange(50, dtype=np.int32)[None])
+
+
+def test_without_a_gpu_the_fast_path_trains(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    for gpu, kind in ((False, FastNetwork), (True, network.KerasNetwork)):
+        monkeypatch.setattr(network, "has_gpu", lambda gpu=gpu: gpu)
+        with network.new_network(Config(neurons=8), digits) as ours:
+            assert type(ours) is kind
 
 
 @pytest.mark.parametrize("every_row", [False, True])

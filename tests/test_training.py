@@ -25,6 +25,9 @@ class Recorder:
     def test(self, test: TestPoint) -> None:
         self.tests.append(test)
 
+    def cores(self, cores: int) -> None:
+        assert cores >= 1
+
     def note(self, text: str) -> None:
         pass
 
@@ -91,17 +94,17 @@ def test_stop_ends_the_run_at_the_next_report_and_keeps_what_was_learned(digits:
 def test_a_run_that_diverges_ends_there_with_its_last_good_weights(
     digits: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rnnlab.network import Network
+    from rnnlab.fast_network import FastNetwork
 
-    learn = Network.train
+    learn = FastNetwork.train
     calls = []
 
-    def explode_at_the_third_report(self: Network, batches: np.ndarray) -> tuple[float, float]:
+    def explode_at_the_third_report(self: FastNetwork, batches: np.ndarray) -> tuple[float, float]:
         calls.append(1)
         loss, accuracy = learn(self, batches)
         return (float("nan") if len(calls) == 3 else loss), accuracy
 
-    monkeypatch.setattr(Network, "train", explode_at_the_third_report)
+    monkeypatch.setattr(FastNetwork, "train", explode_at_the_third_report)
     recorder = Recorder()
     outcome = train(SMALL, digits, recorder, lambda: False)
     assert (outcome.state, outcome.step) == (RunState.DIVERGED, 41)

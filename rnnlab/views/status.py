@@ -105,5 +105,6 @@ def _progress_text(shared: Services, run: Run) -> str:
         return f"{steps}, {plain(run.message)[:1].lower()}{plain(run.message)[1:]} …"
     if run.state is RunState.TRAINING and speed:
         left = duration((run.config.iterations - run.step) / speed)
-        return f"{steps}, {speed:,.0f} steps/s, {left} left"
+        cores = f" on {run.cores} core{'s' if run.cores != 1 else ''}" if run.cores else ""
+        return f"{steps}, {speed:,.0f} steps/s{cores}, {left} left"
     return f"{steps}, {duration(run.seconds)} of training"

@@ -15,7 +15,7 @@ import numpy as np
 from rnnlab.config import Config, config_from
 from rnnlab.datasets import Dataset, load
 from rnnlab.evaluation import evaluate
-from rnnlab.network import Network, start_devices
+from rnnlab.network import new_network, start_devices
 from rnnlab.reader import Reader, Weights
 from rnnlab.runs import AccuracyPoint, TestPoint
 from rnnlab.training import Outcome, steps_between_tests, train
@@ -38,6 +38,10 @@ class Curve:
     def test(self, test: TestPoint) -> None:
         """Print a test."""
         print(f"    step {test.step:,}: test accuracy {test.accuracy:.4f}")
+
+    def cores(self, cores: int) -> None:
+        """Print on how many cores it trains."""
+        print(f"    on {cores} cores")
 
     def note(self, text: str) -> None:
         """Print nothing."""
@@ -90,7 +94,6 @@ def default(data: Dataset) -> None:
 def cost_of_tests(data: Dataset) -> None:
     """Measure what reading the test set on the way costs."""
     config = Config()
-    network = Network(config, data.train_images, data.train_labels)
     batches = np.random.default_rng(0).integers(0, 60_000, (200, config.batch_size)).astype(np.int32)
 
     def seconds(work: Callable[[], object]) -> float:
@@ -102,8 +105,9 @@ def cost_of_tests(data: Dataset) -> None:
             times.append(time.perf_counter() - start)
         return float(np.median(times))
 
-    step = seconds(lambda: network.train(batches)) / len(batches)
-    test = seconds(lambda: network.test_accuracy(data.test_images, data.test_labels))
+    with new_network(config, data) as network:
+        step = seconds(lambda: network.train(batches)) / len(batches)
+        test = seconds(network.test_accuracy)
     interval = steps_between_tests(config.batch_size)
     share = test / step / interval
     print(f"a test takes {test:.2f} s every {interval:,} steps of {1000 * step:.1f} ms: {share:.1%}")

@@ -1,0 +1,352 @@
+"""Data parallelism on processor cores: a batch is cut into shares, one for each core, that work side by side.
+
+Threads would wait for each other in Python's interpreter lock, which the many small operations of `fast_path`
+hold half of the time; the shares but the first are worked on by helper processes. What they read and write
+lies in memory that all of them see; a few bytes through a pipe say what to do, and that it is done.
+
+A helper is started as `python -m rnnlab.data_parallel MEMORY LAYOUT`, knows nothing but `fast_path`, and ends
+when its pipe does, so that it never outlives its training, whatever ends that.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import select
+import struct
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Final, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from rnnlab.fast_path import Shard, row_weights, stack_shape
+from rnnlab.processes import start_module
+from rnnlab.reader import COLUMNS, ROWS, FloatArray
+
+LEAST_IN_SHARE: Final = 16
+"""Images per share below which cutting a batch further costs more than it brings."""
+
+MOST_SHARES: Final = 8
+"""Shares at most: the gradients of all have to be added up."""
+
+MOST_IN_SHARD: Final = 128
+"""Images that a core works on at once: a larger share is worked on in pieces, for memory's sake."""
+
+WATCH_SECONDS: Final = 0.002
+"""How long a process that waits for another one watches its pipe before it goes to sleep."""
+
+_GRADIENT: Final = b"g"
+_READ: Final = b"r"
+_COMMAND: Final = struct.Struct("<cII")
+_ANSWER: Final = struct.Struct("<d")
+
+_STANDARD_INPUT: Final = 0
+_STANDARD_OUTPUT: Final = 1
+_CACHE_LINE: Final = 64
+_ONE_THREAD: Final = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
+
+
+class HelperError(RuntimeError):
+    """A helper process has ended before its time; its text is one sentence meant for people."""
+
+
+def usable_cores() -> int:
+    """Return how many processor cores training uses, at least one.
+
+    All that this process may use, less those that `RNNLAB_SPARE_CORES` leaves to others: the dashboard, say.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    spare = os.environ.get("RNNLAB_SPARE_CORES", "")
+    return max(1, cores - (int(spare) if spare.isdecimal() else 0))
+
+
+def shares_for(batch_size: int, cores: int) -> int:
+    """Return into how many shares a batch is cut."""
+    if not hasattr(os, "fork"):  # Windows: a process cannot be handed the open memory
+        return 1
+    return max(1, min(cores, MOST_SHARES, batch_size // LEAST_IN_SHARE))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What lies in the memory that the processes share.
+
+    Attributes:
+        neurons: Length of the hidden state.
+        row_loss_mix: Share of the mean over all rows in the loss, 0 to 1; the rest is on the last row.
+        images: How many there are to learn from and to test with.
+        places: How many of them a command can name.
+        shares: How many processes work.
+    """
+
+    neurons: int
+    row_loss_mix: float
+    images: int
+    places: int
+    shares: int
+
+
+class _Arrays(NamedTuple):
+    """Views of the shared memory.
+
+    Attributes:
+        stacked: S of `fast_path`.
+        gradients: dS of every share.
+        chosen: Which images a command is about, shape (places,).
+        images: Shape (images, 28, 28).
+        labels: Shape (images,).
+    """
+
+    stacked: FloatArray
+    gradients: FloatArray
+    chosen: NDArray[np.int32]
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+
+
+def _fields(layout: Layout) -> list[tuple[tuple[int, ...], type[np.generic]]]:
+    """Return shape and type of each of the `_Arrays`."""
+    shape = stack_shape(layout.neurons)
+    return [
+        (shape, np.float32),
+        ((layout.shares, *shape), np.float32),
+        ((layout.places,), np.int32),
+        ((layout.images, ROWS, COLUMNS), np.uint8),
+        ((layout.images,), np.uint8),
+    ]
+
+
+def _offsets(layout: Layout) -> list[int]:
+    """Return where each of the `_Arrays` starts and, last, where the memory ends, in bytes."""
+    offsets = [0]
+    for shape, dtype in _fields(layout):
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        offsets.append(offsets[-1] + -(-size // _CACHE_LINE) * _CACHE_LINE)
+    return offsets
+
+
+def _arrays(layout: Layout, memory: mmap.mmap) -> _Arrays:
+    places = zip(_fields(layout), _offsets(layout), strict=False)
+    return _Arrays(*(np.ndarray(shape, dtype, memory, offset) for (shape, dtype), offset in places))
+
+
+def _open_memory(size: int) -> int:
+    """Return the descriptor of memory that is gone with the last process that has it open."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("rnnlab")
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    os.ftruncate(descriptor, size)
+    return descriptor
+
+
+class _Share:
+    """What one process does: its share of a batch, in pieces that fit the caches."""
+
+    def __init__(self, layout: Layout, arrays: _Arrays, index: int) -> None:
+        self._layout, self._arrays = layout, arrays
+        self._gradient = arrays.gradients[index]
+        self._row_weights = row_weights(layout.row_loss_mix)
+        self._shards: dict[tuple[int, bool], Shard] = {}
+
+    def do(self, what: bytes, start: int, stop: int) -> float:
+        """Follow a command; return a loss or a number of images."""
+        # A learning rate far too large makes infinite numbers: the training looks for them itself.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.gradient(start, stop) if what == _GRADIENT else self.correct(start, stop)
+
+    def gradient(self, start: int, stop: int) -> float:
+        """Leave the sum of the gradients of the chosen images; return the sum of their losses."""
+        self._gradient.fill(0)
+        loss = 0.0
+        for chosen in self._pieces(start, stop):
+            loss += self._shard(len(chosen), learns=True).gradient(
+                self._arrays.stacked,
+                self._arrays.images[chosen],
+                self._arrays.labels[chosen],
+                self._row_weights,
+                self._gradient,
+            )
+        return loss
+
+    def correct(self, start: int, stop: int) -> int:
+        """Return how many of the chosen images are read correctly after their last row."""
+        correct = 0
+        for chosen in self._pieces(start, stop):
+            shard = self._shard(len(chosen), learns=False)
+            read = shard.read(self._arrays.stacked, self._arrays.images[chosen])
+            correct += int(np.count_nonzero(read == self._arrays.labels[chosen]))
+        return correct
+
+    def _pieces(self, start: int, stop: int) -> list[NDArray[np.int32]]:
+        """Return chosen images in pieces that differ by at most one image."""
+        pieces = -(-(stop - start) // MOST_IN_SHARD)
+        return np.array_split(self._arrays.chosen[start:stop], pieces) if pieces else []
+
+    def _shard(self, images: int, *, learns: bool) -> Shard:
+        """Return the memory for so many images; it is kept."""
+        key = images, learns
+        if key not in self._shards:
+            self._shards[key] = Shard(images, self._layout.neurons, learns=learns)
+        return self._shards[key]
+
+
+class _Helper:
+    """A helper process as its training sees it."""
+
+    def __init__(self, layout: Layout, memory: int, index: int) -> None:
+        commands, self._commands = os.pipe()
+        self._answers, answers = os.pipe()
+        self._process = start_module(
+            "rnnlab.data_parallel",
+            str(memory),
+            str(index),
+            json.dumps(asdict(layout)),
+            environment=_ONE_THREAD,
+            pass_fds=(memory,),
+            stdin=commands,
+            stdout=answers,
+        )
+        os.close(commands)
+        os.close(answers)
+        os.set_blocking(self._answers, False)
+
+    def command(self, what: bytes, start: int, stop: int) -> None:
+        """Tell the process what to do with which of the chosen images."""
+        try:
+            os.write(self._commands, _COMMAND.pack(what, start, stop))
+        except OSError as error:
+            raise self._ended() from error
+
+    def answer(self) -> float:
+        """Wait for the process to be done; return its answer."""
+        message = _receive(self._answers, _ANSWER.size)
+        if not message:
+            raise self._ended()
+        return float(_ANSWER.unpack(message)[0])
+
+    def _ended(self) -> HelperError:
+        status = self._process.wait()
+        return HelperError(f"A helper process of the training ended unexpectedly (exit status {status})")
+
+    def close(self) -> None:
+        """End the process and wait until it has."""
+        os.close(self._commands)
+        self._process.wait()
+        os.close(self._answers)
+
+
+class DataParallel:
+    """The gradients of batches and the number of images read correctly, by all cores together.
+
+    To be closed, best by `with`: its processes end with it.
+
+    Args:
+        images: To learn from and to test with, `uint8` of shape (N, 28, 28).
+        labels: Their digits, `uint8` of shape (N,).
+        neurons: Length of the hidden state.
+        row_loss_mix: Share of the mean over all rows in the loss, 0 to 1; the rest is on the last row.
+        most: Images that one call names at most.
+        shares: Processes, this one included.
+
+    Attributes:
+        stacked: S of `fast_path`: to be filled in before a call.
+    """
+
+    def __init__(
+        self,
+        images: Iterable[NDArray[np.uint8]],
+        labels: Iterable[NDArray[np.uint8]],
+        *,
+        neurons: int,
+        row_loss_mix: float,
+        most: int,
+        shares: int,
+    ) -> None:
+        images, labels = list(images), list(labels)
+        layout = Layout(neurons, row_loss_mix, sum(map(len, images)), most, shares)
+        size = _offsets(layout)[-1]
+        memory = _open_memory(size)
+        try:
+            self._arrays = _arrays(layout, mmap.mmap(memory, size))
+            np.concatenate(images, out=self._arrays.images)
+            np.concatenate(labels, out=self._arrays.labels)
+            self._helpers = [_Helper(layout, memory, index) for index in range(1, shares)]
+        finally:
+            os.close(memory)
+        self._own = _Share(layout, self._arrays, 0)
+        self._threads = threadpool_limits(limits=1, user_api="blas")
+        self.stacked = self._arrays.stacked
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the helper processes."""
+        for helper in self._helpers:
+            helper.close()
+        self._helpers = []
+        self._threads.restore_original_limits()
+
+    def gradient(self, chosen: NDArray[np.int32]) -> tuple[float, FloatArray]:
+        """Return the mean loss of the chosen images, in nats, and dS, valid until the next call."""
+        loss = self._together(_GRADIENT, chosen)
+        total = self._arrays.gradients[0]
+        for other in self._arrays.gradients[1:]:
+            total += other
+        total *= np.float32(1 / len(chosen))
+        return loss / len(chosen), total
+
+    def correct(self, chosen: NDArray[np.int32]) -> int:
+        """Return how many of the chosen images are read correctly after their last row."""
+        return int(self._together(_READ, chosen))
+
+    def _together(self, what: bytes, chosen: NDArray[np.int32]) -> float:
+        """Have every process do its share; return the sum of their answers."""
+        self._arrays.chosen[: len(chosen)] = chosen
+        shares = len(self._helpers) + 1
+        ends = [len(chosen) * share // shares for share in range(shares + 1)]
+        for helper, start, stop in zip(self._helpers, ends[1:-1], ends[2:], strict=True):
+            helper.command(what, start, stop)
+        total = self._own.do(what, 0, ends[1])
+        return total + sum(helper.answer() for helper in self._helpers)
+
+
+def _receive(descriptor: int, size: int) -> bytes:
+    """Return the next message of a pipe that does not block, or nothing where it has ended.
+
+    It is watched for a moment first: going to sleep and being woken up costs more than most waits are long.
+    """
+    until = time.perf_counter() + WATCH_SECONDS
+    while time.perf_counter() < until:
+        with suppress(BlockingIOError):
+            return os.read(descriptor, size)
+    select.select([descriptor], [], [])
+    return os.read(descriptor, size)
+
+
+def main(memory: str, index: str, layout: str) -> None:
+    """Work as a helper until the pipe ends."""
+    shared = Layout(**json.loads(layout))
+    arrays = _arrays(shared, mmap.mmap(int(memory), _offsets(shared)[-1]))
+    os.close(int(memory))
+    share = _Share(shared, arrays, int(index))
+    os.set_blocking(_STANDARD_INPUT, False)
+    while message := _receive(_STANDARD_INPUT, _COMMAND.size):
+        os.write(_STANDARD_OUTPUT, _ANSWER.pack(share.do(*_COMMAND.unpack(message))))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

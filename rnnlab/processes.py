@@ -1,0 +1,35 @@
+"""Starts parts of this package as processes of their own, from wherever it was imported."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def start_module(
+    module: str, *arguments: str, environment: dict[str, str] | None = None, **options: Any
+) -> subprocess.Popen[bytes]:
+    """Start `python -m module arguments`, unreached by Ctrl-C in the terminal of this process.
+
+    Args:
+        module: Of this package, as `rnnlab.worker`.
+        arguments: For the module.
+        environment: Variables that differ from those of this process.
+        options: Of `subprocess.Popen`.
+
+    Raises:
+        OSError: The process cannot be started.
+    """
+    variables = os.environ | {"PYTHONPATH": _import_path()} | (environment or {})
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.Popen(command, env=variables, start_new_session=True, **options)
+
+
+def _import_path() -> str:
+    """Return the search path with which a process finds this very package from any working folder."""
+    package = str(Path(__file__).parents[1])
+    inherited = os.environ.get("PYTHONPATH")
+    return os.pathsep.join([package, inherited]) if inherited else package

@@ -1,0 +1,131 @@
+"""Cores that share a batch: real helper processes, real signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import psutil
+import pytest
+
+from rnnlab import data_parallel
+from rnnlab.data_parallel import DataParallel, HelperError, shares_for, usable_cores
+from rnnlab.datasets import Dataset
+from rnnlab.fast_path import Parameters
+from tests.conftest import random_weights
+from tests.waiting import wait_for
+
+
+def started(digits: Dataset, shares: int, most: int = 200, mix: float = 0.5) -> DataParallel:
+    parallel = DataParallel(
+        (digits.train_images, digits.test_images),
+        (digits.train_labels, digits.test_labels),
+        neurons=16,
+        row_loss_mix=mix,
+        most=most,
+        shares=shares,
+    )
+    parameters = Parameters(16)
+    parameters.set(random_weights(16, scale=0.2))
+    parameters.stack(parallel.stacked)
+    return parallel
+
+
+def helpers() -> list[psutil.Process]:
+    children = psutil.Process().children()
+    return [child for child in children if "rnnlab.data_parallel" in child.cmdline()]
+
+
+@pytest.mark.parametrize("shares", [2, 3])
+def test_gradients_are_the_same_however_many_cores_share_the_batch(digits: Dataset, shares: int) -> None:
+    chosen = np.arange(50, 183, dtype=np.int32)
+    with started(digits, 1) as alone, started(digits, shares) as together:
+        assert len(helpers()) == shares - 1
+        expected_loss, expected = alone.gradient(chosen)
+        loss, gradient = together.gradient(chosen)
+        assert loss == pytest.approx(expected_loss, rel=1e-5)
+        np.testing.assert_allclose(gradient, expected, atol=1e-5)
+        assert alone.correct(chosen) == together.correct(chosen)
+
+
+def test_a_share_larger_than_a_shard_is_worked_on_in_pieces(
+    digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = np.arange(101, dtype=np.int32)
+    with started(digits, 1) as whole:
+        expected_loss, expected = whole.gradient(chosen)
+        monkeypatch.setattr(data_parallel, "MOST_IN_SHARD", 17)
+        loss, gradient = whole.gradient(chosen)
+        assert loss == pytest.approx(expected_loss, rel=1e-5)
+        np.testing.assert_allclose(gradient, expected, atol=1e-5)
+
+
+def test_helpers_end_with_their_training(digits: Dataset) -> None:
+    with started(digits, 3):
+        started_helpers = helpers()
+    assert len(started_helpers) == 2
+    assert helpers() == []
+
+
+def test_a_killed_helper_is_an_error_and_not_a_wait_without_end(digits: Dataset) -> None:
+    chosen = np.arange(64, dtype=np.int32)
+    with started(digits, 2) as parallel:
+        parallel.gradient(chosen)
+        helpers()[0].kill()
+        with pytest.raises(HelperError, match=f"exit status -{signal.SIGKILL}"):
+            parallel.gradient(chosen)
+
+
+def test_helpers_end_when_their_training_is_killed() -> None:
+    program = (
+        "import numpy as np, time; from rnnlab.data_parallel import DataParallel;"
+        "images, labels = np.zeros((64, 28, 28), np.uint8), np.zeros(64, np.uint8);"
+        "p = DataParallel([images], [labels], neurons=8, row_loss_mix=0.5, most=64, shares=2);"
+        "p.gradient(np.arange(64, dtype=np.int32)); print('ready', flush=True); time.sleep(600)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    with process.stdout:
+        assert process.stdout.readline() == "ready\n"
+        (helper,) = psutil.Process(process.pid).children()
+        process.kill()
+        process.wait()
+    wait_for(lambda: not helper.is_running(), "the helper's end")
+
+
+def test_ctrl_c_does_not_reach_the_helpers(digits: Dataset) -> None:
+    with started(digits, 2):
+        (helper,) = helpers()
+        assert os.getpgid(helper.pid) != os.getpgid(0)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "cores", "shares"), [(8, 2, 1), (128, 2, 2), (128, 1, 1), (1024, 64, 8), (40, 8, 2)]
+)
+def test_a_batch_is_cut_by_cores_but_not_into_crumbs(batch_size: int, cores: int, shares: int) -> None:
+    assert shares_for(batch_size, cores) == shares
+
+
+@pytest.mark.parametrize(("spare", "used"), [("", 4), ("0", 4), ("1", 3), ("9", 1), ("-1", 4), ("one", 4)])
+def test_a_setting_leaves_cores_to_others(monkeypatch: pytest.MonkeyPatch, spare: str, used: int) -> None:
+    def four(_: int) -> set[int]:
+        return {0, 1, 2, 3}
+
+    monkeypatch.setattr(os, "sched_getaffinity", four)
+    monkeypatch.setenv("RNNLAB_SPARE_CORES", spare)
+    assert usable_cores() == used
+
+
+def test_one_blas_thread_a_process_while_training_and_as_many_as_before_afterwards(digits: Dataset) -> None:
+    from threadpoolctl import threadpool_info
+
+    def threads() -> list[int]:
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    before = threads()
+    with started(digits, 1):
+        assert set(threads()) == {1}
+    assert threads() == before
