@@ -47,6 +47,17 @@ def build_parser() -> argparse.ArgumentParser:
     add_run_argument(export)
     export.add_argument("path", type=keras_path, metavar="PATH", help="the file to write; ends in .keras")
     export.add_argument("--every-row", action="store_true", help="answer after every row, not after the last")
+    bench = add("bench", "measure training throughput here: RNN Lab, plain Keras, PyTorch if installed")
+    add_train_options(bench)
+    bench.add_argument(
+        "--rounds", type=positive, default=5, help="turns of each, the median counts (default 5)"
+    )
+    bench.add_argument("--seconds", type=positive, default=2, help="about how long a turn is (default 2)")
+    what = bench.add_mutually_exclusive_group()
+    what.add_argument(
+        "--grid", action="store_true", help="compare at batch sizes 32 to 512, neurons 32 to 256"
+    )
+    what.add_argument("--growth", action="store_true", help="show how the cost of a step grows")
     return parser
 
 
@@ -77,6 +88,13 @@ def non_negative(text: str) -> int:
     return int(text)
 
 
+def positive(text: str) -> int:
+    """Read a whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text[:40]!r}")
+    return int(text)
+
+
 def keras_path(text: str) -> Path:
     """Read a path that ends in `.keras`, in a folder that is there."""
     path = Path(text)
@@ -102,6 +120,11 @@ def run_command(arguments: argparse.Namespace, store: Store, config: Config | No
             commands.export(
                 store, arguments.run, arguments.path, every_row=arguments.every_row, as_json=arguments.json
             )
+        case "bench":
+            what = "growth" if arguments.growth else "grid" if arguments.grid else "one"
+            commands.bench(
+                config or Config(), what, arguments.rounds, arguments.seconds, as_json=arguments.json
+            )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -114,9 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         config = (
-            config_from(vars(arguments), arguments.preset, as_options=True)
-            if arguments.command == "train"
-            else None
+            config_from(vars(arguments), arguments.preset, as_options=True) if "preset" in arguments else None
         )
         with Store(arguments.home or default_home()) as store:
             if "run" in arguments:

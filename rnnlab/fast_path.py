@@ -59,9 +59,9 @@ def stack_shape(neurons: int) -> tuple[int, int]:
     return 4 * neurons + DIGITS, neurons + COLUMNS + 1
 
 
-def row_weights(row_loss_mix: float) -> FloatArray:
-    """Return the weight of each row in the loss, `float32` of shape (28,), summing to 1."""
-    weights = np.full(ROWS, row_loss_mix / ROWS, np.float32)
+def row_weights(row_loss_mix: float, rows: int = ROWS) -> FloatArray:
+    """Return the weight of each row in the loss, `float32` of shape (rows,), summing to 1."""
+    weights = np.full(rows, row_loss_mix / rows, np.float32)
     weights[-1] += 1.0 - row_loss_mix
     return weights
 
@@ -156,16 +156,17 @@ class Shard:
         images: How many, N.
         neurons: Length of the hidden state, n.
         learns: Whether rows are kept for the way back; without, there is memory for one row alone.
+        rows: Of an image.
     """
 
-    def __init__(self, images: int, neurons: int, *, learns: bool = True) -> None:
-        self.images, self._neurons = images, neurons
-        kept = ROWS if learns else 1
+    def __init__(self, images: int, neurons: int, *, learns: bool = True, rows: int = ROWS) -> None:
+        self._neurons, self._rows = neurons, rows
+        kept = rows if learns else 1
 
-        def per_row(features: int, rows: int = kept) -> list[FloatArray]:
-            """Return the row's array for every row from 0 to 28; the same one for several if few are kept."""
-            arrays = [np.zeros((features, images), np.float32) for _ in range(rows)]
-            return [arrays[t % rows] for t in range(ROWS + 1)]
+        def per_row(features: int, arrays: int = kept) -> list[FloatArray]:
+            """Return an array for every row and one after the last; the same for several if few are kept."""
+            made = [np.zeros((features, images), np.float32) for _ in range(arrays)]
+            return [made[t % arrays] for t in range(rows + 1)]
 
         n = neurons
         self._stacked_product = np.empty((4 * n + DIGITS, images), np.float32)
@@ -177,7 +178,7 @@ class Shard:
         self._cells = per_row(n, kept + 1 if learns else 1)
         self._cell_tanhs = per_row(n)
         self._row = np.empty((n, images), np.float32)
-        self._logits = np.empty((ROWS, DIGITS, images), np.float32)
+        self._logits = np.empty((rows, DIGITS, images), np.float32)
         if learns:
             self._hidden_gradient = np.empty((n, images), np.float32)
             self._cell_gradient = np.empty((n, images), np.float32)
@@ -205,7 +206,7 @@ class Shard:
         """
         every_row = bool(weights[:-1].any())
         self._forward(stacked, images, every_row=every_row)
-        first = 0 if every_row else ROWS - 1
+        first = 0 if every_row else -1
         loss, beliefs = _loss(self._logits[first:], labels, weights[first:])
         self._backward(stacked, beliefs, gradient)
         return loss
@@ -223,7 +224,7 @@ class Shard:
         before = self._cells[0]
         before.fill(0)
         self._states[0][:n] = 0
-        for t in range(ROWS):
+        for t in range(self._rows):
             state, tanhs, gates = self._states[t], self._tanhs[t], self._gates[t]
             np.divide(pixels[t], _PIXEL_MAXIMUM, out=state[n:-1])
             if every_row and t:
@@ -240,7 +241,7 @@ class Shard:
             np.add(before, self._row, out=before)
             np.tanh(before, out=self._cell_tanhs[t])
             np.multiply(gates[2 * n :], self._cell_tanhs[t], out=self._states[t + 1][:n])
-        np.matmul(stacked[4 * n :, :n], self._states[ROWS][:n], out=self._logits[-1])
+        np.matmul(stacked[4 * n :, :n], self._states[-1][:n], out=self._logits[-1])
         self._logits[-1] += stacked[4 * n :, -1:]
 
     def _backward(self, stacked: FloatArray, logits_gradient: FloatArray, gradient: FloatArray) -> None:
@@ -250,12 +251,12 @@ class Shard:
         hidden_gradient, cell_gradient = self._hidden_gradient, self._cell_gradient
         np.copyto(self._transposed, stacked[:, :n].T)
         self._transposed[:, : 3 * n] *= _HALF
-        every_row = len(logits_gradient) == ROWS
+        every_row = len(logits_gradient) == self._rows
         used = 4 * n + DIGITS if every_row else 4 * n
         np.matmul(self._transposed[:, 4 * n :], logits_gradient[-1], out=hidden_gradient)
-        gradient[4 * n :] += logits_gradient[-1] @ self._states[ROWS].T
+        gradient[4 * n :] += logits_gradient[-1] @ self._states[-1].T
         cell_gradient.fill(0)
-        for t in range(ROWS - 1, -1, -1):
+        for t in range(self._rows - 1, -1, -1):
             self._row_backward(t, above)
             if every_row:
                 above[4 * n :] = logits_gradient[t - 1] if t else 0
