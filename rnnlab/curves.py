@@ -22,9 +22,9 @@ CURVES_KEPT: Final = 16
 FloatArray = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Curve:
-    """All points of a run's curve.
+    """All points of a run's curve; two curves are the same only if they are one object.
 
     Attributes:
         steps: Index of the batch just trained on, shape (N,), ascending.

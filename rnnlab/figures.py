@@ -1,8 +1,14 @@
-"""Plain values to Plotly figures. Each figure is two functions: the data of its lines, then the drawing."""
+"""Plain values to Plotly figures. Each figure is two functions: the data of its lines, then the drawing.
+
+Plotly checks every property of a figure, which takes longer than a live update may. So the drawing is made
+once for every choice of its looks, and the lines of the moment are put into its JSON form.
+"""
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -99,13 +105,63 @@ def draw_curve(lines: CurveLines, run_id: str, *, with_loss: bool, close_up: boo
     figure.update_xaxes(title="training step", row=2 if with_loss else 1, col=1)
     figure.update_layout(
         template="none",
-        uirevision=f"{run_id} {with_loss} {close_up}",
+        uirevision=_revision(run_id, with_loss=with_loss, close_up=close_up),
         height=430,
         margin={"l": 10, "r": 10, "t": 30, "b": 10},
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
         hovermode="closest",
     )
     return figure
+
+
+@lru_cache(maxsize=64)
+def _drawing(window: int, *, with_loss: bool, close_up: bool) -> dict[str, Any]:
+    """Return the JSON form of the training curve, with lines that have no points."""
+    nothing = _line(np.empty(0), np.empty(0))
+    lines = CurveLines(nothing, nothing, nothing, nothing, window)
+    drawing: dict[str, Any] = draw_curve(lines, "", with_loss=with_loss, close_up=close_up).to_plotly_json()
+    return drawing
+
+
+@lru_cache(maxsize=16)
+def curve_json(
+    curve: Curve, tests: tuple[TestPoint, ...], run_id: str, window: int, *, with_loss: bool, close_up: bool
+) -> dict[str, Any]:
+    """Return the JSON form of `draw_curve`, made once for all who look at the same; not to be changed.
+
+    Args:
+        curve: All points of the run.
+        tests: Its accuracies on the test set.
+        run_id: The run.
+        window: How many readings the smoothed lines take the mean of, at least 1.
+        with_loss: Whether to draw the loss in a panel of its own below.
+        close_up: Whether the accuracy axis begins at 90 %.
+    """
+    lines = curve_lines(curve, list(tests), window)
+    drawing = _drawing(window, with_loss=with_loss, close_up=close_up)
+    drawn = (lines.batch, lines.smoothed, lines.test, lines.loss)
+    traces = [
+        {**trace, "x": _packed(line.x), "y": _packed(line.y)}
+        for trace, line in zip(drawing["data"], drawn, strict=False)
+    ]
+    traces[2]["marker"] = {**traces[2]["marker"], "size": _marker_size(lines)}
+    layout = {**drawing["layout"], "uirevision": _revision(run_id, with_loss=with_loss, close_up=close_up)}
+    return {"data": traces, "layout": layout}
+
+
+def _packed(values: NDArray[np.float32]) -> dict[str, str]:
+    """Return numbers in Plotly's own packed form: a third of what their digits take."""
+    return {"dtype": "f4", "bdata": base64.b64encode(values.tobytes()).decode("ascii")}
+
+
+def _revision(run_id: str, *, with_loss: bool, close_up: bool) -> str:
+    """Return what stays the same as long as zoom and pan are to be kept."""
+    return f"{run_id} {with_loss} {close_up}"
+
+
+def _marker_size(lines: CurveLines) -> float:
+    """Return the size of the test marks: where there are many, smaller ones, which do not cover the lines."""
+    return min(9.0, max(2.5, 360 / max(1, len(lines.test.x))))
 
 
 def _mean_of(lines: CurveLines) -> str:
@@ -139,8 +195,7 @@ def _accuracy_traces(lines: CurveLines) -> list[go.Scatter]:
             name="test set",
             mode="lines+markers",
             line={"color": TEST_COLOUR, "width": 1.5, "dash": "dot"},
-            # Where there are many, smaller ones: they must not cover the other lines.
-            marker={"symbol": "diamond", "size": min(9.0, max(2.5, 360 / max(1, len(lines.test.x))))},
+            marker={"symbol": "diamond", "size": _marker_size(lines)},
             hovertemplate="step %{x:,}: %{y:.2%} of the test set<extra></extra>",
         ),
     ]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
+from contextlib import suppress
+from pathlib import Path
 from typing import Final, Protocol
 
 from rnnlab.processes import start_module
@@ -12,12 +15,18 @@ from rnnlab.store import Store
 WORKER_LIMIT: Final = 1
 """How many runs train at once: on a few cores, two would only take them from each other."""
 
+WARM_MEGABYTES: Final = 2000
+"""Memory that must be available for a worker to be started before it is needed: it takes up to 900 MB."""
+
 
 class Launcher(Protocol):
     """Where workers come from: processes of this machine now, a cluster perhaps later."""
 
     def wake(self) -> None:
         """See to it that waiting runs have a worker; cheap to call, from anywhere, any number of times."""
+
+    def warm(self) -> None:
+        """Have a worker ready for the next run, where that is wanted and there is memory for it."""
 
     def reap(self) -> None:
         """Find workers that have died, and say so in the store."""
@@ -39,7 +48,15 @@ class LocalLauncher:
 
     def wake(self) -> None:
         """Start a worker if runs wait and none lives; a living one finds them by itself."""
-        worker_id = self._store.reserve_worker(self._limit)
+        self._start(self._store.reserve_worker(self._limit))
+
+    def warm(self) -> None:
+        """Start a worker that waits, unless one lives, `RNNLAB_WARM_WORKER` is 0 or memory is short."""
+        if os.environ.get("RNNLAB_WARM_WORKER") != "0" and _available_megabytes() >= WARM_MEGABYTES:
+            self._start(self._store.reserve_worker(1, even_idle=True))
+
+    def _start(self, worker_id: str | None) -> None:
+        """Start the process of a worker that has a place, if it has one."""
         if worker_id is None:
             return
         with (self._store.home / "worker.log").open("ab") as log, self._lock:
@@ -67,3 +84,12 @@ class LocalLauncher:
                 )
         self._store.mark_interrupted()
         self.wake()
+
+
+def _available_megabytes() -> float:
+    """Return how much memory is to be had without swapping; without end where the system does not tell."""
+    with suppress(OSError, ValueError):
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024 / 1e6
+    return float("inf")

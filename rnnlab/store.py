@@ -415,8 +415,12 @@ class Store:
 
     # Background workers
 
-    def reserve_worker(self, limit: int) -> str | None:
+    def reserve_worker(self, limit: int, *, even_idle: bool = False) -> str | None:
         """Make room for one more background worker if there is work and fewer than `limit` live.
+
+        Args:
+            limit: How many may live at once.
+            even_idle: Whether to make room though no run waits.
 
         Returns:
             The id under which the new worker shows that it lives, or `None` where none is needed.
@@ -426,7 +430,7 @@ class Store:
             queued = connection.execute(
                 "SELECT count(*) FROM runs WHERE state = ?", (RunState.QUEUED,)
             ).fetchone()[0]
-            if not queued:
+            if not (queued or even_idle):
                 return None
             for worker, process, beat in connection.execute("SELECT * FROM workers").fetchall():
                 if not _worker_lives(process, now - beat):

@@ -30,7 +30,7 @@ HEARTBEAT_INTERVAL: Final = 2.0
 PUBLISH_INTERVAL: Final = 0.4
 """Seconds between two writings of the newest weights: as often as anybody can see."""
 
-IDLE_SECONDS: Final = 120.0
+IDLE_SECONDS: Final = 600.0
 """How long a worker waits for the next run before it ends; `RNNLAB_WORKER_IDLE_SECONDS` sets another time."""
 
 POLL_INTERVAL: Final = 0.1
@@ -215,6 +215,14 @@ def heartbeat(store: Store, *, run_id: str | None = None, worker_id: str | None 
         thread.join()
 
 
+def preload() -> None:
+    """Load TensorFlow and Keras, so that the next run need not wait for them: they take seconds."""
+    from rnnlab import network
+
+    network.start_devices()
+    network.build_model(8, "keras", seed=0)
+
+
 def serve(store: Store, worker_id: str, idle_seconds: float, stop: threading.Event) -> None:
     """Train waiting runs one after the other until none has come for a while.
 
@@ -226,11 +234,16 @@ def serve(store: Store, worker_id: str, idle_seconds: float, stop: threading.Eve
     """
     with heartbeat(store, worker_id=worker_id):
         waiting_since = time.monotonic()
+        ready = False
         while not stop.is_set():
             run = store.claim()
             if run is not None:
                 execute(store, run, stop=stop)
                 waiting_since = time.monotonic()
+                ready = True
+            elif not ready and idle_seconds > 0:
+                preload()
+                ready = True
             elif time.monotonic() - waiting_since >= idle_seconds and store.release_worker(worker_id):
                 return
             else:

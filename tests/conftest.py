@@ -22,6 +22,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "home"
     monkeypatch.setenv("RNNLAB_HOME", str(home))
     monkeypatch.setenv("RNNLAB_WORKER_IDLE_SECONDS", "0")
+    monkeypatch.setenv("RNNLAB_WARM_WORKER", "0")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     return home
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from rnnlab.config import Config
 from rnnlab.curves import EMPTY_CURVE, MOST_DRAWN, CurveCache, smoothed, thinned
-from rnnlab.figures import curve_lines, draw_curve
+from rnnlab.figures import curve_json, curve_lines, draw_curve
 from rnnlab.runs import AccuracyPoint, TestPoint
 from rnnlab.store import Store
 
@@ -93,6 +95,31 @@ def test_an_update_at_10_000_points_is_under_60_kilobytes(store: Store) -> None:
     tests = [TestPoint(120 * i, 0.98) for i in range(1667)]
     figure = draw_curve(curve_lines(curve, tests, 5), "some-run", with_loss=True, close_up=False)
     assert len(figure.to_json()) < 60_000
+
+
+@pytest.mark.parametrize("with_loss", [False, True])
+@pytest.mark.parametrize("close_up", [False, True])
+@pytest.mark.parametrize(("points", "marks"), [(0, 0), (50, 3), (2000, 100)])
+def test_the_quick_json_form_is_that_of_the_figure(
+    store: Store, points: int, marks: int, with_loss: bool, close_up: bool
+) -> None:
+    curve = CurveCache(store).curve(fill(store, points))
+    tests = tuple(TestPoint(120 * i, 0.98) for i in range(marks))
+    quick = curve_json(curve, tests, "some-run", 7, with_loss=with_loss, close_up=close_up)
+    drawn = draw_curve(curve_lines(curve, list(tests), 7), "some-run", with_loss=with_loss, close_up=close_up)
+    assert json.loads(json.dumps(quick)) == json.loads(drawn.to_json())
+
+
+def test_viewers_of_the_same_curve_share_one_drawing(store: Store) -> None:
+    cache, run_id = CurveCache(store), fill(store, 50)
+
+    def drawing() -> object:
+        return curve_json(cache.curve(run_id), (), run_id, 5, with_loss=False, close_up=False)
+
+    first = drawing()
+    assert drawing() is first
+    store.add_point(run_id, AccuracyPoint(1000, 0.5, 1.0, 60.0))
+    assert drawing() is not first
 
 
 def test_zoom_is_kept_while_the_run_stays_the_same(store: Store) -> None:

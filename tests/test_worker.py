@@ -69,6 +69,34 @@ def wait_for_points(store: Store, run: Run, count: int) -> None:
     wait_for(lambda: len(store.points(run.id)) >= count, f"{count} points")
 
 
+def has_tensorflow(process: psutil.Process) -> bool:
+    return any("tensorflow" in entry.path for entry in process.memory_maps())
+
+
+def test_a_warm_worker_has_tensorflow_loaded_before_the_first_run_comes(
+    store: Store, launcher: LocalLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RNNLAB_WARM_WORKER", "1")
+    monkeypatch.setenv("RNNLAB_WORKER_IDLE_SECONDS", "120")
+    launcher.warm()
+    launcher.warm()
+    (worker,) = wait_for(lambda: workers_of(store.home), "a worker")
+    wait_for(lambda: has_tensorflow(worker), "TensorFlow in the worker")
+    run = start(store, launcher, SHORT)
+    wait_until(store, run, RunState.FINISHED)
+    assert workers_of(store.home) == [worker]
+
+
+@pytest.mark.parametrize(("switch", "available"), [("0", 1e6), ("1", 500.0)])
+def test_no_worker_is_kept_warm_where_that_is_switched_off_or_memory_is_short(
+    store: Store, launcher: LocalLauncher, monkeypatch: pytest.MonkeyPatch, switch: str, available: float
+) -> None:
+    monkeypatch.setenv("RNNLAB_WARM_WORKER", switch)
+    monkeypatch.setattr("rnnlab.launcher._available_megabytes", lambda: available)
+    launcher.warm()
+    assert store.reserve_worker(1, even_idle=True)
+
+
 def test_a_started_run_is_trained_by_a_process_of_its_own_to_its_end(
     store: Store, launcher: LocalLauncher, digits: Dataset
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rnnlab.figures import curve_lines, draw_curve
+from rnnlab.figures import curve_json
 from rnnlab.runs import Run
 from rnnlab.views.plot import plot
 from rnnlab.views.services import services
@@ -37,11 +37,14 @@ def _curve(run_id: str) -> None:
             help="Stretches the top of the accuracy axis.",
         )
     curve = shared.curves.curve(run_id)
-    lines = curve_lines(curve, shared.store.tests(run_id), window)
-    last = f"{lines.smoothed.y[-1]:.1%} at step {curve.steps[-1]:,}" if len(curve.steps) else "no point yet"
-    figure = draw_curve(lines, run_id, with_loss=with_loss, close_up=close_up)
+    tests = tuple(shared.store.tests(run_id))
+    last = (
+        f"{curve.accuracy[-window:].mean():.1%} at step {curve.steps[-1]:,}"
+        if len(curve.steps)
+        else "no point yet"
+    )
     plot(
-        figure,
+        curve_json(curve, tests, run_id, window, with_loss=with_loss, close_up=close_up),
         key="curve",
         description=f"Training curve of {run_id}: accuracy of each batch, smoothed {last}.",
     )

@@ -19,7 +19,9 @@ def as_page() -> st.Page:
 
 def page() -> None:
     """Draw the page."""
-    services().launcher.reap()
+    launcher = services().launcher
+    launcher.reap()
+    launcher.warm()
     run = _run_on_show()
     with st.sidebar:
         controls.region(run)

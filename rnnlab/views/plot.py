@@ -7,11 +7,10 @@ installed `plotly` package, so nothing is fetched from elsewhere.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import Any
 
 import plotly
-import plotly.graph_objects as go
 import streamlit as st
 import streamlit.components.v1
 
@@ -30,22 +29,22 @@ _component = st.components.v2.component(
 )
 
 
-def plot(figure: go.Figure, *, key: str, description: str) -> None:
+def plot(figure: dict[str, Any], *, key: str, description: str) -> None:
     """Draw a figure, or bring the one drawn under the same key up to date.
 
     Args:
-        figure: The figure; its `uirevision` says whether zoom and pan are kept.
+        figure: The JSON form of the figure; its `uirevision` says whether zoom and pan are kept.
         key: Of the component.
         description: What the figure shows, for people who cannot see it.
     """
     _component(
         data={
-            "figure": json.loads(figure.to_json()),
+            "figure": figure,
             "source": f"{_base_path()}/component/{_served.name}/plotly.min.js?v={plotly.__version__}",
             "description": description,
         },
         key=key,
-        height=int(figure.layout.height),
+        height=int(figure["layout"]["height"]),
     )
 
 

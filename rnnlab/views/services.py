@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import streamlit as st
 
@@ -14,14 +16,25 @@ from rnnlab.launcher import Launcher, LocalLauncher
 from rnnlab.reader import Reader, Weights
 from rnnlab.store import Store, StoreError, default_home
 
+REAP_INTERVAL: Final = 0.8
+"""Seconds between two looks for dead workers, however many people watch."""
 
-@dataclass(frozen=True)
+
+@dataclass
 class Services:
     """One home folder and everything that works on it."""
 
     store: Store
     launcher: Launcher
     curves: CurveCache
+    _reaped: float = float("-inf")
+
+    def reap(self) -> None:
+        """Look for dead workers, unless that was done a moment ago for another viewer."""
+        now = time.monotonic()
+        if now - self._reaped >= REAP_INTERVAL:
+            self._reaped = now
+            self.launcher.reap()
 
 
 _opening = threading.Lock()

@@ -33,7 +33,7 @@ def region(run: Run | None) -> None:
 def _status(drawn: Run | None) -> None:
     """Draw the newest state of the run; redraw the whole page where more than that has changed."""
     shared = services()
-    shared.launcher.reap()
+    shared.reap()
     run = _newest(shared, drawn)
     if _page_is_outdated(drawn, run):
         st.rerun()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,9 @@ import numpy as np
 import psutil
 from playwright.sync_api import Page
 
+from rnnlab.config import config_from
+from rnnlab.runs import AccuracyPoint, RunState, TestPoint
+from rnnlab.store import Store
 from tests import dashboard
 from tests.test_worker import workers_of
 from tests.waiting import wait_for
@@ -83,13 +87,76 @@ def live_bytes(page: Page, seconds: float) -> float:
     return received[0] / seconds
 
 
+SESSIONS: Final = 10
+"""Open at once while memory is measured."""
+
+POINTS_BEFORE: Final = 10_000
+"""Points of the long run that is watched live."""
+
+
+def start_to_first_point(page: Page) -> float:
+    """Press Start and return the seconds until the plot shows a point of the new run."""
+    before = (
+        page.locator(".st-key-status").inner_text().split("\n")[0]
+        if page.locator(".st-key-status").count()
+        else ""
+    )
+    began = time.perf_counter()
+    page.get_by_role("button", name="Start", exact=True).click()
+    wait_for(lambda: page.locator(".st-key-status").inner_text().split("\n")[0] != before, "the new run")
+    wait_for(lambda: any(page.evaluate(dashboard.LINE_POINTS)), "the first point")
+    return time.perf_counter() - began
+
+
+def live_update(page: Page, url: str, home: Path, server: psutil.Process) -> None:
+    """Watch a run of 10,000 points that grows by three a second; print what an update costs."""
+    with Store(home) as store:
+        run = store.create_run(config_from({"iterations": 200_000}), claimed=True)
+        for index in range(POINTS_BEFORE):
+            store.add_point(run.id, point(index))
+        store.add_test(run.id, TestPoint(1000, 0.9))
+        dashboard.ready(page, f"{url}/?run={run.id}")
+        over = threading.Event()
+
+        def grow() -> None:
+            index = POINTS_BEFORE
+            while not over.wait(0.3):
+                store.add_point(run.id, point(index))
+                store.beat(run_id=run.id)
+                index += 1
+
+        growing = threading.Thread(target=grow)
+        growing.start()
+        page.wait_for_timeout(3000)
+        before = sum(server.cpu_times()[:2])
+        received = live_bytes(page, 20)
+        seconds = sum(server.cpu_times()[:2]) - before
+        over.set()
+        growing.join()
+        store.end_run(run.id, RunState.STOPPED)
+    print(
+        f"a live update at {POINTS_BEFORE:,} points (status, curve and belief of one viewer, once a second): "
+        f"{1000 * seconds / 20:.1f} ms of the server's processor time, {received / 1000:.1f} kB"
+    )
+
+
+def point(index: int) -> AccuracyPoint:
+    """Return a point as training could report it."""
+    return AccuracyPoint(20 * index, 0.9 + 0.1 * ((index * 37) % 100) / 100, 0.1, 0.3 * index)
+
+
 def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as folder, dashboard.browser() as browser:
         home = Path(folder)
+        environment = {
+            "RNNLAB_HOME": folder,
+            "RNNLAB_WORKER_IDLE_SECONDS": "60",
+            "RNNLAB_WARM_WORKER": "0",
+        }
         page = browser.new_page(viewport={"width": 1440, "height": 1000})
         began = time.perf_counter()
-        with dashboard.dashboard({"RNNLAB_HOME": folder, "RNNLAB_WORKER_IDLE_SECONDS": "1"}) as (
+        with dashboard.dashboard(environment) as (
             url,
             process,
         ):
@@ -102,10 +169,7 @@ def main() -> None:
             server = psutil.Process(process.pid)
             page.evaluate(PEN_TIMER)
 
-            began = time.perf_counter()
-            page.get_by_role("button", name="Start", exact=True).click()
-            wait_for(lambda: any(page.evaluate(dashboard.LINE_POINTS)), "the first point")
-            print(f"Start to first point on the page, cold worker: {time.perf_counter() - began:.1f} s")
+            print(f"Start to first point on the page, cold worker: {start_to_first_point(page):.1f} s")
             wait_for(lambda: list(home.glob("*/weights.npz")), "weights")
             print(f"pen-up to redrawn belief while training: {pen_times(page)}")
             print(f"received by one viewer while training: {live_bytes(page, 10) / 1000:.1f} kB/s")
@@ -114,8 +178,17 @@ def main() -> None:
             page.get_by_role("button", name="Stop").click()
             wait_for(lambda: "stopped" in page.locator(".st-key-status").inner_text(), "the run to stop")
             print(f"pen-up to redrawn belief idle: {pen_times(page)}")
+            warm = start_to_first_point(page)
+            print(f"Start to first point on the page, warm worker: {warm:.1f} s")
+            page.get_by_role("button", name="Stop").click()
+            wait_for(lambda: "stopped" in page.locator(".st-key-status").inner_text(), "the run to stop")
             loaded = [entry.path for entry in server.memory_maps() if "tensorflow" in entry.path]
             print(f"dashboard memory {megabytes(server):.0f} MB, TensorFlow inside: {bool(loaded)}")
+            live_update(page, url, home, server)
+            pages = [dashboard.ready(browser.new_page(), url) for _ in range(SESSIONS - 1)]
+            print(f"dashboard memory with {SESSIONS} sessions open {megabytes(server):.0f} MB")
+            for other in pages:
+                other.close()
             page.close()
 
 
