@@ -119,13 +119,22 @@ def train(config: Config, data: Dataset, report: Report, control: Callable[[], b
     report.note("Preparing the network")
     with new_network(config, data) as network:
         report.cores(network.cores)
-        order = BatchOrder(len(data.train_images), config.batch_size, config.seed)
-        return _train(config, network, order, report, control)
+        return train_network(config, network, len(data.train_images), report, control)
 
 
-def _train(
-    config: Config, network: Network, order: BatchOrder, report: Report, control: Callable[[], bool]
+def train_network(
+    config: Config, network: Network, images: int, report: Report, control: Callable[[], bool]
 ) -> Outcome:
+    """Train a network that is there; the rest is as for `train`.
+
+    Args:
+        config: The hyperparameters.
+        network: A network of that configuration.
+        images: Number of training images.
+        report: Told what happens.
+        control: Asked after every report whether to stop.
+    """
+    order = BatchOrder(images, config.batch_size, config.seed)
     clock = _Clock()
     completed, weights, state = 0, None, RunState.FINISHED
     for reported in range(0, config.iterations, REPORT_EVERY):
