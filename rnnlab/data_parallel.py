@@ -40,12 +40,12 @@ MOST_SHARES: Final = 8
 MOST_IN_SHARD: Final = 128
 """Images that a core works on at once: a larger share is worked on in pieces, for memory's sake."""
 
-WATCH_SECONDS: Final = 0.002
+WATCH_SECONDS: Final = 0.005
 """How long a process that waits for another one watches its pipe before it goes to sleep."""
 
 _GRADIENT: Final = b"g"
 _READ: Final = b"r"
-_COMMAND: Final = struct.Struct("<cII")
+_COMMAND: Final = struct.Struct("<cIII")
 _ANSWER: Final = struct.Struct("<d")
 
 _STANDARD_INPUT: Final = 0
@@ -158,14 +158,14 @@ class _Share:
         self._row_weights = row_weights(layout.row_loss_mix)
         self._shards: dict[tuple[int, bool], Shard] = {}
 
-    def do(self, what: bytes, start: int, stop: int) -> float:
+    def do(self, what: bytes, start: int, stop: int, whole: int) -> float:
         """Follow a command; return a loss or a number of images."""
         # A learning rate far too large makes infinite numbers: the training looks for them itself.
         with np.errstate(over="ignore", invalid="ignore"):
-            return self.gradient(start, stop) if what == _GRADIENT else self.correct(start, stop)
+            return self.gradient(start, stop, whole) if what == _GRADIENT else self.correct(start, stop)
 
-    def gradient(self, start: int, stop: int) -> float:
-        """Leave the sum of the gradients of the chosen images; return the sum of their losses."""
+    def gradient(self, start: int, stop: int, whole: int) -> float:
+        """Leave what the chosen images add to the mean gradient of the whole; return what to its loss."""
         self._gradient.fill(0)
         loss = 0.0
         for chosen in self._pieces(start, stop):
@@ -173,7 +173,7 @@ class _Share:
                 self._arrays.stacked,
                 self._arrays.images[chosen],
                 self._arrays.labels[chosen],
-                self._row_weights,
+                self._row_weights / np.float32(whole),
                 self._gradient,
             )
         return loss
@@ -220,10 +220,10 @@ class _Helper:
         os.close(answers)
         os.set_blocking(self._answers, False)
 
-    def command(self, what: bytes, start: int, stop: int) -> None:
-        """Tell the process what to do with which of the chosen images."""
+    def command(self, what: bytes, start: int, stop: int, whole: int) -> None:
+        """Tell the process what to do with which of the chosen images, and how many these are together."""
         try:
-            os.write(self._commands, _COMMAND.pack(what, start, stop))
+            os.write(self._commands, _COMMAND.pack(what, start, stop, whole))
         except OSError as error:
             raise self._ended() from error
 
@@ -306,8 +306,7 @@ class DataParallel:
         total = self._arrays.gradients[0]
         for other in self._arrays.gradients[1:]:
             total += other
-        total *= np.float32(1 / len(chosen))
-        return loss / len(chosen), total
+        return loss, total
 
     def correct(self, chosen: NDArray[np.int32]) -> int:
         """Return how many of the chosen images are read correctly after their last row."""
@@ -319,8 +318,8 @@ class DataParallel:
         shares = len(self._helpers) + 1
         ends = [len(chosen) * share // shares for share in range(shares + 1)]
         for helper, start, stop in zip(self._helpers, ends[1:-1], ends[2:], strict=True):
-            helper.command(what, start, stop)
-        total = self._own.do(what, 0, ends[1])
+            helper.command(what, start, stop, len(chosen))
+        total = self._own.do(what, 0, ends[1], len(chosen))
         return total + sum(helper.answer() for helper in self._helpers)
 
 

@@ -46,8 +46,9 @@ ADAM_EPSILON: Final = 1e-8
 
 _ADAM_MEAN: Final = 0.9
 _ADAM_SQUARE: Final = 0.999
-_ADAM_BLOCK: Final = 16384
-"""Weights worked on at once, so that they stay in the cache meanwhile."""
+
+_COLUMNS_AT_ONCE: Final = 64
+"""Columns that a product for weight gradients has at least, with more than one row where images are few."""
 
 _PIXEL_MAXIMUM: Final = np.float32(255)
 _ONE: Final = np.float32(1)
@@ -117,10 +118,11 @@ class Parameters:
         """Write S into `stacked`, shape `stack_shape(n)`."""
         n = self.neurons
         gates, read_out = stacked[: 4 * n], stacked[4 * n :]
-        gates[:, :n] = self.recurrent_kernel
+        np.multiply(self.recurrent_kernel[: 3 * n], _HALF, out=gates[: 3 * n, :n])
+        gates[3 * n :, :n] = self.recurrent_kernel[3 * n :]
         np.matmul(self.kernel, self.input.T, out=gates[:, n:])
         gates[:, -1] += self.bias
-        gates[: 3 * n] *= _HALF
+        gates[: 3 * n, n:] *= _HALF
         read_out[:, :n] = self.read_out
         read_out[:, n:-1] = 0
         read_out[:, -1] = self.read_out_bias
@@ -129,13 +131,15 @@ class Parameters:
         """Become the derivatives by `parameters`, given those by S.
 
         Args:
-            stacked: dS as `Shard.gradient` leaves it; its halves are put in right here.
+            stacked: dS as `Shard.gradient` leaves it; overwritten.
             parameters: Those that S was made of.
         """
         n = self.neurons
         gates, read_out = stacked[: 4 * n], stacked[4 * n :]
-        gates[: 3 * n] *= _HALF * _HALF  # once for dp, once because S holds half of the weights
-        self.recurrent_kernel[...] = gates[:, :n]
+        quarter = _HALF * _HALF  # one half for dp, one because S holds half of the weights
+        np.multiply(gates[: 3 * n, :n], quarter, out=self.recurrent_kernel[: 3 * n])
+        self.recurrent_kernel[3 * n :] = gates[3 * n :, :n]
+        gates[: 3 * n, n:] *= quarter
         self.bias[...] = gates[:, -1]
         np.matmul(gates[:, n:], parameters.input, out=self.kernel)
         np.matmul(gates[:, n:].T, parameters.kernel, out=self.input)
@@ -185,7 +189,13 @@ class Shard:
             self._slopes = np.empty((4 * n, images), np.float32)
             self._products_gradient = np.empty((4 * n + DIGITS, images), np.float32)
             self._transposed = np.empty((n, 4 * n + DIGITS), np.float32)
-            self._row_gradient = np.empty(stack_shape(n), np.float32)
+            self._some_gradient = np.empty(stack_shape(n), np.float32)
+            self._some = max(1, min(rows, _COLUMNS_AT_ONCE // images))
+            if self._some > 1:
+                # Lines of 2^k bytes would all want the same place in the cache; these are a little longer.
+                columns = self._some * images + 16
+                self._some_products_gradients = np.empty((4 * n + DIGITS, columns), np.float32)
+                self._some_states = np.empty((n + COLUMNS + 1, columns), np.float32)
 
     def gradient(
         self,
@@ -260,11 +270,25 @@ class Shard:
             self._row_backward(t, above)
             if every_row:
                 above[4 * n :] = logits_gradient[t - 1] if t else 0
-            np.matmul(above[:used], self._states[t].T, out=self._row_gradient[:used])
-            np.add(gradient[:used], self._row_gradient[:used], out=gradient[:used])
+            self._add_product(t, above[:used], gradient[:used])
             if t:
                 np.matmul(self._transposed[:, :used], above[:used], out=hidden_gradient)
                 np.multiply(cell_gradient, self._gates[t][n : 2 * n], out=cell_gradient)
+
+    def _add_product(self, t: int, above: FloatArray, gradient: FloatArray) -> None:
+        """Add [dp_t; dlogits_{t-1}] state_t^T to the gradient; for few images, some rows in one product."""
+        products, states, some = above, self._states[t], self._some_gradient[: len(above)]
+        if self._some > 1:
+            images = above.shape[1]
+            place = (self._rows - 1 - t) % self._some * images
+            self._some_products_gradients[: len(above), place : place + images] = products
+            self._some_states[:, place : place + images] = states
+            if t and place + images < self._some * images:
+                return
+            products = self._some_products_gradients[: len(above), : place + images]
+            states = self._some_states[:, : place + images]
+        np.matmul(products, states.T, out=some)
+        np.add(gradient, some, out=gradient)
 
     def _row_backward(self, t: int, products_gradient: FloatArray) -> None:
         """Write dp_t, save for its halves, from dh_t and what dc_t has of the row above; complete dc_t."""
@@ -316,18 +340,13 @@ class Adam:
         self._weights = weights
         self._mean = np.zeros_like(weights)
         self._square = np.zeros_like(weights)
-        self._change = np.empty(min(_ADAM_BLOCK, len(weights)), np.float32)
+        self._change = np.empty_like(weights)
 
     def step(self, gradient: FloatArray, learning_rate: float) -> None:
         """Make one step against the gradient, which is overwritten."""
         self._steps += 1
         rate = learning_rate * (1 - _ADAM_SQUARE**self._steps) ** 0.5 / (1 - _ADAM_MEAN**self._steps)
-        for start in range(0, len(gradient), _ADAM_BLOCK):
-            self._step_block(slice(start, start + _ADAM_BLOCK), gradient, np.float32(rate))
-
-    def _step_block(self, block: slice, gradients: FloatArray, rate: np.float32) -> None:
-        gradient, mean, square = gradients[block], self._mean[block], self._square[block]
-        change = self._change[: len(gradient)]
+        mean, square, change = self._mean, self._square, self._change
         np.subtract(gradient, mean, out=change)
         change *= np.float32(1 - _ADAM_MEAN)
         mean += change
@@ -338,5 +357,5 @@ class Adam:
         np.sqrt(square, out=change)
         change += np.float32(ADAM_EPSILON)
         np.divide(mean, change, out=change)
-        change *= rate
-        self._weights[block] -= change
+        change *= np.float32(rate)
+        self._weights -= change
