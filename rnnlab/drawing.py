@@ -50,7 +50,7 @@ class Prepared:
     row_height: float
 
 
-def ink_of(pixels: NDArray[Any]) -> NDArray[np.float64]:
+def ink_of(pixels: NDArray[Any]) -> NDArray[np.float32]:
     """Return how much ink each pixel of a canvas has, 0 to 255; white is ink, black and transparent are not.
 
     Args:
@@ -66,14 +66,17 @@ def ink_of(pixels: NDArray[Any]) -> NDArray[np.float64]:
         raise DrawingError(
             f"The drawing must have at most {LARGEST_CANVAS} x {LARGEST_CANVAS} pixels; make it smaller."
         )
-    values = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=255.0, neginf=0.0).clip(0.0, 255.0)
-    if values.ndim == 2:
-        return values
-    channels = values.shape[2]
-    if channels not in (3, 4):
+    if values.ndim == 3 and values.shape[2] not in (3, 4):
         raise DrawingError("The drawing must have 1, 3 or 4 values per pixel; draw it again.")
-    grey = np.asarray(values[..., :3] @ np.array([0.299, 0.587, 0.114]))
-    return grey * values[..., 3] / 255.0 if channels == 4 else grey
+    if values.dtype != np.uint8:
+        values = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=255.0, neginf=0.0).clip(0.0, 255.0)
+    if values.ndim == 2:
+        return values.astype(np.float32)
+    red, green, blue = (values[..., channel].astype(np.float32) for channel in range(3))
+    grey = np.float32(0.299) * red + np.float32(0.587) * green + np.float32(0.114) * blue
+    if values.shape[2] == 4:
+        grey *= values[..., 3] / np.float32(255.0)
+    return np.asarray(grey, np.float32)
 
 
 def prepare(pixels: NDArray[Any]) -> Prepared | None:
@@ -101,17 +104,17 @@ def prepare(pixels: NDArray[Any]) -> Prepared | None:
     return Prepared(picture, top=first_row / ink.shape[0] - top * row_height, row_height=row_height)
 
 
-def _fit(digit: NDArray[np.float64]) -> NDArray[np.float64]:
+def _fit(digit: NDArray[np.float32]) -> NDArray[np.float32]:
     """Scale a cropped digit so that its longer side has 20 pixels and its darkest ink is 255."""
     height, width = digit.shape
     scale = BOX / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     image = Image.fromarray(digit.astype(np.float32))
-    fitted = np.asarray(image.resize(size, Image.Resampling.BILINEAR), dtype=np.float64)
-    return fitted * (255.0 / max(float(fitted.max()), 1.0))
+    fitted = np.asarray(image.resize(size, Image.Resampling.BILINEAR), dtype=np.float32)
+    return fitted * np.float32(255.0 / max(float(fitted.max()), 1.0))
 
 
-def centre_by_mass(ink: NDArray[np.float64]) -> tuple[NDArray[np.uint8], int]:
+def centre_by_mass(ink: NDArray[np.floating[Any]]) -> tuple[NDArray[np.uint8], int]:
     """Put a small picture into 28 x 28 with its centre of mass in the middle, without cutting anything off.
 
     Args:

@@ -76,6 +76,11 @@ class Run:
     test_accuracy: float | None = None
     stop_requested: bool = False
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether it has reported a point."""
+        return self.batch_accuracy is not None
+
 
 @dataclass(frozen=True)
 class AccuracyPoint:

@@ -8,12 +8,12 @@ from rnnlab.figures import curve_json
 from rnnlab.runs import Run
 from rnnlab.views.plot import plot
 from rnnlab.views.services import services
-from rnnlab.views.status import LIVE_INTERVAL
+from rnnlab.views.status import live_interval
 
 
 def region(run: Run) -> None:
     """Draw the curve of a run, growing while it trains."""
-    st.fragment(_curve, run_every=LIVE_INTERVAL if run.state.is_active else None)(run.id)
+    st.fragment(_curve, run_every=live_interval(run))(run.id)
 
 
 def _curve(run_id: str) -> None:

@@ -13,7 +13,7 @@ from rnnlab.runs import Run
 from rnnlab.views.belief_panel import belief_panel
 from rnnlab.views.services import newest_reader, services
 from rnnlab.views.session import CANVAS_KEY, take_in_canvas, visit
-from rnnlab.views.status import LIVE_INTERVAL
+from rnnlab.views.status import live_interval
 
 CANVAS_SIDE = 280
 """Height and width of the canvas, in pixels: ten for each of the network's."""
@@ -46,9 +46,8 @@ def _drawing(run: Run | None) -> None:
             key=CANVAS_KEY,
         )
         take_in_canvas()
-        live = run is not None and run.state.is_active
         with panel:
-            st.fragment(_belief, run_every=LIVE_INTERVAL if live else None)(run)
+            st.fragment(_belief, run_every=live_interval(run) if run else None)(run)
     blank = not drawing.strokes
     tools.button("Undo", icon=":material/undo:", on_click=_undo, disabled=blank, key="undo")
     tools.button("Clear", icon=":material/delete:", on_click=_clear, disabled=blank, key="clear")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import threading
 import time
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from rnnlab.store import Store, StoreError, default_home
 REAP_INTERVAL: Final = 0.8
 """Seconds between two looks for dead workers, however many people watch."""
 
+_MANY_OBJECTS: Final = 20_000
+
 
 @dataclass
 class Services:
@@ -28,6 +31,20 @@ class Services:
     launcher: Launcher
     curves: CurveCache
     _reaped: float = float("-inf")
+    _settlings_left: int = 3
+
+    def settle_memory(self) -> None:
+        """Take what is loaded by now out of the garbage collector's sight.
+
+        Streamlit collects garbage after every run of a script, and each of the live regions is one, once a
+        second. Looking through all objects of all libraries takes some 100 ms each time, though hardly any is
+        garbage. This is done a few times only, when the first pages are drawn: what visitors leave behind later
+        must be found.
+        """
+        if self._settlings_left and len(gc.get_objects()) > _MANY_OBJECTS:
+            self._settlings_left -= 1
+            gc.collect()
+            gc.freeze()
 
     def reap(self) -> None:
         """Look for dead workers, unless that was done a moment ago for another viewer."""
@@ -35,6 +52,7 @@ class Services:
         if now - self._reaped >= REAP_INTERVAL:
             self._reaped = now
             self.launcher.reap()
+            self.settle_memory()
 
 
 _opening = threading.Lock()

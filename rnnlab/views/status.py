@@ -10,6 +10,9 @@ from rnnlab.views.services import Services, services
 from rnnlab.views.session import visit
 from rnnlab.views.text import STATE_BADGES, duration, percent, plain
 
+STARTING_INTERVAL = 0.3
+"""Seconds between two looks for the first point of a run."""
+
 LIVE_INTERVAL = 1.0
 """Seconds between two updates of what a training run shows."""
 
@@ -20,13 +23,20 @@ _RECENT = 5
 """Readings whose mean is shown as the batch accuracy: a single batch jumps too much to read."""
 
 
+def live_interval(run: Run) -> float | None:
+    """Return the seconds between two updates of what a run shows, or `None` where it will not change."""
+    if not run.state.is_active:
+        return None
+    return LIVE_INTERVAL if run.has_begun else STARTING_INTERVAL
+
+
 def region(run: Run | None) -> None:
     """Draw the status of a run and keep it up to date.
 
     Args:
         run: The run on show, or `None` before there is any.
     """
-    interval = LIVE_INTERVAL if run is not None and run.state.is_active else IDLE_INTERVAL
+    interval = (live_interval(run) if run is not None else None) or IDLE_INTERVAL
     st.fragment(_status, run_every=interval)(run)
 
 
@@ -72,8 +82,12 @@ def _page_is_outdated(drawn: Run | None, run: Run | None) -> bool:
     """Return whether the rest of the page was drawn for another run or another state of it."""
     if drawn is None or run is None:
         return drawn is not run
-    shown = (drawn.id, drawn.state.is_active, drawn.stop_requested, drawn.data)
-    return shown != (run.id, run.state.is_active, run.stop_requested, run.data)
+    return _looks_of(drawn) != _looks_of(run)
+
+
+def _looks_of(run: Run) -> tuple[object, ...]:
+    """Return what decides how the rest of the page looks."""
+    return run.id, run.state.is_active, run.has_begun, run.stop_requested, run.data
 
 
 def _words(shared: Services, run: Run) -> None:
