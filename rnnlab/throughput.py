@@ -11,7 +11,7 @@ import importlib
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -311,25 +311,32 @@ class Growth:
     milliseconds: dict[int, float] = field(default_factory=dict)
 
 
-def growth(data: Dataset, *, seconds: float) -> list[Growth]:
+def growth(
+    data: Dataset,
+    *,
+    seconds: float,
+    batch_sizes: Sequence[int] = (16, 32, 64, 128, 256, 512, 1024),
+    neurons: Sequence[int] = (16, 32, 64, 128, 256),
+    rows: Sequence[int] = (7, 14, 28, 56),
+) -> list[Growth]:
     """Measure the cost of a step over batch size, neurons and rows, and over the length of a run.
 
     Args:
         data: Digits to train on.
         seconds: About how long each measurement takes; the long run takes thirty times as long.
+        batch_sizes: To be measured.
+        neurons: To be measured.
+        rows: Of an image, to be measured.
     """
     grown = []
-    for name, values in (
-        ("batch_size", (16, 32, 64, 128, 256, 512, 1024)),
-        ("neurons", (16, 32, 64, 128, 256)),
-    ):
+    for name, values in (("batch_size", batch_sizes), ("neurons", neurons)):
         costs = {}
         for value in values:
             with _ours(config_from({name: value}), data) as turn:
                 costs[value] = 1000 / turn(seconds)
         grown.append(Growth(name, costs))
-    rows = {rows: _cost_of_rows(rows, seconds) for rows in (7, 14, 28, 56)}
-    return [*grown, Growth("rows (64 images, one core)", rows), _long_run(data, 30 * seconds)]
+    costs = {count: _cost_of_rows(count, seconds) for count in rows}
+    return [*grown, Growth("rows (64 images, one core)", costs), _long_run(data, 30 * seconds)]
 
 
 def _cost_of_rows(rows: int, seconds: float) -> float:

@@ -38,8 +38,8 @@ class Services:
 
         Streamlit collects garbage after every run of a script, and each of the live regions is one, once a
         second. Looking through all objects of all libraries takes some 100 ms each time, though hardly any is
-        garbage. This is done a few times only, when the first pages are drawn: what visitors leave behind later
-        must be found.
+        garbage. This is done a few times only, when the first pages are drawn: what visitors leave behind
+        later must be found.
         """
         if self._settlings_left and len(gc.get_objects()) > _MANY_OBJECTS:
             self._settlings_left -= 1
