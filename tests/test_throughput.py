@@ -77,7 +77,7 @@ def test_a_ratio_is_the_median_of_the_rounds_own_ratios() -> None:
 
 
 def test_the_multiplications_are_those_of_two_products_forward_and_back_in_every_row() -> None:
-    batch_size, neurons, rows = 4, 16, 28
+    batch_size, neurons, rows = 8, 16, 28
     forward = (4 * neurons + 10) * (neurons + 29)  # gates and logits of row, bias and hidden state
     weight_gradients = forward
     to_the_row_above = (4 * neurons + 10) * neurons
