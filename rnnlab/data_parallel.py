@@ -27,7 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from rnnlab.fast_path import Shard, row_weights, stack_shape
+from rnnlab.fast_path import Shard, row_weights, side_by_side
+from rnnlab.parameters import stack_shape
 from rnnlab.processes import start_module
 from rnnlab.reader import COLUMNS, ROWS, FloatArray
 
@@ -171,7 +172,7 @@ class _Share:
         for chosen in self._pieces(start, stop):
             loss += self._shard(len(chosen), learns=True).gradient(
                 self._arrays.stacked,
-                self._arrays.images[chosen],
+                side_by_side(self._arrays.images[chosen]),
                 self._arrays.labels[chosen],
                 self._row_weights / np.float32(whole),
                 self._gradient,
@@ -183,7 +184,7 @@ class _Share:
         correct = 0
         for chosen in self._pieces(start, stop):
             shard = self._shard(len(chosen), learns=False)
-            read = shard.read(self._arrays.stacked, self._arrays.images[chosen])
+            read = shard.read(self._arrays.stacked, side_by_side(self._arrays.images[chosen]))
             correct += int(np.count_nonzero(read == self._arrays.labels[chosen]))
         return correct
 

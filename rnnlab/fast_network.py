@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from rnnlab.config import Config
 from rnnlab.data_parallel import DataParallel, shares_for, usable_cores
 from rnnlab.datasets import Dataset
-from rnnlab.fast_path import Adam, Parameters
+from rnnlab.optimizer import Adam
+from rnnlab.parameters import Parameters
 from rnnlab.reader import Weights
 
 

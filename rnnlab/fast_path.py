@@ -7,29 +7,29 @@ Keras computes the same with loops and an automatic gradient, in twice the time.
 - All weights are stacked into one matrix S, and what a row works on into one matrix `state`, with one column
   per image. A row is then one product forward and one backward, read-out and biases included, and its part of
   all gradients one more.
+- Where the first rows of all images are blank, all have the same state after them: it is worked out once.
 - Everything is written into memory that is already there, and each part of it lies in one piece.
-- sigmoid(z) = (1 + tanh(z / 2)) / 2, so with the halves put into S one tanh does for all four gates.
+- sigmoid(z) = (1 + tanh(z / 2)) / 2: with the halves put into S, one tanh does for all four gates.
 
 With n neurons, N images and the rows t = 0 to 27 (* is element-wise; h_-1 = c_-1 = 0):
 
-    S = [ U^T   W'^T   b'  ]      4n rows, those of i, f and o halved; in the order i, f, o, g
+    S = [ U^T   W'^T   b'  ]      4n rows, in the order i, f, o, g
         [ V^T   0      b_V ]      10 rows                           state_t = [h_{t-1}; x_t; 1]
 
 Forward:
 
-    [p_t; logits_{t-1}] = S state_t
-    i, f, o = (1 + tanh of their quarter of p_t) / 2         g = tanh of its quarter
+    [z_t; logits_{t-1}] = S state_t
+    i, f, o = sigmoid of their quarter of z_t                g = tanh of its quarter
     c_t = f * c_{t-1} + i * g                                h_t = o * tanh(c_t)
 
 Backward (backpropagation through time; Werbos, 1990), from the last row to the first, with d meaning the
 derivative of the loss:
 
-    dh_t = U dp_{t+1} + V dlogits_t                          the first n columns of S, transposed
+    dh_t = U dz_{t+1} + V dlogits_t                          the first n columns of S, transposed
     dc_t = dc_{t+1} * f_{t+1} + dh_t * o * (1 - tanh(c_t)^2)
-    dp_t = [dc_t * g, dc_t * c_{t-1}, dh_t * tanh(c_t), dc_t * i] * (1 - tanh(p_t)^2)       i, f and o halved
-    dS   = sum over t of [dp_t; dlogits_{t-1}] state_t^T
-
-The halves of dp_t are left out until the end: they are put into the columns of S^T and the rows of dS.
+    dz_t = [dc_t * g, dc_t * c_{t-1}, dh_t * tanh(c_t), dc_t * i]
+           * [i * (1 - i), f * (1 - f), o * (1 - o), 1 - g^2]
+    dS   = sum over t of [dz_t; dlogits_{t-1}] state_t^T
 """
 
 from __future__ import annotations
@@ -39,25 +39,22 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnlab.reader import COLUMNS, DIGITS, ROWS, FloatArray, Weights
+from rnnlab.products import add_product, multiply
+from rnnlab.reader import COLUMNS, DIGITS, ROWS, FloatArray
 
-ADAM_EPSILON: Final = 1e-8
-"""The notebook's (TensorFlow 1); Keras' own is 1e-7. It matters only where gradients are tiny."""
+Pixels = NDArray[np.uint8] | FloatArray
+"""Images side by side, one per column: shape (rows, 28, N), 0 = background, 255 = ink."""
 
-_ADAM_MEAN: Final = 0.9
-_ADAM_SQUARE: Final = 0.999
+_FEW_IMAGES: Final = 32
+"""Up to so many images, several rows make one product for weight gradients: narrow ones are slow."""
 
-_COLUMNS_AT_ONCE: Final = 64
-"""Columns that a product for weight gradients has at least, with more than one row where images are few."""
+_COLUMNS_AT_ONCE: Final = 128
+"""Columns that such a product has at most."""
 
 _PIXEL_MAXIMUM: Final = np.float32(255)
 _ONE: Final = np.float32(1)
 _HALF: Final = np.float32(0.5)
-
-
-def stack_shape(neurons: int) -> tuple[int, int]:
-    """Return the shape of S."""
-    return 4 * neurons + DIGITS, neurons + COLUMNS + 1
+_TWO: Final = np.float32(2)
 
 
 def row_weights(row_loss_mix: float, rows: int = ROWS) -> FloatArray:
@@ -67,104 +64,30 @@ def row_weights(row_loss_mix: float, rows: int = ROWS) -> FloatArray:
     return weights
 
 
-class Parameters:
-    """All weights of a network in one vector, in pieces that lie as they do in S; or all their gradients.
-
-    Args:
-        neurons: Length of the hidden state, n.
-
-    Attributes:
-        vector: All of them; what follows are views of its parts. The gates are in the order i, f, o, g.
-        input: W_in and, as its last row, b_in, shape (29, n).
-        kernel: W^T, shape (4n, n).
-        recurrent_kernel: U^T, shape (4n, n).
-        bias: b, shape (4n,).
-        read_out: V^T, shape (10, n).
-        read_out_bias: b_V, shape (10,).
-    """
-
-    def __init__(self, neurons: int) -> None:
-        n = self.neurons = neurons
-        shapes = [(COLUMNS + 1, n), (4 * n, n), (4 * n, n), (4 * n,), (DIGITS, n), (DIGITS,)]
-        ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
-        self.vector: FloatArray = np.zeros(ends[-1], np.float32)
-        parts = np.split(self.vector, ends[:-1])
-        views = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
-        self.input, self.kernel, self.recurrent_kernel, self.bias, self.read_out, self.read_out_bias = views
-
-    def set(self, weights: Weights) -> None:
-        """Take the values of a network's weights."""
-        self.input[:-1] = weights.input_kernel
-        self.input[-1] = weights.input_bias
-        self.kernel[...] = _reorder(weights.lstm_kernel).T
-        self.recurrent_kernel[...] = _reorder(weights.lstm_recurrent_kernel).T
-        self.bias[...] = _reorder(weights.lstm_bias)
-        self.read_out[...] = weights.output_kernel.T
-        self.read_out_bias[...] = weights.output_bias
-
-    def weights(self) -> Weights:
-        """Return a copy in the form of Keras' layers."""
-        return Weights(
-            input_kernel=self.input[:-1].copy(),
-            input_bias=self.input[-1].copy(),
-            lstm_kernel=_reorder(self.kernel.T),
-            lstm_recurrent_kernel=_reorder(self.recurrent_kernel.T),
-            lstm_bias=_reorder(self.bias),
-            output_kernel=self.read_out.T.copy(),
-            output_bias=self.read_out_bias.copy(),
-        )
-
-    def stack(self, stacked: FloatArray) -> None:
-        """Write S into `stacked`, shape `stack_shape(n)`."""
-        n = self.neurons
-        gates, read_out = stacked[: 4 * n], stacked[4 * n :]
-        np.multiply(self.recurrent_kernel[: 3 * n], _HALF, out=gates[: 3 * n, :n])
-        gates[3 * n :, :n] = self.recurrent_kernel[3 * n :]
-        np.matmul(self.kernel, self.input.T, out=gates[:, n:])
-        gates[:, -1] += self.bias
-        gates[: 3 * n, n:] *= _HALF
-        read_out[:, :n] = self.read_out
-        read_out[:, n:-1] = 0
-        read_out[:, -1] = self.read_out_bias
-
-    def take_gradient(self, stacked: FloatArray, parameters: Parameters) -> None:
-        """Become the derivatives by `parameters`, given those by S.
-
-        Args:
-            stacked: dS as `Shard.gradient` leaves it; overwritten.
-            parameters: Those that S was made of.
-        """
-        n = self.neurons
-        gates, read_out = stacked[: 4 * n], stacked[4 * n :]
-        quarter = _HALF * _HALF  # one half for dp, one because S holds half of the weights
-        np.multiply(gates[: 3 * n, :n], quarter, out=self.recurrent_kernel[: 3 * n])
-        self.recurrent_kernel[3 * n :] = gates[3 * n :, :n]
-        gates[: 3 * n, n:] *= quarter
-        self.bias[...] = gates[:, -1]
-        np.matmul(gates[:, n:], parameters.input, out=self.kernel)
-        np.matmul(gates[:, n:].T, parameters.kernel, out=self.input)
-        self.read_out[...] = read_out[:, :n]
-        self.read_out_bias[...] = read_out[:, -1]
+def side_by_side(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return images (N, rows, 28) as (rows, 28, N)."""
+    return np.ascontiguousarray(images.transpose(1, 2, 0))
 
 
-def _reorder(gates: FloatArray) -> FloatArray:
-    """Return a copy with the gates, along the last axis, in the order of S for Keras', or the other way."""
-    i, f, third, fourth = np.split(gates, 4, axis=-1)
-    return np.concatenate([i, f, fourth, third], axis=-1)
-
-
-class Shard:
-    """The memory in which a part of a batch is read and learned from.
+class _Columns:
+    """Images side by side on their way through some of the rows, and all that is kept for the way back.
 
     Args:
         images: How many, N.
         neurons: Length of the hidden state, n.
         learns: Whether rows are kept for the way back; without, there is memory for one row alone.
         rows: Of an image.
+
+    Attributes:
+        states: `state_t` of every row and one after the last.
+        cells: c_{t-1} of every row and one after the last.
+        logits: After every row, shape (rows, 10, N).
+        hidden_gradient: dh_t of the row that `backward` comes to next.
+        cell_gradient: What dc_t of that row has of the row above it.
     """
 
-    def __init__(self, images: int, neurons: int, *, learns: bool = True, rows: int = ROWS) -> None:
-        self._neurons, self._rows = neurons, rows
+    def __init__(self, images: int, neurons: int, rows: int, *, learns: bool) -> None:
+        self._neurons, self._images = neurons, images
         kept = rows if learns else 1
 
         def per_row(features: int, arrays: int = kept) -> list[FloatArray]:
@@ -173,34 +96,149 @@ class Shard:
             return [made[t % arrays] for t in range(rows + 1)]
 
         n = neurons
-        self._stacked_product = np.empty((4 * n + DIGITS, images), np.float32)
-        self._states = per_row(n + COLUMNS + 1, kept + 1 if learns else 1)
-        for state in self._states:
+        self._product = np.empty((4 * n + DIGITS, images), np.float32)
+        self.states = per_row(n + COLUMNS + 1, kept + 1 if learns else 1)
+        for state in self.states:
             state[-1] = 1
-        self._tanhs = per_row(4 * n)
-        self._gates = per_row(3 * n)
-        self._cells = per_row(n, kept + 1 if learns else 1)
+        self._gates = per_row(4 * n)
+        self.cells = per_row(n, kept + 1 if learns else 1)
         self._cell_tanhs = per_row(n)
         self._row = np.empty((n, images), np.float32)
-        self._logits = np.empty((rows, DIGITS, images), np.float32)
+        self.logits = np.empty((rows, DIGITS, images), np.float32)
         if learns:
-            self._hidden_gradient = np.empty((n, images), np.float32)
-            self._cell_gradient = np.empty((n, images), np.float32)
+            self.hidden_gradient = np.empty((n, images), np.float32)
+            self.cell_gradient = np.empty((n, images), np.float32)
             self._slopes = np.empty((4 * n, images), np.float32)
-            self._products_gradient = np.empty((4 * n + DIGITS, images), np.float32)
-            self._transposed = np.empty((n, 4 * n + DIGITS), np.float32)
-            self._some_gradient = np.empty(stack_shape(n), np.float32)
-            self._some = max(1, min(rows, _COLUMNS_AT_ONCE // images))
-            if self._some > 1:
-                # Lines of 2^k bytes would all want the same place in the cache; these are a little longer.
-                columns = self._some * images + 16
-                self._some_products_gradients = np.empty((4 * n + DIGITS, columns), np.float32)
-                self._some_states = np.empty((n + COLUMNS + 1, columns), np.float32)
+            self._product_gradient = np.empty((4 * n + DIGITS, images), np.float32)
+            self._rows_at_once = min(rows, _COLUMNS_AT_ONCE // images) if images <= _FEW_IMAGES else 1
+            columns = self._rows_at_once * images
+            self._product_gradients = np.empty((4 * n + DIGITS, columns), np.float32)
+            self._states_at_once = np.empty((n + COLUMNS + 1, columns), np.float32)
+
+    def begin(self) -> None:
+        """Begin with the first row."""
+        self.states[0][: self._neurons] = 0
+        self.cells[0].fill(0)
+
+    def go_on_from(self, others: _Columns, row: int) -> None:
+        """Begin with a later row, all columns as one other column was before it."""
+        self.states[row][: self._neurons] = others.states[row][: self._neurons]
+        self.cells[row][...] = others.cells[row]
+        self.logits[: max(0, row - 1)] = others.logits[: max(0, row - 1)]
+
+    def forward(self, stacked: FloatArray, pixels: Pixels, rows: range, *, every_row: bool) -> None:
+        """Work through rows; with `every_row` leave the logits of all rows but the last of them."""
+        n, product = self._neurons, self._product
+        for t in rows:
+            state, gates, cell, next_cell = self.states[t], self._gates[t], self.cells[t], self.cells[t + 1]
+            np.divide(pixels[t], _PIXEL_MAXIMUM, out=state[n:-1])
+            if every_row and t:
+                multiply(stacked, state, product)
+                self.logits[t - 1] = product[4 * n :]
+            else:
+                multiply(stacked[: 4 * n], state, product[: 4 * n])
+            np.tanh(product[: 4 * n], out=gates)
+            np.multiply(gates[: 3 * n], _HALF, out=gates[: 3 * n])
+            np.add(gates[: 3 * n], _HALF, out=gates[: 3 * n])
+            np.multiply(gates[n : 2 * n], cell, out=self._row)
+            np.multiply(gates[:n], gates[3 * n :], out=next_cell)
+            np.add(next_cell, self._row, out=next_cell)
+            np.tanh(next_cell, out=self._cell_tanhs[t])
+            np.multiply(gates[2 * n : 3 * n], self._cell_tanhs[t], out=self.states[t + 1][:n])
+
+    def read_out(self, stacked: FloatArray) -> None:
+        """Leave the logits after the last row of an image."""
+        n = self._neurons
+        np.matmul(stacked[4 * n :, :n], self.states[-1][:n], out=self.logits[-1])
+        self.logits[-1] += stacked[4 * n :, -1:]
+
+    def begin_backward(
+        self, transposed: FloatArray, logits_gradient: FloatArray, gradient: FloatArray
+    ) -> None:
+        """Begin the way back, with the derivative by the logits after the last row."""
+        n = self._neurons
+        np.matmul(transposed[:, 4 * n :], logits_gradient, out=self.hidden_gradient)
+        gradient[4 * n :] += logits_gradient @ self.states[-1].T
+        self.cell_gradient.fill(0)
+
+    def backward(
+        self, transposed: FloatArray, logits_gradient: FloatArray | None, gradient: FloatArray, rows: range
+    ) -> None:
+        """Work back through rows and add to dS.
+
+        Args:
+            transposed: The first n columns of S, transposed.
+            logits_gradient: Derivatives by the logits after every row, shape (rows, 10, N), or `None`
+                where only those after the last row count.
+            gradient: dS.
+            rows: Those that `forward` worked through.
+        """
+        n, above = self._neurons, self._product_gradient
+        used = 4 * n if logits_gradient is None else 4 * n + DIGITS
+        for t in reversed(rows):
+            self._gates_backward(t, above)
+            if logits_gradient is not None:
+                above[4 * n :] = logits_gradient[t - 1] if t else 0
+            self._add_gradient(t, rows, above[:used], gradient[:used])
+            if t:
+                multiply(transposed[:, :used], above[:used], self.hidden_gradient)
+                np.multiply(self.cell_gradient, self._gates[t][n : 2 * n], out=self.cell_gradient)
+
+    def _gates_backward(self, t: int, product_gradient: FloatArray) -> None:
+        """Write dz_t from dh_t and what dc_t has of the row above; complete dc_t."""
+        n = self._neurons
+        row, hidden_gradient, cell_gradient = self._row, self.hidden_gradient, self.cell_gradient
+        gates, cell_tanh, slopes = self._gates[t], self._cell_tanhs[t], self._slopes
+        # o * (1 - tanh(c)^2) = o - h * tanh(c)
+        np.multiply(self.states[t + 1][:n], cell_tanh, out=row)
+        np.subtract(gates[2 * n : 3 * n], row, out=row)
+        np.multiply(row, hidden_gradient, out=row)
+        np.add(cell_gradient, row, out=cell_gradient)
+        np.multiply(cell_gradient, gates[3 * n :], out=product_gradient[:n])
+        np.multiply(cell_gradient, self.cells[t], out=product_gradient[n : 2 * n])
+        np.multiply(hidden_gradient, cell_tanh, out=product_gradient[2 * n : 3 * n])
+        np.multiply(cell_gradient, gates[:n], out=product_gradient[3 * n : 4 * n])
+        np.multiply(gates, gates, out=slopes)
+        np.subtract(gates[: 3 * n], slopes[: 3 * n], out=slopes[: 3 * n])
+        np.subtract(_ONE, slopes[3 * n :], out=slopes[3 * n :])
+        np.multiply(product_gradient[: 4 * n], slopes, out=product_gradient[: 4 * n])
+
+    def _add_gradient(self, t: int, rows: range, above: FloatArray, gradient: FloatArray) -> None:
+        """Add [dz_t; dlogits_{t-1}] state_t^T to dS; for few images, some rows in one product."""
+        if self._rows_at_once == 1:
+            add_product(gradient, above, self.states[t])
+            return
+        place = (rows[-1] - t) % self._rows_at_once * self._images
+        after = place + self._images
+        self._product_gradients[: len(above), place:after] = above
+        self._states_at_once[:, place:after] = self.states[t]
+        if t == rows[0] or after == self._product_gradients.shape[1]:
+            products, states = self._product_gradients[: len(above), :after], self._states_at_once[:, :after]
+            add_product(gradient, products, states)
+
+
+class Shard:
+    """The memory in which a part of a batch is read and learned from.
+
+    Args:
+        images: How many, N.
+        neurons: Length of the hidden state, n.
+        learns: Whether there is memory for gradients.
+        rows: Of an image.
+    """
+
+    def __init__(self, images: int, neurons: int, *, learns: bool = True, rows: int = ROWS) -> None:
+        self._neurons, self._rows = neurons, rows
+        self._images = _Columns(images, neurons, rows, learns=learns)
+        self._blank = _Columns(1, neurons, rows, learns=learns)
+        self._no_ink = np.zeros((rows, COLUMNS, 1), np.uint8)
+        if learns:
+            self._transposed = np.empty((neurons, 4 * neurons + DIGITS), np.float32)
 
     def gradient(
         self,
         stacked: FloatArray,
-        images: NDArray[np.uint8],
+        pixels: Pixels,
         labels: NDArray[np.uint8],
         weights: FloatArray,
         gradient: FloatArray,
@@ -208,105 +246,51 @@ class Shard:
         """Return the loss of the images, in nats, and add its derivatives to `gradient`.
 
         Args:
-            stacked: S.
-            images: Pixels from 0 to 255, shape (N, 28, 28).
+            stacked: S as `Parameters.stack` writes it.
+            pixels: Shape (rows, 28, N), 0 to 255.
             labels: Digits, shape (N,).
-            weights: Weight of each row of an image in the loss, shape (28,).
-            gradient: dS, of S' shape, in which the halves of the module's text are still missing.
+            weights: Weight of each row of an image in the loss, shape (rows,).
+            gradient: dS, in one piece.
         """
         every_row = bool(weights[:-1].any())
-        self._forward(stacked, images, every_row=every_row)
+        blank = self._forward(stacked, pixels, every_row=every_row)
         first = 0 if every_row else -1
-        loss, beliefs = _loss(self._logits[first:], labels, weights[first:])
-        self._backward(stacked, beliefs, gradient)
+        loss, logits_gradient = _loss(self._images.logits[first:], labels, weights[first:])
+        self._backward(stacked, logits_gradient, gradient, blank)
         return loss
 
-    def read(self, stacked: FloatArray, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    def read(self, stacked: FloatArray, pixels: Pixels) -> NDArray[np.int64]:
         """Return the digits read after the last row, shape (N,); arguments as for `gradient`."""
-        self._forward(stacked, images, every_row=False)
-        read: NDArray[np.int64] = self._logits[-1].argmax(axis=0)
+        self._forward(stacked, pixels, every_row=False)
+        read: NDArray[np.int64] = self._images.logits[-1].argmax(axis=0)
         return read
 
-    def _forward(self, stacked: FloatArray, images: NDArray[np.uint8], *, every_row: bool) -> None:
-        """Fill the rows' arrays and the logits, those after the last row alone unless `every_row`."""
-        n, product = self._neurons, self._stacked_product
-        pixels = np.ascontiguousarray(images.transpose(1, 2, 0))
-        before = self._cells[0]
-        before.fill(0)
-        self._states[0][:n] = 0
-        for t in range(self._rows):
-            state, tanhs, gates = self._states[t], self._tanhs[t], self._gates[t]
-            np.divide(pixels[t], _PIXEL_MAXIMUM, out=state[n:-1])
-            if every_row and t:
-                np.matmul(stacked, state, out=product)
-                self._logits[t - 1] = product[4 * n :]
-            else:
-                np.matmul(stacked[: 4 * n], state, out=product[: 4 * n])
-            np.tanh(product[: 4 * n], out=tanhs)
-            np.multiply(tanhs[: 3 * n], _HALF, out=gates)
-            np.add(gates, _HALF, out=gates)
-            np.multiply(gates[n : 2 * n], before, out=self._row)
-            before = self._cells[t + 1]
-            np.multiply(gates[:n], tanhs[3 * n :], out=before)
-            np.add(before, self._row, out=before)
-            np.tanh(before, out=self._cell_tanhs[t])
-            np.multiply(gates[2 * n :], self._cell_tanhs[t], out=self._states[t + 1][:n])
-        np.matmul(stacked[4 * n :, :n], self._states[-1][:n], out=self._logits[-1])
-        self._logits[-1] += stacked[4 * n :, -1:]
+    def _forward(self, stacked: FloatArray, pixels: Pixels, *, every_row: bool) -> int:
+        """Fill the rows' memory and the logits; return how many rows were blank in all images."""
+        blank = int(pixels[:-1].any(axis=(1, 2)).argmax()) if pixels[:-1].any() else self._rows - 1
+        self._blank.begin()
+        self._blank.forward(stacked, self._no_ink, range(blank), every_row=every_row)
+        self._images.go_on_from(self._blank, blank)
+        self._images.forward(stacked, pixels, range(blank, self._rows), every_row=every_row)
+        self._images.read_out(stacked)
+        return blank
 
-    def _backward(self, stacked: FloatArray, logits_gradient: FloatArray, gradient: FloatArray) -> None:
+    def _backward(
+        self, stacked: FloatArray, logits_gradient: FloatArray, gradient: FloatArray, blank: int
+    ) -> None:
         """Add the derivatives by S, given those by the logits of all rows or of the last alone."""
-        n = self._neurons
-        above = self._products_gradient
-        hidden_gradient, cell_gradient = self._hidden_gradient, self._cell_gradient
-        np.copyto(self._transposed, stacked[:, :n].T)
-        self._transposed[:, : 3 * n] *= _HALF
-        every_row = len(logits_gradient) == self._rows
-        used = 4 * n + DIGITS if every_row else 4 * n
-        np.matmul(self._transposed[:, 4 * n :], logits_gradient[-1], out=hidden_gradient)
-        gradient[4 * n :] += logits_gradient[-1] @ self._states[-1].T
-        cell_gradient.fill(0)
-        for t in range(self._rows - 1, -1, -1):
-            self._row_backward(t, above)
-            if every_row:
-                above[4 * n :] = logits_gradient[t - 1] if t else 0
-            self._add_product(t, above[:used], gradient[:used])
-            if t:
-                np.matmul(self._transposed[:, :used], above[:used], out=hidden_gradient)
-                np.multiply(cell_gradient, self._gates[t][n : 2 * n], out=cell_gradient)
-
-    def _add_product(self, t: int, above: FloatArray, gradient: FloatArray) -> None:
-        """Add [dp_t; dlogits_{t-1}] state_t^T to the gradient; for few images, some rows in one product."""
-        products, states, some = above, self._states[t], self._some_gradient[: len(above)]
-        if self._some > 1:
-            images = above.shape[1]
-            place = (self._rows - 1 - t) % self._some * images
-            self._some_products_gradients[: len(above), place : place + images] = products
-            self._some_states[:, place : place + images] = states
-            if t and place + images < self._some * images:
-                return
-            products = self._some_products_gradients[: len(above), : place + images]
-            states = self._some_states[:, : place + images]
-        np.matmul(products, states.T, out=some)
-        np.add(gradient, some, out=gradient)
-
-    def _row_backward(self, t: int, products_gradient: FloatArray) -> None:
-        """Write dp_t, save for its halves, from dh_t and what dc_t has of the row above; complete dc_t."""
-        n = self._neurons
-        row, hidden_gradient, cell_gradient = self._row, self._hidden_gradient, self._cell_gradient
-        tanhs, gates, cell_tanh = self._tanhs[t], self._gates[t], self._cell_tanhs[t]
-        # o * (1 - tanh(c)^2) = o - h * tanh(c)
-        np.multiply(self._states[t + 1][:n], cell_tanh, out=row)
-        np.subtract(gates[2 * n :], row, out=row)
-        np.multiply(row, hidden_gradient, out=row)
-        np.add(cell_gradient, row, out=cell_gradient)
-        np.multiply(cell_gradient, tanhs[3 * n :], out=products_gradient[:n])
-        np.multiply(cell_gradient, self._cells[t], out=products_gradient[n : 2 * n])
-        np.multiply(hidden_gradient, cell_tanh, out=products_gradient[2 * n : 3 * n])
-        np.multiply(cell_gradient, gates[:n], out=products_gradient[3 * n : 4 * n])
-        np.multiply(tanhs, tanhs, out=self._slopes)
-        np.subtract(_ONE, self._slopes, out=self._slopes)
-        np.multiply(products_gradient[: 4 * n], self._slopes, out=products_gradient[: 4 * n])
+        n, images, shared = self._neurons, self._images, self._blank
+        np.multiply(stacked[: 3 * n, :n].T, _TWO, out=self._transposed[:, : 3 * n])
+        self._transposed[:, 3 * n :] = stacked[3 * n :, :n].T
+        images.begin_backward(self._transposed, logits_gradient[-1], gradient)
+        of_rows = logits_gradient if len(logits_gradient) == self._rows else None
+        images.backward(self._transposed, of_rows, gradient, range(blank, self._rows))
+        if blank:
+            np.sum(images.hidden_gradient, axis=1, keepdims=True, out=shared.hidden_gradient)
+            np.sum(images.cell_gradient, axis=1, keepdims=True, out=shared.cell_gradient)
+            if of_rows is not None:
+                of_rows = of_rows[:blank].sum(axis=2, keepdims=True)
+            shared.backward(self._transposed, of_rows, gradient, range(blank))
 
 
 def _loss(logits: FloatArray, labels: NDArray[np.uint8], weights: FloatArray) -> tuple[float, FloatArray]:
@@ -326,36 +310,3 @@ def _loss(logits: FloatArray, labels: NDArray[np.uint8], weights: FloatArray) ->
     beliefs *= (weights[:, None] / sums)[:, None]
     beliefs[:, labels, images] -= weights[:, None]
     return loss, beliefs
-
-
-class Adam:
-    """Adam (Kingma and Ba, 2015) on a vector of weights, in the form that Keras and TensorFlow have.
-
-    Args:
-        weights: The vector; changed in place by every step.
-    """
-
-    def __init__(self, weights: FloatArray) -> None:
-        self._steps = 0
-        self._weights = weights
-        self._mean = np.zeros_like(weights)
-        self._square = np.zeros_like(weights)
-        self._change = np.empty_like(weights)
-
-    def step(self, gradient: FloatArray, learning_rate: float) -> None:
-        """Make one step against the gradient, which is overwritten."""
-        self._steps += 1
-        rate = learning_rate * (1 - _ADAM_SQUARE**self._steps) ** 0.5 / (1 - _ADAM_MEAN**self._steps)
-        mean, square, change = self._mean, self._square, self._change
-        np.subtract(gradient, mean, out=change)
-        change *= np.float32(1 - _ADAM_MEAN)
-        mean += change
-        gradient *= gradient
-        gradient -= square
-        gradient *= np.float32(1 - _ADAM_SQUARE)
-        square += gradient
-        np.sqrt(square, out=change)
-        change += np.float32(ADAM_EPSILON)
-        np.divide(mean, change, out=change)
-        change *= np.float32(rate)
-        self._weights -= change

@@ -23,7 +23,7 @@ from rnnlab.config import Config
 from rnnlab.data_parallel import usable_cores
 from rnnlab.datasets import Dataset
 from rnnlab.fast_network import FastNetwork
-from rnnlab.fast_path import ADAM_EPSILON
+from rnnlab.optimizer import ADAM_EPSILON
 from rnnlab.reader import COLUMNS, DIGITS, ROWS, Weights
 
 

@@ -27,7 +27,8 @@ from rnnlab import network, training
 from rnnlab.config import HYPERPARAMETERS, Config, config_from
 from rnnlab.data_parallel import usable_cores
 from rnnlab.datasets import Dataset
-from rnnlab.fast_path import Shard, row_weights, stack_shape
+from rnnlab.fast_path import Shard, row_weights
+from rnnlab.parameters import stack_shape
 from rnnlab.reader import COLUMNS, DIGITS, ROWS, Weights
 from rnnlab.runs import AccuracyPoint, TestPoint
 from rnnlab.store import Store
@@ -345,7 +346,7 @@ def _cost_of_rows(rows: int, seconds: float) -> float:
     shard = Shard(64, config.neurons, rows=rows)
     generator = np.random.default_rng(0)
     stacked = generator.normal(scale=0.05, size=stack_shape(config.neurons)).astype(np.float32)
-    images = generator.integers(0, 256, (64, rows, COLUMNS), dtype=np.uint8)
+    pixels = generator.integers(0, 256, (rows, COLUMNS, 64), dtype=np.uint8)
     labels = generator.integers(0, DIGITS, 64, dtype=np.uint8)
     weights, gradient = row_weights(config.row_loss_mix, rows), np.zeros_like(stacked)
     times: list[float] = []
@@ -353,7 +354,7 @@ def _cost_of_rows(rows: int, seconds: float) -> float:
     with threadpool_limits(limits=1, user_api="blas"):
         while len(times) < 3 or time.perf_counter() < until:
             start = time.perf_counter()
-            shard.gradient(stacked, images, labels, weights, gradient)
+            shard.gradient(stacked, pixels, labels, weights, gradient)
             times.append(time.perf_counter() - start)
     return 1000 * median(times)
 

@@ -14,7 +14,7 @@ import pytest
 from rnnlab import data_parallel
 from rnnlab.data_parallel import DataParallel, HelperError, shares_for, usable_cores
 from rnnlab.datasets import Dataset
-from rnnlab.fast_path import Parameters
+from rnnlab.parameters import Parameters
 from tests.conftest import random_weights
 from tests.waiting import wait_for
 

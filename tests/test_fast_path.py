@@ -9,16 +9,19 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from rnnlab import network
-from rnnlab.fast_path import ADAM_EPSILON, Adam, Parameters, Shard, row_weights, stack_shape
+from rnnlab.fast_path import Shard, row_weights, side_by_side
+from rnnlab.optimizer import ADAM_EPSILON, Adam
+from rnnlab.parameters import Parameters, stack_shape
 from rnnlab.reader import Weights
 from tests.conftest import random_weights
 
 WEIGHT_NAMES = list(Weights.__dataclass_fields__)
 
 
-def batch(size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def batch(size: int, blank_rows: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (size, 28, 28), dtype=np.uint8)
+    images[:, :blank_rows] = 0
     return images, generator.integers(0, 10, size, dtype=np.uint8)
 
 
@@ -36,8 +39,21 @@ def stacked(weights: Weights) -> tuple[Parameters, NDArray[np.float32]]:
 def test_loss_and_every_gradient_equal_those_of_keras(
     neurons: int, batch_size: int, mix: float, initializers: str
 ) -> None:
+    compare_with_keras(neurons, batch_size, mix, initializers, blank_rows=0)
+
+
+@pytest.mark.parametrize("mix", [0.0, 0.5])
+@pytest.mark.parametrize("blank_rows", [1, 2, 6, 27, 28])
+@pytest.mark.parametrize("batch_size", [5, 40])
+def test_gradients_are_the_same_where_the_first_rows_are_blank(
+    batch_size: int, blank_rows: int, mix: float
+) -> None:
+    compare_with_keras(16, batch_size, mix, "keras", blank_rows)
+
+
+def compare_with_keras(neurons: int, batch_size: int, mix: float, initializers: str, blank_rows: int) -> None:
     model = network.build_model(neurons, initializers, seed=1)
-    images, labels = batch(batch_size)
+    images, labels = batch(batch_size, blank_rows)
     with tf.GradientTape() as tape:
         logits = model(images / np.float32(255))
         expected_loss = network.loss_of(logits, tf.constant(labels, tf.int32), mix)
@@ -46,7 +62,9 @@ def test_loss_and_every_gradient_equal_those_of_keras(
     parameters, matrix = stacked(Weights(*model.get_weights()))
     of_the_stack = np.zeros_like(matrix)
     weights_of_rows = row_weights(mix) / np.float32(batch_size)
-    loss = Shard(batch_size, neurons).gradient(matrix, images, labels, weights_of_rows, of_the_stack)
+    loss = Shard(batch_size, neurons).gradient(
+        matrix, side_by_side(images), labels, weights_of_rows, of_the_stack
+    )
     gradient = Parameters(neurons)
     gradient.take_gradient(of_the_stack, parameters)
 
@@ -62,9 +80,9 @@ def test_the_same_memory_serves_one_batch_after_the_other() -> None:
     images, labels = batch(12)
     used, fresh = Shard(12, 16), Shard(12, 16)
     first, again = np.zeros_like(matrix), np.zeros_like(matrix)
-    used.gradient(matrix, images[::-1], labels, row_weights(0.5), np.zeros_like(matrix))
-    used.gradient(matrix, images, labels, row_weights(0.5), first)
-    fresh.gradient(matrix, images, labels, row_weights(0.5), again)
+    used.gradient(matrix, side_by_side(images[::-1]), labels, row_weights(0.5), np.zeros_like(matrix))
+    used.gradient(matrix, side_by_side(images), labels, row_weights(0.5), first)
+    fresh.gradient(matrix, side_by_side(images), labels, row_weights(0.5), again)
     np.testing.assert_array_equal(first, again)
 
 
@@ -73,9 +91,9 @@ def test_gradients_are_added_to_what_is_there() -> None:
     images, labels = batch(6)
     shard = Shard(6, 8)
     once, twice = np.zeros_like(matrix), np.zeros_like(matrix)
-    shard.gradient(matrix, images, labels, row_weights(0.5), once)
+    shard.gradient(matrix, side_by_side(images), labels, row_weights(0.5), once)
     for _ in range(2):
-        shard.gradient(matrix, images, labels, row_weights(0.5), twice)
+        shard.gradient(matrix, side_by_side(images), labels, row_weights(0.5), twice)
     np.testing.assert_allclose(twice, 2 * once, rtol=1e-5, atol=1e-7)
 
 
@@ -87,7 +105,7 @@ def test_the_digits_read_are_those_of_keras(learns: bool) -> None:
     shard = Shard(50, 24, learns=learns)
     for part in (images[::-1], images):
         expected = np.asarray(model(part / np.float32(255)))[:, -1].argmax(axis=1)
-        np.testing.assert_array_equal(shard.read(matrix, part), expected)
+        np.testing.assert_array_equal(shard.read(matrix, side_by_side(part)), expected)
 
 
 def test_weights_survive_the_way_through_the_parameters() -> None:
@@ -99,7 +117,7 @@ def test_weights_survive_the_way_through_the_parameters() -> None:
 
 def test_adam_steps_as_keras_does() -> None:
     generator = np.random.default_rng(0)
-    start = generator.normal(size=20_000).astype(np.float32)
+    start = generator.normal(size=150_000).astype(np.float32)
     mine, theirs = start.copy(), keras.Variable(start)
     ours, optimizer = Adam(mine), keras.optimizers.Adam(0.01, epsilon=ADAM_EPSILON)
     for learning_rate in (0.01, 0.01, 0.002, 0.05):

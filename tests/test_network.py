@@ -13,8 +13,8 @@ from rnnlab import network
 from rnnlab.config import Config, config_from
 from rnnlab.datasets import Dataset
 from rnnlab.fast_network import FastNetwork
-from rnnlab.fast_path import ADAM_EPSILON
 from rnnlab.network import Network
+from rnnlab.optimizer import ADAM_EPSILON
 from rnnlab.reader import Reader, Weights
 from tests.conftest import random_weights
 

@@ -1,0 +1,61 @@
+"""Matrix products in the forms in which OpenBLAS makes them fastest. All matrices are `float32`."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+import numpy as np
+from scipy.linalg.blas import sgemm
+from threadpoolctl import threadpool_info
+
+from rnnlab.reader import FloatArray
+
+SMALL: Final = 900_000
+"""Multiplications up to which OpenBLAS does not rearrange the matrices first (its limit is a million)."""
+
+_LARGE: Final = 4_000_000
+"""Bytes of a left matrix beyond which pieces no longer stay in the caches."""
+
+_KERNELS_FOR_SMALL: Final = frozenset({"SkylakeX", "Cooperlake", "Sapphirerapids"})
+"""Processors, in OpenBLAS' words, for which it has a way of its own for small products."""
+
+
+def multiply(left: FloatArray, right: FloatArray, out: FloatArray) -> None:
+    """Write the product of two matrices into `out`, in pieces of rows where that is faster.
+
+    Args:
+        left: Shape (m, k).
+        right: Shape (k, n).
+        out: Shape (m, n).
+    """
+    for rows in _pieces(left.shape[0], left.shape[1], right.shape[1]):
+        np.matmul(left[rows], right, out=out[rows])
+
+
+@cache
+def _pieces(rows: int, inner: int, columns: int) -> tuple[slice, ...]:
+    """Return the rows that are multiplied at once."""
+    count = -(-rows * inner * columns // SMALL)
+    if not _has_kernel_for_small() or rows * inner * 4 > _LARGE or (rows < inner and columns > 32):
+        count = 1
+    at_once = -(-rows // max(1, count))
+    return tuple(slice(start, min(start + at_once, rows)) for start in range(0, rows, at_once))
+
+
+@cache
+def _has_kernel_for_small() -> bool:
+    """Return whether numpy's OpenBLAS has a way of its own for small products on this processor."""
+    return any(library.get("architecture") in _KERNELS_FOR_SMALL for library in threadpool_info())
+
+
+def add_product(total: FloatArray, left: FloatArray, right: FloatArray) -> None:
+    """Add left right^T to `total`.
+
+    Args:
+        total: Shape (m, n), in one piece.
+        left: Shape (m, k), in one piece.
+        right: Shape (n, k), in one piece.
+    """
+    # In Fortran's order of things: total^T += right left^T.
+    sgemm(1.0, right.T, left.T, 1.0, total.T, trans_a=1, overwrite_c=1)
