@@ -157,7 +157,7 @@ class _Share:
         self._layout, self._arrays = layout, arrays
         self._gradient = arrays.gradients[index]
         self._row_weights = row_weights(layout.row_loss_mix)
-        self._shards: dict[tuple[int, bool], Shard] = {}
+        self._shards: dict[int, Shard] = {}
 
     def do(self, what: bytes, start: int, stop: int, whole: int) -> float:
         """Follow a command; return a loss or a number of images."""
@@ -170,7 +170,7 @@ class _Share:
         self._gradient.fill(0)
         loss = 0.0
         for chosen in self._pieces(start, stop):
-            loss += self._shard(len(chosen), learns=True).gradient(
+            loss += self._shard(len(chosen)).gradient(
                 self._arrays.stacked,
                 side_by_side(self._arrays.images[chosen]),
                 self._arrays.labels[chosen],
@@ -183,7 +183,7 @@ class _Share:
         """Return how many of the chosen images are read correctly after their last row."""
         correct = 0
         for chosen in self._pieces(start, stop):
-            shard = self._shard(len(chosen), learns=False)
+            shard = self._shard(len(chosen))
             read = shard.read(self._arrays.stacked, side_by_side(self._arrays.images[chosen]))
             correct += int(np.count_nonzero(read == self._arrays.labels[chosen]))
         return correct
@@ -193,12 +193,11 @@ class _Share:
         pieces = -(-(stop - start) // MOST_IN_SHARD)
         return np.array_split(self._arrays.chosen[start:stop], pieces) if pieces else []
 
-    def _shard(self, images: int, *, learns: bool) -> Shard:
+    def _shard(self, images: int) -> Shard:
         """Return the memory for so many images; it is kept."""
-        key = images, learns
-        if key not in self._shards:
-            self._shards[key] = Shard(images, self._layout.neurons, learns=learns)
-        return self._shards[key]
+        if images not in self._shards:
+            self._shards[images] = Shard(images, self._layout.neurons)
+        return self._shards[images]
 
 
 class _Helper:

@@ -23,7 +23,7 @@ class Parameters:
         neurons: Length of the hidden state, n.
 
     Attributes:
-        vector: All of them; what follows are views of its parts. The gates are in the order i, f, o, g.
+        vector: All of them; what follows are views of its parts. The gates are in the order o, i, f, g.
         input: W_in and, as its last row, b_in, shape (29, n).
         kernel: W^T, shape (4n, n).
         recurrent_kernel: U^T, shape (4n, n).
@@ -45,9 +45,9 @@ class Parameters:
         """Take the values of a network's weights."""
         self.input[:-1] = weights.input_kernel
         self.input[-1] = weights.input_bias
-        self.kernel[...] = _reordered(weights.lstm_kernel).T
-        self.recurrent_kernel[...] = _reordered(weights.lstm_recurrent_kernel).T
-        self.bias[...] = _reordered(weights.lstm_bias)
+        self.kernel[...] = _output_gate_first(weights.lstm_kernel).T
+        self.recurrent_kernel[...] = _output_gate_first(weights.lstm_recurrent_kernel).T
+        self.bias[...] = _output_gate_first(weights.lstm_bias)
         self.read_out[...] = weights.output_kernel.T
         self.read_out_bias[...] = weights.output_bias
 
@@ -56,15 +56,15 @@ class Parameters:
         return Weights(
             input_kernel=self.input[:-1].copy(),
             input_bias=self.input[-1].copy(),
-            lstm_kernel=_reordered(self.kernel.T),
-            lstm_recurrent_kernel=_reordered(self.recurrent_kernel.T),
-            lstm_bias=_reordered(self.bias),
+            lstm_kernel=_output_gate_last(self.kernel.T),
+            lstm_recurrent_kernel=_output_gate_last(self.recurrent_kernel.T),
+            lstm_bias=_output_gate_last(self.bias),
             output_kernel=self.read_out.T.copy(),
             output_bias=self.read_out_bias.copy(),
         )
 
     def stack(self, stacked: FloatArray) -> None:
-        """Write S, its rows of i, f and o halved, into `stacked`, shape `stack_shape(n)`."""
+        """Write S, its rows of o, i and f halved, into `stacked`, shape `stack_shape(n)`."""
         n = self.neurons
         gates, read_out = stacked[: 4 * n], stacked[4 * n :]
         np.multiply(self.recurrent_kernel[: 3 * n], _HALF, out=gates[: 3 * n, :n])
@@ -93,7 +93,11 @@ class Parameters:
         self.read_out_bias[...] = read_out[:, -1]
 
 
-def _reordered(gates: FloatArray) -> FloatArray:
-    """Return a copy with the gates, along the last axis, in the order of S for Keras', or the other way."""
-    i, f, third, fourth = np.split(gates, 4, axis=-1)
-    return np.concatenate([i, f, fourth, third], axis=-1)
+def _output_gate_first(gates: FloatArray) -> FloatArray:
+    """Return a copy with the gates, along the last axis, in the order o, i, f, g, given Keras' i, f, g, o."""
+    return np.roll(gates, gates.shape[-1] // 4, axis=-1)
+
+
+def _output_gate_last(gates: FloatArray) -> FloatArray:
+    """Return a copy with the gates, along the last axis, in Keras' order, given o, i, f, g."""
+    return np.roll(gates, -(gates.shape[-1] // 4), axis=-1)

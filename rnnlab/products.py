@@ -29,7 +29,11 @@ def multiply(left: FloatArray, right: FloatArray, out: FloatArray) -> None:
         right: Shape (k, n).
         out: Shape (m, n).
     """
-    for rows in _pieces(left.shape[0], left.shape[1], right.shape[1]):
+    pieces = _pieces(left.shape[0], left.shape[1], right.shape[1])
+    if len(pieces) == 1:
+        np.matmul(left, right, out=out)
+        return
+    for rows in pieces:
         np.matmul(left[rows], right, out=out[rows])
 
 

@@ -97,12 +97,11 @@ def test_gradients_are_added_to_what_is_there() -> None:
     np.testing.assert_allclose(twice, 2 * once, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("learns", [False, True])
-def test_the_digits_read_are_those_of_keras(learns: bool) -> None:
+def test_the_digits_read_are_those_of_keras() -> None:
     model = network.build_model(24, "notebook", seed=2)
     images, _ = batch(50)
     _, matrix = stacked(Weights(*model.get_weights()))
-    shard = Shard(50, 24, learns=learns)
+    shard = Shard(50, 24)
     for part in (images[::-1], images):
         expected = np.asarray(model(part / np.float32(255)))[:, -1].argmax(axis=1)
         np.testing.assert_array_equal(shard.read(matrix, side_by_side(part)), expected)

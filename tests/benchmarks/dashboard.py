@@ -36,7 +36,7 @@ PEN_TIMER: Final = """() => {
       if (inner) return inner
     }
   }
-  const seen = () => find(document).toDataURL()
+  const seen = () => find(document)?.toDataURL()
   document.addEventListener('mouseup', (event) => {
     if (!event.composedPath()[0].matches?.('canvas.upper-canvas')) return
     const before = picture(), start = performance.now()
