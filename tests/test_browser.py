@@ -137,6 +137,19 @@ def test_the_drawing_survives_updates_a_change_of_page_and_is_read_again(page: P
     expect(page.locator(".st-key-status")).to_contain_text("stopped")
 
 
+def test_a_drawing_stays_while_warnings_and_the_welcome_go(page: Page, url: str) -> None:
+    dashboard.ready(page, f"{url}/?dataset=digits&iterations=60&neurons=none")
+    expect(page.get_by_text("neurons must be")).to_be_visible()
+    dashboard.draw(page, "7")
+    expect(page.locator(".verdict .hint")).to_contain_text("No network yet")
+    ink = drawn_ink(page)
+    page.get_by_role("button", name="Start the first run").click()
+    expect(page.locator(".st-key-status")).to_contain_text("finished", timeout=60 * SECONDS)
+    expect(page.get_by_text("neurons must be")).to_be_hidden()
+    expect(page.get_by_text("No network has been trained yet")).to_be_hidden()
+    assert drawn_ink(page) == ink > 1000
+
+
 def drawn_ink(page: Page) -> int:
     """Return how many pixels of the canvas are white."""
     return int(

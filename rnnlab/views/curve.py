@@ -5,20 +5,17 @@ from __future__ import annotations
 import streamlit as st
 
 from rnnlab.figures import curve_json
-from rnnlab.runs import Run
 from rnnlab.views.plot import plot
-from rnnlab.views.services import services
-from rnnlab.views.status import live_interval
+from rnnlab.views.services import Services
 
 
-def region(run: Run) -> None:
-    """Draw the curve of a run, growing while it trains."""
-    st.fragment(_curve, run_every=live_interval(run))(run.id)
+def draw(shared: Services, run_id: str) -> None:
+    """Draw the switches and the curve of a run as it is now.
 
-
-def _curve(run_id: str) -> None:
-    """Draw the switches and the curve as it is now."""
-    shared = services()
+    Args:
+        shared: What all visitors share.
+        run_id: The run.
+    """
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         window = st.slider(
             "smoothing (readings)",

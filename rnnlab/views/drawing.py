@@ -11,9 +11,9 @@ from streamlit_drawable_canvas import st_canvas
 from rnnlab.reader import WeightsError, decided_at
 from rnnlab.runs import Run
 from rnnlab.views.belief_panel import belief_panel
+from rnnlab.views.live import live_interval
 from rnnlab.views.services import newest_reader, services
 from rnnlab.views.session import CANVAS_KEY, take_in_canvas, visit
-from rnnlab.views.status import live_interval
 
 CANVAS_SIDE = 280
 """Height and width of the canvas, in pixels: ten for each of the network's."""
@@ -47,7 +47,8 @@ def _drawing(run: Run | None) -> None:
         )
         take_in_canvas()
         with panel:
-            st.fragment(_belief, run_every=live_interval(run) if run else None)(run)
+            # A blank canvas has no belief that newer weights could change.
+            st.fragment(_belief, run_every=live_interval(run) if drawing.prepared else None)(run)
     blank = not drawing.strokes
     tools.button("Undo", icon=":material/undo:", on_click=_undo, disabled=blank, key="undo")
     tools.button("Clear", icon=":material/delete:", on_click=_clear, disabled=blank, key="clear")

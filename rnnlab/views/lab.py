@@ -6,7 +6,7 @@ import streamlit as st
 
 from rnnlab.runs import Run
 from rnnlab.store import StoreError
-from rnnlab.views import controls, curve, drawing, status
+from rnnlab.views import controls, drawing, live
 from rnnlab.views.services import services
 from rnnlab.views.session import visit
 from rnnlab.views.text import plain
@@ -25,19 +25,19 @@ def page() -> None:
     run = _run_on_show()
     with st.sidebar:
         controls.region(run)
-    for problem in visit().problems:
-        st.warning(plain(problem), icon=":material/warning:")
+    # What comes and goes stands in a box of its own, or behind the rest: the canvas would be made anew, and
+    # be empty, if its place among its neighbours changed.
+    with st.container(key="problems"):
+        for problem in visit().problems:
+            st.warning(plain(problem), icon=":material/warning:")
     visit().problems.clear()
-    status.region(run)
-    with st.container(key="lab_columns"):
-        right, left = st.columns(2, gap="large")
-    with right:
-        drawing.region(run)
-    with left:
+    with st.container(key="lab"):
+        live.region(run)
+        with st.container(key="lab_drawing"):
+            drawing.region(run)
         if run is None:
-            _welcome()
-        else:
-            curve.region(run)
+            with st.container(key="lab_curve"):
+                _welcome()
 
 
 def _run_on_show() -> Run | None:

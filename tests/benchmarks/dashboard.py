@@ -21,6 +21,7 @@ from rnnlab.config import config_from
 from rnnlab.runs import AccuracyPoint, RunState, TestPoint
 from rnnlab.store import Store
 from tests import dashboard
+from tests.conftest import random_weights
 from tests.test_worker import workers_of
 from tests.waiting import wait_for
 
@@ -90,6 +91,9 @@ def live_bytes(page: Page, seconds: float) -> float:
 SESSIONS: Final = 10
 """Open at once while memory is measured."""
 
+SECONDS_MEASURED: Final = 20
+"""For which what a live update costs is measured."""
+
 POINTS_BEFORE: Final = 10_000
 """Points of the long run that is watched live."""
 
@@ -110,12 +114,16 @@ def start_to_first_point(page: Page) -> float:
 
 def live_update(page: Page, url: str, home: Path, server: psutil.Process) -> None:
     """Watch a run of 10,000 points that grows by three a second; print what an update costs."""
+    page.goto("about:blank")
+    page.wait_for_timeout(3000)
+    idle = busy_share(page, server)
     with Store(home) as store:
         run = store.create_run(config_from({"iterations": 200_000}), claimed=True)
         for index in range(POINTS_BEFORE):
             store.add_point(run.id, point(index))
         store.add_test(run.id, TestPoint(1000, 0.9))
-        dashboard.ready(page, f"{url}/?run={run.id}")
+        store.folder(run.id)
+        random_weights(run.config.neurons).save(store.weights_path(run.id), 0)
         over = threading.Event()
 
         def grow() -> None:
@@ -127,17 +135,30 @@ def live_update(page: Page, url: str, home: Path, server: psutil.Process) -> Non
 
         growing = threading.Thread(target=grow)
         growing.start()
+        dashboard.ready(page, f"{url}/?run={run.id}")
         page.wait_for_timeout(3000)
-        before = sum(server.cpu_times()[:2])
-        received = live_bytes(page, 20)
-        seconds = sum(server.cpu_times()[:2]) - before
+        print(f"a live update at {POINTS_BEFORE:,} points, once a second for every viewer")
+        print(f"  status and curve: {cost_of_watching(page, server, idle)}")
+        dashboard.draw(page, "7")
+        page.wait_for_timeout(3000)
+        print(f"  with the belief about a drawing: {cost_of_watching(page, server, idle)}")
         over.set()
         growing.join()
         store.end_run(run.id, RunState.STOPPED)
-    print(
-        f"a live update at {POINTS_BEFORE:,} points (status, curve and belief of one viewer, once a second): "
-        f"{1000 * seconds / 20:.1f} ms of the server's processor time, {received / 1000:.1f} kB"
-    )
+
+
+def cost_of_watching(page: Page, server: psutil.Process, idle: float) -> str:
+    """Return in words what a second of watching costs, beyond what a server without visitors does."""
+    received = live_bytes(page, SECONDS_MEASURED)
+    busy = busy_share(page, server) - idle
+    return f"{1000 * busy:.1f} ms of the server's processor time, {received / 1000:.1f} kB"
+
+
+def busy_share(page: Page, server: psutil.Process) -> float:
+    """Return which share of a processor the server uses while the page waits."""
+    before = sum(server.cpu_times()[:2])
+    page.wait_for_timeout(SECONDS_MEASURED * 1000)
+    return float(sum(server.cpu_times()[:2]) - before) / SECONDS_MEASURED
 
 
 def point(index: int) -> AccuracyPoint:

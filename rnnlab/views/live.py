@@ -1,0 +1,77 @@
+"""What follows a run while it trains: the status line and the curve, redrawn together.
+
+Whatever a region shows, redrawing it costs the server about the same, so there is one for both.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import streamlit as st
+
+from rnnlab.runs import Run
+from rnnlab.store import StoreError
+from rnnlab.views import curve, status
+from rnnlab.views.services import Services, services
+
+STARTING_INTERVAL: Final = 0.3
+"""Seconds between two looks for the first point of a run."""
+
+LIVE_INTERVAL: Final = 1.0
+"""Seconds between two updates of what a training run shows."""
+
+IDLE_INTERVAL: Final = 3.0
+"""Seconds between two looks for a run that someone else has started."""
+
+
+def live_interval(run: Run | None) -> float | None:
+    """Return the seconds between two updates of what a run shows, or `None` where it will not change."""
+    if run is None or not run.state.is_active:
+        return None
+    return LIVE_INTERVAL if run.has_begun else STARTING_INTERVAL
+
+
+def region(run: Run | None) -> None:
+    """Draw status and curve of a run and keep them up to date.
+
+    Args:
+        run: The run on show, or `None` before there is any: then nothing is drawn until there is one.
+    """
+    st.fragment(_live, run_every=live_interval(run) or IDLE_INTERVAL)(run)
+
+
+def _live(drawn: Run | None) -> None:
+    """Draw the newest state of the run; redraw the whole page where more than that has changed."""
+    shared = services()
+    shared.reap()
+    run = _newest(shared, drawn)
+    if _page_is_outdated(drawn, run):
+        st.rerun()
+    if run is None:
+        return
+    with st.container(key="lab_status"):
+        status.draw(shared, run)
+    with st.container(key="lab_curve"):
+        curve.draw(shared, run.id)
+
+
+def _newest(shared: Services, drawn: Run | None) -> Run | None:
+    """Return the run as the store knows it now."""
+    if drawn is None:
+        return shared.store.current_run()
+    try:
+        return shared.store.run(drawn.id)
+    except StoreError:
+        return None
+
+
+def _page_is_outdated(drawn: Run | None, run: Run | None) -> bool:
+    """Return whether the rest of the page was drawn for another run or another state of it."""
+    if drawn is None or run is None:
+        return drawn is not run
+    return _looks_of(drawn) != _looks_of(run)
+
+
+def _looks_of(run: Run) -> tuple[object, ...]:
+    """Return what decides how the rest of the page looks."""
+    return run.id, run.state.is_active, run.has_begun, run.stop_requested, run.data
