@@ -62,9 +62,12 @@ class HelperError(RuntimeError):
 def usable_cores() -> int:
     """Return how many processor cores training uses, at least one.
 
-    All that this process may use, less those that `RNNLAB_SPARE_CORES` leaves to others: the dashboard, say.
+    All that this process may use, in a container with a share of the processors, too, less those that
+    `RNNLAB_SPARE_CORES` leaves to others: the dashboard, say.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    import joblib
+
+    cores = int(joblib.cpu_count())
     spare = os.environ.get("RNNLAB_SPARE_CORES", "")
     return max(1, cores - (int(spare) if spare.isdecimal() else 0))
 

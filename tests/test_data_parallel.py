@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 
+import joblib
 import numpy as np
 import psutil
 import pytest
@@ -111,12 +112,19 @@ def test_a_batch_is_cut_by_cores_but_not_into_crumbs(batch_size: int, cores: int
 
 @pytest.mark.parametrize(("spare", "used"), [("", 4), ("0", 4), ("1", 3), ("9", 1), ("-1", 4), ("one", 4)])
 def test_a_setting_leaves_cores_to_others(monkeypatch: pytest.MonkeyPatch, spare: str, used: int) -> None:
-    def four(_: int) -> set[int]:
-        return {0, 1, 2, 3}
-
-    monkeypatch.setattr(os, "sched_getaffinity", four)
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 4)
     monkeypatch.setenv("RNNLAB_SPARE_CORES", spare)
     assert usable_cores() == used
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot bind processes to cores")
+def test_cores_that_a_process_may_not_use_are_not_counted() -> None:
+    program = (
+        "import os; from rnnlab.data_parallel import usable_cores;"
+        "os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1]); print(usable_cores())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"
 
 
 def test_one_blas_thread_a_process_while_training_and_as_many_as_before_afterwards(digits: Dataset) -> None:

@@ -75,6 +75,30 @@ def compare_with_keras(neurons: int, batch_size: int, mix: float, initializers: 
         np.testing.assert_allclose(mine / scale, theirs / scale, atol=1e-4, err_msg=name)
 
 
+@pytest.mark.parametrize("initializers", ["keras", "notebook"])
+def test_the_loss_after_each_row_alone_and_its_gradient_equal_those_of_keras(initializers: str) -> None:
+    model = network.build_model(12, initializers, seed=3)
+    images, labels = batch(9)
+    parameters, matrix = stacked(Weights(*model.get_weights()))
+    shard, gradient = Shard(9, 12), Parameters(12)
+    with tf.GradientTape(persistent=True) as tape:
+        logits = model(images / np.float32(255))
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            np.repeat(labels[:, None].astype(np.int32), 28, axis=1), logits
+        )
+        of_rows = tf.unstack(tf.reduce_mean(losses, axis=0))
+    for row, expected_loss in enumerate(of_rows):
+        only_this_row = np.eye(28, dtype=np.float32)[row] / np.float32(9)
+        of_the_stack = np.zeros_like(matrix)
+        loss = shard.gradient(matrix, side_by_side(images), labels, only_this_row, of_the_stack)
+        assert loss == pytest.approx(float(expected_loss), rel=1e-5), row
+        gradient.take_gradient(of_the_stack, parameters)
+        expected = tape.gradient(expected_loss, model.trainable_variables)
+        for name, theirs in zip(WEIGHT_NAMES, expected, strict=True):
+            mine, scale = getattr(gradient.weights(), name), max(1.0, float(np.abs(theirs).max()))
+            np.testing.assert_allclose(mine / scale, theirs / scale, atol=1e-4, err_msg=f"{name}, row {row}")
+
+
 def test_the_same_memory_serves_one_batch_after_the_other() -> None:
     _, matrix = stacked(random_weights(16))
     images, labels = batch(12)

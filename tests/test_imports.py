@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "parameters": {"reader", "numpy"},
     "optimizer": {"reader", "numpy"},
     "fast_path": {"products", "reader", "numpy"},
-    "data_parallel": {"fast_path", "parameters", "processes", "reader", "numpy", "threadpoolctl"},
+    "data_parallel": {"fast_path", "parameters", "processes", "reader", "joblib", "numpy", "threadpoolctl"},
     "fast_network": {"config", "data_parallel", "datasets", "optimizer", "parameters", "reader", "numpy"},
     "network": {
         "config",
