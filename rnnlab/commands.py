@@ -249,9 +249,10 @@ def evaluate(store: Store, name: str, *, as_json: bool) -> None:
         print_json(**result.to_json())
         return
     print(f"{run.id} at step {step:,}: {result.test_accuracy:.2%} of {len(data.test_labels):,} test images")
-    print("row   accuracy   mean confidence")
-    for row, values in enumerate(zip(result.accuracy_by_row, result.confidence_by_row, strict=True), start=1):
-        print(f"{row:>3} {values[0]:>10.1%} {values[1]:>17.1%}")
+    print("row   accuracy   mean confidence   expected calibration error")
+    columns = result.accuracy_by_row, result.confidence_by_row, result.calibration_error_by_row
+    for row, (accuracy, confidence, error) in enumerate(zip(*columns, strict=True), start=1):
+        print(f"{row:>3} {accuracy:>10.1%} {confidence:>17.1%} {error:>28.1%}")
     print("digit (row) read as (column)")
     print("   " + "".join(f"{digit:>6}" for digit in range(10)))
     for digit, counts in enumerate(result.confusion):

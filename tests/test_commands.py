@@ -248,13 +248,14 @@ def test_a_run_without_weights_is_refused_in_one_line(
 def test_evaluate_answers_as_the_contract_says(trained: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", trained, "--json"]) == 0
     answer = json_lines(capsys.readouterr().out)[0]
-    assert set(answer) == {"test_accuracy", "accuracy_by_row", "confidence_by_row", "confusion"}
+    by_row = {"accuracy_by_row", "confidence_by_row", "calibration_error_by_row"}
+    assert set(answer) == {"test_accuracy", *by_row, "confusion"}
     confusion = np.array(answer["confusion"])
     assert confusion.shape == (10, 10)
     assert confusion.sum() == 360
     assert answer["test_accuracy"] == pytest.approx(np.trace(confusion) / 360)
     assert answer["accuracy_by_row"][-1] == answer["test_accuracy"]
-    assert len(answer["accuracy_by_row"]) == len(answer["confidence_by_row"]) == 28
+    assert all(len(answer[name]) == 28 for name in by_row)
 
 
 def test_evaluate_refuses_other_data_than_the_run_was_trained_on(
