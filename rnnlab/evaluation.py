@@ -71,9 +71,9 @@ def evaluate(reader: Reader, images: NDArray[np.uint8], labels: NDArray[np.uint8
 def calibration_error(confidence: NDArray[np.float32], correct: NDArray[np.bool_]) -> float:
     """Return the expected calibration error (Naeini, Cooper and Hauskrecht, 2015), 0 to 1.
 
-    The images are sorted into 15 intervals of confidence of the same width; in each, mean confidence is compared
-    with accuracy, and the differences are averaged, weighted by how many images there are. Unlike the means
-    over all images, being too sure of some and too unsure of others does not even out.
+    The images are sorted into 15 intervals of confidence of the same width; in each, mean confidence is
+    compared with accuracy, and the differences are averaged, weighted by how many images there are. Unlike in
+    the means over all images, being too sure of some and too unsure of others does not even out.
 
     Args:
         confidence: Probability of the top digit, 0 to 1, shape (N,), at least one.

@@ -39,4 +39,5 @@ def test_too_sure_and_too_unsure_do_not_even_out() -> None:
 
 
 def test_full_confidence_counts_in_the_last_interval() -> None:
-    assert calibration_error(np.ones(4, np.float32), np.array([True, True, True, False])) == pytest.approx(0.25)
+    correct = np.array([True, True, True, False])
+    assert calibration_error(np.ones(4, np.float32), correct) == pytest.approx(0.25)
