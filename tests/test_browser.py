@@ -252,6 +252,20 @@ def test_a_run_is_opened_from_the_history(page: Page, url: str) -> None:
     expect(page.locator(".st-key-status")).to_contain_text(name)
 
 
+def test_a_projector_of_1280_by_720_shows_start_drawing_and_curve_without_scrolling(
+    chromium: Browser, url: str
+) -> None:
+    projector = chromium.new_page(viewport={"width": 1280, "height": 720})
+    open_and_start(projector, url, 20)
+    expect(projector.locator(".st-key-status")).to_contain_text("finished", timeout=60 * SECONDS)
+    start = projector.get_by_role("button", name="Start", exact=True)
+    for element in (start, projector.locator(".st-key-drawing"), projector.locator(".rnnlab-plot")):
+        box = element.bounding_box()
+        assert box is not None
+        assert 0 <= box["y"] <= box["y"] + box["height"] <= 720
+    projector.close()
+
+
 @pytest.mark.parametrize("colours", ["light", "dark"])
 def test_a_phone_shows_status_drawing_and_curve_below_each_other_without_scrolling_sideways(
     chromium: Browser, url: str, colours: str
