@@ -174,11 +174,129 @@ class Config:
         advanced=True,
         help="How the weights are drawn before the first step.",
     )
+    schedule: str = _declare(
+        "constant",
+        label="learning rate schedule",
+        choices={
+            "constant": "the same learning rate from the first step to the last",
+            "cosine": "falls along half a cosine, to nothing at the last step",
+        },
+        advanced=True,
+        help="How the learning rate changes on the way. Smaller and smaller steps let the weights settle.",
+    )
+    warm_up: int = _declare(
+        0,
+        label="warm-up",
+        unit="steps",
+        minimum=0,
+        maximum=10_000,
+        step=100,
+        advanced=True,
+        help="Over how many steps the learning rate rises from nothing to its full size at the start.",
+    )
+    clip_norm: float = _declare(
+        0.0,
+        label="gradient clipping",
+        minimum=0.0,
+        maximum=100.0,
+        step=0.1,
+        advanced=True,
+        help="Longest gradient (its norm) that a step may follow; a longer one is shortened to it. 0 = off.",
+    )
+    averaging: int = _declare(
+        0,
+        label="weight averaging",
+        unit="steps",
+        minimum=0,
+        maximum=10_000,
+        step=100,
+        advanced=True,
+        help="The weights that read are averages over about so many of the last steps. 0 = the newest alone.",
+    )
+    rotation: float = _declare(
+        0.0,
+        label="rotation",
+        unit="degrees",
+        minimum=0.0,
+        maximum=45.0,
+        step=1.0,
+        advanced=True,
+        help="Training digits are turned by a random angle up to this one, to either side.",
+    )
+    slant: float = _declare(
+        0.0,
+        label="slant",
+        minimum=0.0,
+        maximum=1.0,
+        step=0.05,
+        advanced=True,
+        help="Training digits are slanted at random, by up to so many pixels across for each pixel down.",
+    )
+    scaling: float = _declare(
+        0.0,
+        label="scaling",
+        minimum=0.0,
+        maximum=0.5,
+        step=0.05,
+        advanced=True,
+        help="Width and height of training digits are changed at random: 0.1 is about a tenth at most.",
+    )
+    shift: float = _declare(
+        0.0,
+        label="shift",
+        unit="pixels",
+        minimum=0.0,
+        maximum=4.0,
+        step=0.25,
+        advanced=True,
+        help="Training digits are moved at random by up to so many pixels of the 28, in both directions.",
+    )
+    bending: float = _declare(
+        0.0,
+        label="bending (elastic distortion)",
+        unit="pixels",
+        minimum=0.0,
+        maximum=3.0,
+        step=0.1,
+        advanced=True,
+        help="Training digits are bent at random, as if drawn on rubber: by about so many pixels.",
+    )
+    thickness: float = _declare(
+        0.0,
+        label="thickness",
+        minimum=0.0,
+        maximum=1.0,
+        step=0.1,
+        advanced=True,
+        help="Training digits are written thinner or thicker at random: 1 is up to a pixel on each side.",
+    )
+    extra_digits: str = _declare(
+        "none",
+        label="extra digits",
+        choices={
+            "none": "none",
+            "bundled": "scikit-learn's bundled digits, by other hands",
+            "forms": "the bundled digits, and 1, 7 and 9 with flag, foot, bar and curled tail, drawn by rule",
+        },
+        advanced=True,
+        help="Digits from elsewhere that are mixed into the training digits.",
+    )
+    nonsense: float = _declare(
+        0.0,
+        label="nonsense",
+        minimum=0.0,
+        maximum=0.2,
+        step=0.01,
+        advanced=True,
+        help="Share of training images that are no digit, such as dots, scribbles and two digits at once. "
+        "The network learns to believe nothing of them: one tenth for each digit.",
+    )
     dataset: str = _declare(
         "mnist",
         label="data set",
         choices={
             "mnist": "MNIST, 60,000 digits of 28 x 28 pixels",
+            "validation": "MNIST's training digits: 50,000 to learn from, the other 10,000 as the test",
             "digits": "scikit-learn's bundled digits, 1,797 of 8 x 8 pixels, enlarged",
         },
         advanced=True,

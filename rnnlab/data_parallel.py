@@ -27,7 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from rnnlab.fast_path import Shard, row_weights, side_by_side
+from rnnlab.distortion import PARAMETERS, distort
+from rnnlab.fast_path import Pixels, Shard, row_weights, side_by_side
 from rnnlab.parameters import stack_shape
 from rnnlab.processes import start_module
 from rnnlab.reader import COLUMNS, ROWS, FloatArray
@@ -46,7 +47,7 @@ WATCH_SECONDS: Final = 0.005
 
 _GRADIENT: Final = b"g"
 _READ: Final = b"r"
-_COMMAND: Final = struct.Struct("<cIII")
+_COMMAND: Final = struct.Struct("<c?III")
 _ANSWER: Final = struct.Struct("<d")
 
 _STANDARD_INPUT: Final = 0
@@ -88,6 +89,7 @@ class Layout:
         row_loss_mix: Share of the mean over all rows in the loss, 0 to 1; the rest is on the last row.
         images: How many there are to learn from and to test with.
         places: How many of them a command can name.
+        distorted: How many of them a command can name that are distorted; fewer, for memory's sake.
         shares: How many processes work.
     """
 
@@ -95,6 +97,7 @@ class Layout:
     row_loss_mix: float
     images: int
     places: int
+    distorted: int
     shares: int
 
 
@@ -105,6 +108,7 @@ class _Arrays(NamedTuple):
         stacked: S of `fast_path`.
         gradients: dS of every share.
         chosen: Which images a command is about, shape (places,).
+        distortions: How these are distorted, shape (distorted, `distortion.PARAMETERS`).
         images: Shape (images, 28, 28).
         labels: Shape (images,).
     """
@@ -112,6 +116,7 @@ class _Arrays(NamedTuple):
     stacked: FloatArray
     gradients: FloatArray
     chosen: NDArray[np.int32]
+    distortions: FloatArray
     images: NDArray[np.uint8]
     labels: NDArray[np.uint8]
 
@@ -123,6 +128,7 @@ def _fields(layout: Layout) -> list[tuple[tuple[int, ...], type[np.generic]]]:
         (shape, np.float32),
         ((layout.shares, *shape), np.float32),
         ((layout.places,), np.int32),
+        ((layout.distorted, PARAMETERS), np.float32),
         ((layout.images, ROWS, COLUMNS), np.uint8),
         ((layout.images,), np.uint8),
     ]
@@ -162,39 +168,47 @@ class _Share:
         self._row_weights = row_weights(layout.row_loss_mix)
         self._shards: dict[int, Shard] = {}
 
-    def do(self, what: bytes, start: int, stop: int, whole: int) -> float:
+    def do(self, what: bytes, distorted: bool, start: int, stop: int, whole: int) -> float:
         """Follow a command; return a loss or a number of images."""
         # A learning rate far too large makes infinite numbers: the training looks for them itself.
         with np.errstate(over="ignore", invalid="ignore"):
-            return self.gradient(start, stop, whole) if what == _GRADIENT else self.correct(start, stop)
+            if what == _GRADIENT:
+                return self.gradient(distorted, start, stop, whole)
+            return self.correct(distorted, start, stop)
 
-    def gradient(self, start: int, stop: int, whole: int) -> float:
+    def gradient(self, distorted: bool, start: int, stop: int, whole: int) -> float:
         """Leave what the chosen images add to the mean gradient of the whole; return what to its loss."""
         self._gradient.fill(0)
         loss = 0.0
-        for chosen in self._pieces(start, stop):
-            loss += self._shard(len(chosen)).gradient(
+        for piece in self._pieces(start, stop):
+            loss += self._shard(len(piece)).gradient(
                 self._arrays.stacked,
-                side_by_side(self._arrays.images[chosen]),
-                self._arrays.labels[chosen],
+                self._pixels(piece, distorted),
+                self._arrays.labels[self._arrays.chosen[piece]],
                 self._row_weights / np.float32(whole),
                 self._gradient,
             )
         return loss
 
-    def correct(self, start: int, stop: int) -> int:
+    def correct(self, distorted: bool, start: int, stop: int) -> int:
         """Return how many of the chosen images are read correctly after their last row."""
         correct = 0
-        for chosen in self._pieces(start, stop):
-            shard = self._shard(len(chosen))
-            read = shard.read(self._arrays.stacked, side_by_side(self._arrays.images[chosen]))
-            correct += int(np.count_nonzero(read == self._arrays.labels[chosen]))
+        for piece in self._pieces(start, stop):
+            read = self._shard(len(piece)).read(self._arrays.stacked, self._pixels(piece, distorted))
+            correct += int(np.count_nonzero(read == self._arrays.labels[self._arrays.chosen[piece]]))
         return correct
 
-    def _pieces(self, start: int, stop: int) -> list[NDArray[np.int32]]:
-        """Return chosen images in pieces that differ by at most one image."""
+    def _pixels(self, places: NDArray[np.int64], distorted: bool) -> Pixels:
+        """Return the images at some of the places side by side."""
+        chosen = self._arrays.chosen[places]
+        if distorted:
+            return distort(self._arrays.images, chosen, self._arrays.distortions[places])
+        return side_by_side(self._arrays.images[chosen])
+
+    def _pieces(self, start: int, stop: int) -> list[NDArray[np.int64]]:
+        """Return places in pieces that differ by at most one image."""
         pieces = -(-(stop - start) // MOST_IN_SHARD)
-        return np.array_split(self._arrays.chosen[start:stop], pieces) if pieces else []
+        return np.array_split(np.arange(start, stop), pieces) if pieces else []
 
     def _shard(self, images: int) -> Shard:
         """Return the memory for so many images; it is kept."""
@@ -223,10 +237,10 @@ class _Helper:
         os.close(answers)
         os.set_blocking(self._answers, False)
 
-    def command(self, what: bytes, start: int, stop: int, whole: int) -> None:
+    def command(self, what: bytes, distorted: bool, start: int, stop: int, whole: int) -> None:
         """Tell the process what to do with which of the chosen images, and how many these are together."""
         try:
-            os.write(self._commands, _COMMAND.pack(what, start, stop, whole))
+            os.write(self._commands, _COMMAND.pack(what, distorted, start, stop, whole))
         except OSError as error:
             raise self._ended() from error
 
@@ -259,6 +273,7 @@ class DataParallel:
         neurons: Length of the hidden state.
         row_loss_mix: Share of the mean over all rows in the loss, 0 to 1; the rest is on the last row.
         most: Images that one call names at most.
+        most_distorted: Images that one call names at most where they are to be distorted.
         shares: Processes, this one included.
 
     Attributes:
@@ -274,9 +289,10 @@ class DataParallel:
         row_loss_mix: float,
         most: int,
         shares: int,
+        most_distorted: int = 0,
     ) -> None:
         images, labels = list(images), list(labels)
-        layout = Layout(neurons, row_loss_mix, sum(map(len, images)), most, shares)
+        layout = Layout(neurons, row_loss_mix, sum(map(len, images)), most, most_distorted, shares)
         size = _offsets(layout)[-1]
         memory = _open_memory(size)
         try:
@@ -303,26 +319,36 @@ class DataParallel:
         self._helpers = []
         self._threads.restore_original_limits()
 
-    def gradient(self, chosen: NDArray[np.int32]) -> tuple[float, FloatArray]:
-        """Return the mean loss of the chosen images, in nats, and dS, valid until the next call."""
-        loss = self._together(_GRADIENT, chosen)
+    def gradient(
+        self, chosen: NDArray[np.int32], distortions: FloatArray | None = None
+    ) -> tuple[float, FloatArray]:
+        """Return the mean loss of the chosen images, in nats, and dS, valid until the next call.
+
+        Args:
+            chosen: Indices of the images.
+            distortions: Of each of them, as `distortion.draw_distortions` returns them, if any.
+        """
+        loss = self._together(_GRADIENT, chosen, distortions)
         total = self._arrays.gradients[0]
         for other in self._arrays.gradients[1:]:
             total += other
         return loss, total
 
-    def correct(self, chosen: NDArray[np.int32]) -> int:
-        """Return how many of the chosen images are read correctly after their last row."""
-        return int(self._together(_READ, chosen))
+    def correct(self, chosen: NDArray[np.int32], distortions: FloatArray | None = None) -> int:
+        """Return how many of the chosen images are read correctly after their last row; see `gradient`."""
+        return int(self._together(_READ, chosen, distortions))
 
-    def _together(self, what: bytes, chosen: NDArray[np.int32]) -> float:
+    def _together(self, what: bytes, chosen: NDArray[np.int32], distortions: FloatArray | None) -> float:
         """Have every process do its share; return the sum of their answers."""
         self._arrays.chosen[: len(chosen)] = chosen
+        distorted = distortions is not None
+        if distortions is not None:
+            self._arrays.distortions[: len(chosen)] = distortions
         shares = len(self._helpers) + 1
         ends = [len(chosen) * share // shares for share in range(shares + 1)]
         for helper, start, stop in zip(self._helpers, ends[1:-1], ends[2:], strict=True):
-            helper.command(what, start, stop, len(chosen))
-        total = self._own.do(what, 0, ends[1], len(chosen))
+            helper.command(what, distorted, start, stop, len(chosen))
+        total = self._own.do(what, distorted, 0, ends[1], len(chosen))
         return total + sum(helper.answer() for helper in self._helpers)
 
 

@@ -15,7 +15,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from rnnlab.config import Config
 from rnnlab.drawing import SIDE, prepare
+from rnnlab.forms import draw_forms
+from rnnlab.nonsense import draw_nonsense
+from rnnlab.reader import NO_DIGIT
 
 MNIST_FILES: Final = {
     "train_images": ("train-images-idx3-ubyte", (60_000, SIDE, SIDE)),
@@ -46,6 +50,18 @@ _ARCHIVE_KEYS: Final = {
 
 _BUNDLED_TRAINING: Final = 1_437
 """The first 1,437 bundled digits are learned from, the last 360 are kept for the test."""
+
+_BUNDLED_COPIES: Final = 4
+"""How often each bundled digit is mixed into other training digits, which far outnumber them."""
+
+_FORMS_COPIES: Final = 3
+"""The same of the digits drawn by rule."""
+
+_NONSENSE: Final = 2_000
+"""Pictures of no digit that are drawn at most; where more are wanted, they come again."""
+
+_VALIDATION: Final = 10_000
+"""MNIST's last training digits, to choose hyperparameters with: the test set must not be used for that."""
 
 
 class DatasetError(RuntimeError):
@@ -94,12 +110,12 @@ def load(name: str, progress: Callable[[str], None] = lambda _: None) -> Dataset
     progress("Loading MNIST")
     folder = os.environ.get("RNNLAB_MNIST_DIR")
     if folder:
-        return _mnist(_read_folder(Path(folder)))
+        return _mnist(_read_folder(Path(folder)), name)
     try:
         archive = keras_cache()
         if not archive.exists():
             _download(archive, progress)
-        return _mnist(_read_archive(archive))
+        return _mnist(_read_archive(archive), name)
     except DownloadError as error:
         return bundled_digits(note=f"{error} These are the digits bundled with scikit-learn instead.")
 
@@ -110,8 +126,66 @@ def keras_cache() -> Path:
     return (Path(home) if home else Path.home() / ".keras") / "datasets" / "mnist.npz"
 
 
-def _mnist(arrays: dict[str, NDArray[np.uint8]]) -> Dataset:
+def _mnist(arrays: dict[str, NDArray[np.uint8]], name: str) -> Dataset:
+    if name == "validation":
+        images, labels = arrays["train_images"], arrays["train_labels"]
+        return Dataset(
+            name=name,
+            description="50,000 of MNIST's training digits, tested on the other 10,000",
+            note="",
+            train_images=images[:-_VALIDATION],
+            train_labels=labels[:-_VALIDATION],
+            test_images=images[-_VALIDATION:],
+            test_labels=labels[-_VALIDATION:],
+        )
     return Dataset(name="mnist", description="MNIST, 60,000 digits", note="", **arrays)
+
+
+def training_data(config: Config, progress: Callable[[str], None] = lambda _: None) -> Dataset:
+    """Load what a configuration trains on: its data set, extra digits and nonsense mixed in.
+
+    Raises:
+        DatasetError: As for `load`.
+    """
+    data = load(config.dataset, progress)
+    if config.extra_digits != "none" or config.nonsense:
+        progress("Drawing extra digits")
+    return with_nonsense(with_extra_digits(data, config.extra_digits), config.nonsense)
+
+
+def with_nonsense(data: Dataset, share: float) -> Dataset:
+    """Return a data set in which a share of the images to learn from are no digits, labelled `NO_DIGIT`."""
+    if not share:
+        return data
+    count = round(len(data.train_images) * share / (1.0 - share))
+    drawn = draw_nonsense(data.train_images, min(count, _NONSENSE))
+    labels = np.full(count, NO_DIGIT, np.uint8)
+    return replace(
+        data,
+        train_images=np.concatenate([data.train_images, drawn[np.arange(count) % len(drawn)]]),
+        train_labels=np.concatenate([data.train_labels, labels]),
+    )
+
+
+def with_extra_digits(data: Dataset, extra_digits: str) -> Dataset:
+    """Return a data set with digits from elsewhere, several copies of each, mixed into those to learn from.
+
+    Args:
+        data: The data set.
+        extra_digits: `none`, `bundled` (scikit-learn's digits) or `forms` (these and `forms.draw_forms`).
+    """
+    if extra_digits == "none":
+        return data
+    bundled = bundled_digits()
+    images, labels = [bundled.train_images] * _BUNDLED_COPIES, [bundled.train_labels] * _BUNDLED_COPIES
+    if extra_digits == "forms":
+        drawn = draw_forms()
+        images, labels = images + [drawn[0]] * _FORMS_COPIES, labels + [drawn[1]] * _FORMS_COPIES
+    return replace(
+        data,
+        train_images=np.concatenate([data.train_images, *images]),
+        train_labels=np.concatenate([data.train_labels, *labels]),
+    )
 
 
 def _check(array: NDArray[np.uint8], name: str, shape: tuple[int, ...], path: Path) -> None:

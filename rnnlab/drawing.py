@@ -3,6 +3,9 @@
 MNIST's digits were fitted into 20 x 20 pixels keeping their aspect, which by anti-aliasing gave them grey
 levels, and then moved by whole pixels until their centre of mass lay in the middle of 28 x 28 (LeCun, Bottou,
 Bengio and Haffner, "Gradient-Based Learning Applied to Document Recognition", 1998, section III.A).
+
+A pen on a canvas may be far thinner or thicker for the size of the digit than any of theirs: strokes are
+brought to the width that MNIST's usually have.
 """
 
 from __future__ import annotations
@@ -23,6 +26,12 @@ BOX: Final = 20
 
 MASS_CENTRE: Final = 14
 """Row and column index around which MNIST's centres of mass lie (means 13.99 and 14.01, all within 0.5)."""
+
+STROKE_WIDTH: Final = 2.4
+"""Median width of MNIST's strokes, in pixels, as `stroke_width` measures it; most have 1.8 to 3.3."""
+
+_MEASURED: Final = 80
+"""Pixels along the longer side of a digit, about, at which its strokes are measured."""
 
 INK_THRESHOLD: Final = 20
 """Grey levels up to this one, of 255, count as background when the digit is cropped."""
@@ -80,7 +89,7 @@ def ink_of(pixels: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def prepare(pixels: NDArray[Any]) -> Prepared | None:
-    """Crop, fit and centre a drawing as MNIST's digits were.
+    """Crop, fit and centre a drawing as MNIST's digits were, and bring its strokes to their width.
 
     Args:
         pixels: The canvas, white on black, as for `ink_of`.
@@ -98,20 +107,69 @@ def prepare(pixels: NDArray[Any]) -> Prepared | None:
         return None
     first_row, last_row = int(rows[0]), int(rows[-1]) + 1
     digit = ink[first_row:last_row, int(columns[0]) : int(columns[-1]) + 1]
-    fitted = _fit(digit)
-    picture, top = centre_by_mass(fitted)
+    thickness = _missing_thickness(digit)
+    fitted = _fit(digit, BOX - 2 * thickness)
+    framed = np.pad(fitted, 1)
+    picture, top = centre_by_mass(_darkened(thicken(framed, np.float32(thickness))))
     row_height = (last_row - first_row) / fitted.shape[0] / ink.shape[0]
-    return Prepared(picture, top=first_row / ink.shape[0] - top * row_height, row_height=row_height)
+    return Prepared(picture, top=first_row / ink.shape[0] - (top + 1) * row_height, row_height=row_height)
 
 
-def _fit(digit: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scale a cropped digit so that its longer side has 20 pixels and its darkest ink is 255."""
+def stroke_width(ink: NDArray[np.float32]) -> float:
+    """Return the mean width of the strokes of a digit, in pixels: twice its area by the length of its edge.
+
+    Args:
+        ink: Shape (height, width), any grey levels, not all zero.
+    """
+    framed = np.pad(ink, 1)
+    across, down = np.diff(framed, axis=1)[:-1], np.diff(framed, axis=0)[:, :-1]
+    edge = float(np.sqrt(across * across + down * down).sum(dtype=np.float64))
+    return 2 * float(ink.sum(dtype=np.float64)) / edge
+
+
+def _missing_thickness(digit: NDArray[np.float32]) -> float:
+    """Return by how much each side of a stroke must grow for MNIST's width, -1 to 1 pixels of the picture."""
+    apart = max(1, max(digit.shape) // _MEASURED)  # every so many pixels of a large drawing are enough
+    sampled = digit[::apart, ::apart]
+    width = stroke_width(sampled) * BOX / max(sampled.shape) if sampled.any() else STROKE_WIDTH
+    return min(max((STROKE_WIDTH - width) / 2, -1.0), 1.0)
+
+
+def thicken(pictures: NDArray[np.float32], pixels: NDArray[np.float32] | np.float32) -> NDArray[np.float32]:
+    """Make strokes thicker or thinner: each pixel goes some way to its darkest or its lightest neighbour.
+
+    Args:
+        pictures: Shape (height, width, …); there is no ink beyond their edges.
+        pixels: By how much on each side of a stroke, -1 to 1; one number, or one for each picture.
+    """
+    height, width, *others = pictures.shape
+    framed = np.zeros((height + 2, width + 2, *others), np.float32)
+    framed[1:-1, 1:-1] = pictures
+    neighbours = framed[:-2, 1:-1], framed[2:, 1:-1], framed[1:-1, :-2], framed[1:-1, 2:]
+    result = pictures.copy()
+    for extreme, share in ((np.maximum, np.maximum(0, pixels)), (np.minimum, np.maximum(0, -pixels))):
+        if np.any(share):
+            goal = pictures.copy()
+            for neighbour in neighbours:
+                extreme(goal, neighbour, out=goal)
+            goal -= pictures
+            goal *= share
+            result += goal
+    return result
+
+
+def _fit(digit: NDArray[np.float32], box: float) -> NDArray[np.float32]:
+    """Scale a cropped digit so that its longer side has so many pixels and its darkest ink is 255."""
     height, width = digit.shape
-    scale = BOX / max(height, width)
+    scale = box / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     image = Image.fromarray(digit.astype(np.float32))
-    fitted = np.asarray(image.resize(size, Image.Resampling.BILINEAR), dtype=np.float32)
-    return fitted * np.float32(255.0 / max(float(fitted.max()), 1.0))
+    return _darkened(np.asarray(image.resize(size, Image.Resampling.BILINEAR), dtype=np.float32))
+
+
+def _darkened(ink: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a picture whose darkest ink is 255."""
+    return ink * np.float32(255.0 / max(float(ink.max()), 1.0))
 
 
 def centre_by_mass(ink: NDArray[np.floating[Any]]) -> tuple[NDArray[np.uint8], int]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rnnlab.batches import Batch
 from rnnlab.config import Config
 from rnnlab.data_parallel import DataParallel, shares_for, usable_cores
 from rnnlab.datasets import Dataset
-from rnnlab.optimizer import Adam
+from rnnlab.distortion import distorts
+from rnnlab.optimizer import Adam, Average
 from rnnlab.parameters import Parameters
-from rnnlab.reader import Weights
+from rnnlab.reader import NO_DIGIT, Weights
 
 
 class FastNetwork:
@@ -25,19 +27,19 @@ class FastNetwork:
         cores: How many it may use; by default `usable_cores()`.
 
     Attributes:
-        learning_rate: Of the steps to come.
         cores: How many it uses: small batches are not cut into as many shares as there are cores.
     """
 
     def __init__(self, config: Config, data: Dataset, weights: Weights, cores: int | None = None) -> None:
         batch_size = min(config.batch_size, len(data.train_images))
-        self.learning_rate = config.learning_rate
         self.cores = shares_for(batch_size, cores or usable_cores())
         self._train_images = len(data.train_images)
+        self._train_labels = data.train_labels
         self._test_images = len(data.test_images)
         self._parameters, self._gradient = Parameters(config.neurons), Parameters(config.neurons)
         self._parameters.set(weights)
-        self._optimizer = Adam(self._parameters.vector)
+        self._optimizer = Adam(self._parameters.vector, config.clip_norm)
+        self._average = Average(self._parameters, config.averaging) if config.averaging else None
         self._parallel = DataParallel(
             (data.train_images, data.test_images),
             (data.train_labels, data.test_labels),
@@ -45,6 +47,7 @@ class FastNetwork:
             row_loss_mix=config.row_loss_mix,
             most=max(batch_size, self._test_images),
             shares=self.cores,
+            most_distorted=batch_size if distorts(config) else 0,
         )
         self._parameters.stack(self._parallel.stacked)
 
@@ -54,36 +57,38 @@ class FastNetwork:
     def __exit__(self, *_: object) -> None:
         self._parallel.close()
 
-    def train(self, batches: NDArray[np.int32]) -> tuple[float, float]:
-        """Make one training step per batch.
-
-        Args:
-            batches: Indices of the training images, shape (steps, batch size); at least one step.
-
-        Returns:
-            Of the last batch: the loss that its update was computed from, in nats, and the accuracy on that
-            same batch after the update, 0 to 1.
-        """
-        loss = 0.0
+    def train(self, batches: Sequence[Batch]) -> tuple[float, float]:
+        """Make one training step per batch; see `network.Network`."""
+        loss, last = 0.0, batches[-1]
         for batch in batches:
             loss = self._step(batch)
-        return loss, self._parallel.correct(batches[-1]) / len(batches[-1])
+        digits = int(np.count_nonzero(self._train_labels[last.chosen] != NO_DIGIT))
+        return loss, self._parallel.correct(last.chosen, last.distortions) / max(1, digits)
 
-    def _step(self, batch: NDArray[np.int32]) -> float:
+    def _step(self, batch: Batch) -> float:
         """Make one training step; return the loss that it was computed from."""
-        loss, stacked_gradient = self._parallel.gradient(batch)
+        loss, stacked_gradient = self._parallel.gradient(batch.chosen, batch.distortions)
         # A learning rate far too large makes infinite numbers: the training looks for them itself.
         with np.errstate(over="ignore", invalid="ignore"):
             self._gradient.take_gradient(stacked_gradient, self._parameters)
-            self._optimizer.step(self._gradient.vector, self.learning_rate)
+            self._optimizer.step(self._gradient.vector, batch.learning_rate)
+            if self._average:
+                self._average.step()
             self._parameters.stack(self._parallel.stacked)
         return loss
 
     def test_accuracy(self) -> float:
         """Return the share of test images read correctly after their last row, 0 to 1."""
         test = np.arange(self._train_images, self._train_images + self._test_images, dtype=np.int32)
-        return self._parallel.correct(test) / self._test_images
+        self._reading.stack(self._parallel.stacked)
+        correct = self._parallel.correct(test)
+        self._parameters.stack(self._parallel.stacked)
+        return correct / self._test_images
 
     def weights(self) -> Weights:
-        """Return a copy of the weights as they are now."""
-        return self._parameters.weights()
+        """Return a copy of the weights that read: the newest, or the average where there is one."""
+        return self._reading.weights()
+
+    @property
+    def _reading(self) -> Parameters:
+        return self._average.parameters if self._average else self._parameters

@@ -41,7 +41,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnlab.products import add_product, multiply
-from rnnlab.reader import COLUMNS, DIGITS, ROWS, FloatArray
+from rnnlab.reader import COLUMNS, DIGITS, NO_DIGIT, ROWS, FloatArray
 
 Pixels = NDArray[np.uint8] | FloatArray
 """Images side by side, one per column: shape (rows, 28, N), 0 = background, 255 = ink."""
@@ -56,6 +56,11 @@ _PIXEL_MAXIMUM: Final = np.float32(255)
 _ONE: Final = np.float32(1)
 _HALF: Final = np.float32(0.5)
 _TWO: Final = np.float32(2)
+
+
+_TARGETS: Final = np.eye(DIGITS, NO_DIGIT + 1, dtype=np.float32)
+"""The right belief for each label, one a column."""
+_TARGETS[:, NO_DIGIT] = 1 / DIGITS
 
 
 def row_weights(row_loss_mix: float, rows: int = ROWS) -> FloatArray:
@@ -344,7 +349,7 @@ class Shard:
         Args:
             stacked: S as `Parameters.stack` writes it.
             pixels: Shape (rows, 28, N), 0 to 255.
-            labels: Digits, shape (N,).
+            labels: Digits or `NO_DIGIT`, shape (N,).
             weights: Weight of each row of an image in the loss, shape (rows,).
             gradient: dS, in one piece.
         """
@@ -394,15 +399,15 @@ def _loss(logits: FloatArray, labels: NDArray[np.uint8], weights: FloatArray) ->
 
     Args:
         logits: Shape (rows, 10, N); overwritten.
-        labels: Digits, shape (N,).
+        labels: Digits or `NO_DIGIT`, shape (N,).
         weights: Of the rows, shape (rows,).
     """
     logits -= logits.max(axis=1, keepdims=True)
-    images = np.arange(len(labels))
-    of_the_truth = logits[:, labels, images]
+    targets = _TARGETS[:, labels]
+    of_the_truth = np.einsum("rdn,dn->r", logits, targets)
     beliefs = np.exp(logits)
     sums = beliefs.sum(axis=1)
-    loss = float(weights @ (np.log(sums) - of_the_truth).sum(axis=1))
+    loss = float(weights @ (np.log(sums).sum(axis=1) - of_the_truth))
     beliefs *= (weights[:, None] / sums)[:, None]
-    beliefs[:, labels, images] -= weights[:, None]
+    beliefs -= weights[:, None, None] * targets
     return loss, beliefs

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -19,9 +19,11 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnlab.batches import Batch
 from rnnlab.config import Config
 from rnnlab.data_parallel import usable_cores
 from rnnlab.datasets import Dataset
+from rnnlab.distortion import distort
 from rnnlab.fast_network import FastNetwork
 from rnnlab.optimizer import ADAM_EPSILON
 from rnnlab.reader import COLUMNS, DIGITS, ROWS, Weights
@@ -110,31 +112,31 @@ def loss_of(logits: tf.Tensor, labels: tf.Tensor, row_loss_mix: float) -> tf.Ten
 
     Args:
         logits: After every row, shape (N, 28, 10).
-        labels: Digits, `int32` of shape (N,).
+        labels: Digits or `NO_DIGIT`, `int32` of shape (N,).
         row_loss_mix: Share of the mean over all rows, 0 to 1; the rest is on the last row.
     """
+    # Of no digit, `one_hot` makes nought for each of the ten: the right belief is then one tenth for each.
+    targets = tf.one_hot(labels, DIGITS)
+    targets += (1.0 - tf.reduce_sum(targets, axis=1, keepdims=True)) / DIGITS
 
-    def cross_entropy(row_logits: tf.Tensor, row_labels: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_mean(
-            tf.nn.sparse_softmax_cross_entropy_with_logits(labels=row_labels, logits=row_logits)
-        )
+    def cross_entropy(row_logits: tf.Tensor, row_targets: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=row_targets, logits=row_logits))
 
-    last_row = cross_entropy(logits[:, -1], labels)
+    last_row = cross_entropy(logits[:, -1], targets)
     if row_loss_mix == 0.0:
         return last_row
-    all_rows = cross_entropy(logits, tf.repeat(labels[:, None], ROWS, axis=1))
+    all_rows = cross_entropy(logits, tf.repeat(targets[:, None], ROWS, axis=1))
     return row_loss_mix * all_rows + (1.0 - row_loss_mix) * last_row
 
 
 def _as_inputs(images: tf.Tensor) -> tf.Tensor:
-    """Turn `uint8` images into what the model reads: floats from 0 to 1."""
+    """Turn images of 0 to 255 into what the model reads: floats from 0 to 1."""
     return tf.cast(images, tf.float32) / 255.0
 
 
 class Network(Protocol):
     """A network that learns from batches. To be closed, best by `with`: it may have processes of its own."""
 
-    learning_rate: float
     cores: int
 
     def __enter__(self) -> Self:
@@ -143,11 +145,11 @@ class Network(Protocol):
     def __exit__(self, *_: object) -> None:
         """Close the network."""
 
-    def train(self, batches: NDArray[np.int32]) -> tuple[float, float]:
+    def train(self, batches: Sequence[Batch]) -> tuple[float, float]:
         """Make one training step per batch.
 
         Args:
-            batches: Indices of the training images, shape (steps, batch size); at least one step.
+            batches: At least one, all of the same size.
 
         Returns:
             Of the last batch: the loss that its update was computed from, in nats, and the accuracy on that
@@ -158,7 +160,7 @@ class Network(Protocol):
         """Return the share of test images read correctly after their last row, 0 to 1."""
 
     def weights(self) -> Weights:
-        """Return a copy of the weights as they are now."""
+        """Return a copy of the weights that read: the newest, or their average where that is asked for."""
 
 
 def new_network(config: Config, data: Dataset) -> Network:
@@ -183,11 +185,16 @@ class KerasNetwork:
     def __init__(self, config: Config, data: Dataset) -> None:
         self.model = build_model(config.neurons, config.initializers, config.seed)
         self.cores = usable_cores()
-        self._optimizer = keras.optimizers.Adam(config.learning_rate, epsilon=ADAM_EPSILON)
+        self._optimizer = keras.optimizers.Adam(
+            config.learning_rate, epsilon=ADAM_EPSILON, global_clipnorm=config.clip_norm or None
+        )
         self._optimizer.build(self.model.trainable_variables)
         self._row_loss_mix = config.row_loss_mix
         # Batches are put together by numpy: a copy of all images in TensorFlow would only take memory.
         self._data = data
+        self._averaging = config.averaging
+        self._steps = tf.Variable(0.0)
+        self._average = [tf.Variable(variable) for variable in self.model.trainable_variables]
         self._train = tf.function(self._train_steps, reduce_retracing=True)
         self._read = tf.function(self._read_digits, reduce_retracing=True)
 
@@ -197,53 +204,77 @@ class KerasNetwork:
     def __exit__(self, *_: object) -> None:
         pass
 
-    @property
-    def learning_rate(self) -> float:
-        """Of the steps to come."""
-        return float(self._optimizer.learning_rate)
-
-    @learning_rate.setter
-    def learning_rate(self, learning_rate: float) -> None:
-        self._optimizer.learning_rate = learning_rate
-
-    def train(self, batches: NDArray[np.int32]) -> tuple[float, float]:
+    def train(self, batches: Sequence[Batch]) -> tuple[float, float]:
         """Make one training step per batch; see `Network`."""
         loss, accuracy = self._train(
-            tf.constant(self._data.train_images[batches]), tf.constant(self._data.train_labels[batches])
+            tf.constant(np.stack([self._images(batch) for batch in batches])),
+            tf.constant(np.stack([self._data.train_labels[batch.chosen] for batch in batches])),
+            tf.constant([batch.learning_rate for batch in batches]),
         )
         return float(loss), float(accuracy)
 
-    def _train_steps(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _images(self, batch: Batch) -> NDArray[np.float32]:
+        """Return the images of a batch, distorted where they are to be, 0 to 255."""
+        if batch.distortions is None:
+            return self._data.train_images[batch.chosen].astype(np.float32)
+        return distort(self._data.train_images, batch.chosen, batch.distortions).transpose(2, 0, 1)
+
+    def _train_steps(
+        self, images: tf.Tensor, labels: tf.Tensor, learning_rates: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Train on batches (steps, batch size, …); return the last one's loss and its accuracy afterwards."""
         loss = tf.constant(0.0)
         for step in tf.range(tf.shape(images)[0]):
+            self._optimizer.learning_rate.assign(learning_rates[step])
             loss = self._train_step(_as_inputs(images[step]), tf.cast(labels[step], tf.int32))
-        read = self._read_digits(images[-1])
-        return loss, tf.reduce_mean(tf.cast(tf.equal(read, tf.cast(labels[-1], tf.int32)), tf.float32))
+        read, expected = self._read_digits(images[-1]), tf.cast(labels[-1], tf.int32)
+        correct = tf.math.count_nonzero(tf.equal(read, expected), dtype=tf.float32)
+        return loss, correct / tf.maximum(1.0, tf.math.count_nonzero(expected < DIGITS, dtype=tf.float32))
 
     def _train_step(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         variables = self.model.trainable_variables
         with tf.GradientTape() as tape:
             loss = loss_of(self.model(images, training=True), labels, self._row_loss_mix)
         self._optimizer.apply(tape.gradient(loss, variables), variables)
+        if self._averaging:
+            self._steps.assign_add(1.0)
+            share = 1.0 / tf.minimum(self._steps, float(self._averaging))
+            for average, variable in zip(self._average, variables, strict=True):
+                average.assign_add(share * (variable - average))
         return loss
 
     def _read_digits(self, images: tf.Tensor) -> tf.Tensor:
-        """Return the digits read in `uint8` images after their last row, `int32` of shape (N,)."""
+        """Return the digits read in images of 0 to 255 after their last row, `int32` of shape (N,)."""
         return tf.argmax(self.model(_as_inputs(images))[:, -1], axis=-1, output_type=tf.int32)
 
     def test_accuracy(self) -> float:
         """Return the share of test images read correctly after their last row, 0 to 1."""
         images, labels = self._data.test_images, self._data.test_labels
         correct = 0
-        for start in range(0, len(images), EVALUATION_BATCH):
-            part = slice(start, start + EVALUATION_BATCH)
-            correct += int(np.count_nonzero(self._read(tf.constant(images[part])).numpy() == labels[part]))
+        with self._averaged():
+            for start in range(0, len(images), EVALUATION_BATCH):
+                part = slice(start, start + EVALUATION_BATCH)
+                read = self._read(tf.constant(images[part])).numpy()
+                correct += int(np.count_nonzero(read == labels[part]))
         return correct / len(images)
 
     def weights(self) -> Weights:
-        """Return a copy of the weights as they are now."""
-        return Weights(*self.model.get_weights())
+        """Return a copy of the weights that read: the newest, or their average where that is asked for."""
+        with self._averaged():
+            return Weights(*self.model.get_weights())
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Let the model have the averaged weights meanwhile, where they are asked for."""
+        if not self._averaging:
+            yield
+            return
+        newest = self.model.get_weights()
+        self.model.set_weights([average.numpy() for average in self._average])
+        try:
+            yield
+        finally:
+            self.model.set_weights(newest)
 
 
 def export(weights: Weights, path: Path, *, every_row: bool = False) -> None:

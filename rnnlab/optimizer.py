@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from rnnlab.parameters import Parameters
 from rnnlab.reader import FloatArray
 
 ADAM_EPSILON: Final = 1e-8
@@ -23,10 +24,12 @@ class Adam:
 
     Args:
         weights: The vector; changed in place by every step.
+        clip_norm: Longest gradient (its Euclidean norm) that is followed as it is; 0 for any length.
     """
 
-    def __init__(self, weights: FloatArray) -> None:
+    def __init__(self, weights: FloatArray, clip_norm: float = 0.0) -> None:
         self._steps = 0
+        self._clip_norm = clip_norm
         self._weights = weights
         # Both are the running means without their factors 1 - 0.9 and 1 - 0.999.
         self._gradients = np.zeros_like(weights)
@@ -35,6 +38,10 @@ class Adam:
     def step(self, gradient: FloatArray, learning_rate: float) -> None:
         """Make one step against the gradient, which is overwritten."""
         self._steps += 1
+        if self._clip_norm:
+            norm = float(np.linalg.norm(gradient))
+            if norm > self._clip_norm:
+                gradient *= np.float32(self._clip_norm / norm)
         correction = (1 - _ADAM_SQUARE**self._steps) ** 0.5 / (1 - _ADAM_MEAN**self._steps)
         scale = (1 - _ADAM_SQUARE) ** 0.5
         rate = np.float32(learning_rate * correction * (1 - _ADAM_MEAN) / scale)
@@ -55,3 +62,29 @@ class Adam:
         np.divide(gradients, gradient, out=gradient)
         gradient *= rate
         weights -= gradient
+
+
+class Average:
+    """A running average of the weights (Polyak and Juditsky, 1992), exponential after its first steps.
+
+    Args:
+        parameters: Those to be averaged.
+        steps: Over about how many of the last steps, at least 1; at the start over all there were.
+
+    Attributes:
+        parameters: The average.
+    """
+
+    def __init__(self, parameters: Parameters, steps: int) -> None:
+        self.parameters = Parameters(parameters.neurons)
+        self._newest = parameters.vector
+        self.parameters.vector[:] = self._newest
+        self._scratch = np.empty_like(self._newest)
+        self._longest, self._steps = steps, 0
+
+    def step(self) -> None:
+        """Take the newest weights in."""
+        self._steps += 1
+        np.subtract(self._newest, self.parameters.vector, out=self._scratch)
+        self._scratch *= np.float32(1.0 / min(self._steps, self._longest))
+        self.parameters.vector += self._scratch

@@ -30,6 +30,8 @@ from numpy.typing import NDArray
 ROWS: Final = 28
 COLUMNS: Final = 28
 DIGITS: Final = 10
+NO_DIGIT: Final = DIGITS
+"""Label of a training picture that shows no digit; the right belief about it is one tenth for each."""
 READ_BATCH: Final = 500
 """Images read at once: large enough for fast products, small enough for the caches."""
 

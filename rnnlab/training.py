@@ -8,9 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from rnnlab.batches import Batches
 from rnnlab.config import Config
 from rnnlab.datasets import Dataset
 from rnnlab.network import Network, new_network
@@ -62,43 +60,6 @@ class Outcome:
     weights_step: int
 
 
-class BatchOrder:
-    """Which images make up which batch: every epoch a new shuffle, batches running on over its end.
-
-    The order is a function of seed and step alone, so it can be entered anywhere.
-
-    Args:
-        images: Number of training images.
-        batch_size: Images per batch.
-        seed: Of the shuffles.
-    """
-
-    def __init__(self, images: int, batch_size: int, seed: int) -> None:
-        self._images = images
-        self._batch_size = min(batch_size, images)
-        self._seed = seed
-        self._epoch = -1
-        self._shuffle: NDArray[np.int32] = np.empty(0, np.int32)
-
-    def batches(self, first: int, count: int) -> NDArray[np.int32]:
-        """Return the indices of the images of `count` batches from step `first` on, (count, batch size)."""
-        start, stop = first * self._batch_size, (first + count) * self._batch_size
-        parts = []
-        while start < stop:
-            epoch, offset = divmod(start, self._images)
-            length = min(self._images - offset, stop - start)
-            parts.append(self._shuffled(epoch)[offset : offset + length])
-            start += length
-        return np.concatenate(parts).reshape(count, self._batch_size)
-
-    def _shuffled(self, epoch: int) -> NDArray[np.int32]:
-        if epoch != self._epoch:
-            generator = np.random.default_rng([self._seed, epoch])
-            self._shuffle = generator.permutation(self._images).astype(np.int32)
-            self._epoch = epoch
-        return self._shuffle
-
-
 def steps_between_tests(batch_size: int) -> int:
     """Return after how many steps the whole test set is read again: a multiple of the report interval."""
     return max(1, round(IMAGES_BETWEEN_TESTS / batch_size / REPORT_EVERY)) * REPORT_EVERY
@@ -134,11 +95,11 @@ def train_network(
         report: Told what happens.
         control: Asked after every report whether to stop.
     """
-    order = BatchOrder(images, config.batch_size, config.seed)
+    batches = Batches(config, images)
     clock = _Clock()
     completed, weights, state = 0, None, RunState.FINISHED
     for reported in range(0, config.iterations, REPORT_EVERY):
-        loss, accuracy = network.train(order.batches(completed, reported + 1 - completed))
+        loss, accuracy = network.train(batches.between(completed, reported + 1))
         completed = reported + 1
         newest = network.weights()
         if not (math.isfinite(loss) and newest.are_finite()):
@@ -152,7 +113,7 @@ def train_network(
             state = RunState.STOPPED
             break
     if state is RunState.FINISHED and completed < config.iterations:
-        network.train(order.batches(completed, config.iterations - completed))
+        network.train(batches.between(completed, config.iterations))
         completed = config.iterations
     seconds = clock.seconds()
     report.note("Reading the whole test set")

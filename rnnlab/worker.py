@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Protocol
 
-from rnnlab.datasets import DatasetError, load
+from rnnlab.datasets import DatasetError, training_data
 from rnnlab.reader import Weights
 from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
 from rnnlab.snapshots import Snapshots
@@ -141,7 +141,7 @@ def _train(store: Store, run: Run, report: StoreReport, stop: threading.Event) -
         from rnnlab import network, training
 
         network.start_devices()
-    data = load(run.config.dataset, report.note)
+    data = training_data(run.config, report.note)
     log.info("%s: %s %s", run.id, data.description, data.note)
     store.set_data(run.id, data.name, data.description, data.note)
     outcome = training.train(run.config, data, report, lambda: stop.is_set() or store.stop_requested(run.id))

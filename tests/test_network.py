@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from rnnlab import network
+from rnnlab.batches import Batch, Batches
 from rnnlab.config import Config, config_from
 from rnnlab.datasets import Dataset
 from rnnlab.fast_network import FastNetwork
@@ -76,7 +77,7 @@ def test_training_follows_plain_kerass_own_trajectory(
     config = config_from({"neurons": 16, "batch_size": 32, "row_loss_mix": mix, "seed": 4})
     batches = np.random.default_rng(0).integers(0, 1000, (12, 32)).astype(np.int32)
     with kind(config, digits) as ours:
-        loss, accuracy = ours.train(batches)
+        loss, accuracy = ours.train([Batch(batch, config.learning_rate) for batch in batches])
         trained = ours.weights()
 
     model = network.build_model(16, "keras", seed=4)
@@ -97,15 +98,14 @@ def test_training_follows_plain_kerass_own_trajectory(
 
 
 @pytest.mark.parametrize("kind", [network.KerasNetwork, fast])
-def test_a_new_learning_rate_counts_from_the_next_step_on(
+def test_every_step_has_a_learning_rate_of_its_own(
     digits: Dataset, kind: Callable[[Config, Dataset], Network]
 ) -> None:
-    batches = np.arange(128, dtype=np.int32).reshape(2, 64)
+    images = np.arange(64, dtype=np.int32)
     with kind(Config(neurons=8, batch_size=64), digits) as ours:
-        ours.train(batches)
+        ours.train([Batch(images, 0.01)])
         before = ours.weights()
-        ours.learning_rate = 0.0
-        ours.train(batches)
+        ours.train([Batch(images, 0.0), Batch(images, 0.0)])
         for mine, theirs in zip(astuple(ours.weights()), astuple(before), strict=True):
             np.testing.assert_array_equal(mine, theirs)
 
@@ -115,7 +115,7 @@ def test_accuracies_are_those_of_the_weights_as_they_are(
     digits: Dataset, kind: Callable[[Config, Dataset], Network]
 ) -> None:
     with kind(Config(neurons=8, batch_size=64), digits) as ours:
-        _, accuracy = ours.train(np.arange(64, dtype=np.int32)[None])
+        _, accuracy = ours.train([Batch(np.arange(64, dtype=np.int32), 0.001)])
         reader = Reader(ours.weights())
         for found, images, labels in (
             (accuracy, digits.train_images[:64], digits.train_labels[:64]),
@@ -128,7 +128,7 @@ def test_accuracies_are_those_of_the_weights_as_they_are(
 def test_a_batch_larger_than_the_data_set_takes_the_whole_data_set(digits: Dataset) -> None:
     few = replace(digits, train_images=digits.train_images[:50], train_labels=digits.train_labels[:50])
     with fast(Config(neurons=8, batch_size=1024), few) as ours:
-        ours.train(np.arange(50, dtype=np.int32)[None])
+        ours.train([Batch(np.arange(50, dtype=np.int32), 0.001)])
 
 
 def test_without_a_gpu_the_fast_path_trains(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,3 +148,34 @@ def test_an_exported_file_answers_as_the_reader_does(
     beliefs = Reader(weights).read(digits.test_images[:20]).beliefs
     np.testing.assert_allclose(answers, beliefs if every_row else beliefs[:, -1], atol=1e-5)
     assert [found.name for found in tmp_path.iterdir() if found.name != "home"] == ["network.keras"]
+
+
+@pytest.mark.parametrize("values", [{"averaging": 5}, {"clip_norm": 0.2}, {"rotation": 20.0, "bending": 0.5}])
+def test_averaging_clipping_and_distortion_are_the_same_on_both_paths(
+    digits: Dataset, values: dict[str, float]
+) -> None:
+    config = config_from({"neurons": 16, "batch_size": 32, "learning_rate": 0.01, **values})
+    batches = Batches(config, len(digits.train_images)).between(0, 12)
+    with network.KerasNetwork(config, digits) as keras_network, fast(config, digits) as ours:
+        expected, found = keras_network.train(batches), ours.train(batches)
+        assert found == pytest.approx(expected, rel=1e-3)
+        assert ours.test_accuracy() == pytest.approx(keras_network.test_accuracy(), abs=0.006)
+        for mine, theirs in zip(astuple(ours.weights()), astuple(keras_network.weights()), strict=True):
+            np.testing.assert_allclose(mine, theirs, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", [network.KerasNetwork, fast])
+def test_the_weights_that_read_are_the_mean_of_the_last_ones(
+    digits: Dataset, kind: Callable[[Config, Dataset], Network]
+) -> None:
+    plain, averaged = Config(neurons=8, batch_size=32), Config(neurons=8, batch_size=32, averaging=100)
+    batches = Batches(plain, len(digits.train_images)).between(0, 6)
+    with kind(plain, digits) as newest, kind(averaged, digits) as average:
+        seen = []
+        for batch in batches:
+            newest.train([batch])
+            seen.append(newest.weights().lstm_kernel)
+        average.train(batches)
+        np.testing.assert_allclose(average.weights().lstm_kernel, np.mean(seen, axis=0), atol=1e-5)
+        read = Reader(average.weights()).read(digits.test_images).beliefs[:, -1].argmax(axis=1)
+        assert average.test_accuracy() == pytest.approx((read == digits.test_labels).mean())

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
+from rnnlab.batches import Batch
 from rnnlab.config import Config, config_from
 from rnnlab.datasets import Dataset, load
 from rnnlab.reader import Reader, Weights
 from rnnlab.runs import AccuracyPoint, RunState, TestPoint
-from rnnlab.training import BatchOrder, steps_between_tests, train
+from rnnlab.training import steps_between_tests, train
 
 
 class Recorder:
@@ -33,24 +36,6 @@ class Recorder:
 
 
 SMALL = Config(neurons=16, batch_size=32, iterations=110, dataset="digits")
-
-
-def test_every_image_is_seen_once_an_epoch_in_a_new_order() -> None:
-    order = BatchOrder(images=100, batch_size=20, seed=1)
-    first, second = order.batches(0, 5).ravel(), order.batches(5, 5).ravel()
-    assert sorted(first) == sorted(second) == list(range(100))
-    assert (first != second).any()
-
-
-def test_batches_run_on_over_the_end_of_an_epoch() -> None:
-    seen = BatchOrder(images=50, batch_size=20, seed=1).batches(0, 5).ravel()
-    assert sorted(seen[:50]) == sorted(seen[50:]) == list(range(50))
-
-
-def test_the_order_is_a_function_of_seed_and_step_alone() -> None:
-    whole = BatchOrder(1000, 30, seed=7).batches(0, 100)
-    np.testing.assert_array_equal(BatchOrder(1000, 30, seed=7).batches(61, 20), whole[61:81])
-    assert (BatchOrder(1000, 30, seed=8).batches(0, 100) != whole).any()
 
 
 def test_a_point_comes_at_step_0_20_40_and_the_rest_is_trained_too(digits: Dataset) -> None:
@@ -99,7 +84,7 @@ def test_a_run_that_diverges_ends_there_with_its_last_good_weights(
     learn = FastNetwork.train
     calls = []
 
-    def explode_at_the_third_report(self: FastNetwork, batches: np.ndarray) -> tuple[float, float]:
+    def explode_at_the_third_report(self: FastNetwork, batches: Sequence[Batch]) -> tuple[float, float]:
         calls.append(1)
         loss, accuracy = learn(self, batches)
         return (float("nan") if len(calls) == 3 else loss), accuracy

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from rnnlab.batches import Batches
 from rnnlab.config import Config, config_from
 from rnnlab.datasets import Dataset, load
 from rnnlab.evaluation import evaluate
@@ -94,7 +95,7 @@ def default(data: Dataset) -> None:
 def cost_of_tests(data: Dataset) -> None:
     """Measure what reading the test set on the way costs."""
     config = Config()
-    batches = np.random.default_rng(0).integers(0, 60_000, (200, config.batch_size)).astype(np.int32)
+    batches = Batches(config, len(data.train_images)).between(0, 200)
 
     def seconds(work: Callable[[], object]) -> float:
         work()

@@ -1,0 +1,128 @@
+"""Distorted copies of the training digits: turned, slanted, scaled, moved, bent, thinner or thicker.
+
+A network that never sees the same picture twice cannot learn pictures by heart. Bending is a smooth random
+field of displacements (Simard, Steinkraus and Platt, "Best practices for convolutional neural networks
+applied to visual document analysis", 2003); all else but the thickness is an affine map about the digit's
+centre of mass.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnlab.config import Config
+from rnnlab.drawing import MASS_CENTRE, SIDE, thicken
+from rnnlab.reader import FloatArray
+
+_KNOTS: Final = 6
+"""Bumps of the bending field in each direction."""
+
+_BUMP_WIDTH: Final = 4.0
+"""Standard deviation of a bump, in pixels: Simard's."""
+
+_LAST: Final = np.nextafter(np.float32(SIDE - 1), np.float32(0))
+"""The greatest coordinate: pixels beyond the picture are those of its edge."""
+
+_COORDINATES: Final = 3 + _KNOTS * _KNOTS
+PARAMETERS: Final = 2 * _COORDINATES + 1
+"""Numbers that describe the distortion of one image."""
+
+
+def _basis() -> FloatArray:
+    """Return what the coordinates are put together from: shape (784, 3 + bumps)."""
+    rows, columns = np.mgrid[:SIDE, :SIDE].reshape(2, -1).astype(np.float64)
+    affine = [columns - MASS_CENTRE, rows - MASS_CENTRE, np.ones_like(rows)]
+    knots = np.linspace(1.5, SIDE - 2.5, _KNOTS)
+    along = [np.exp(-((axis[:, None] - knots) ** 2) / (2 * _BUMP_WIDTH**2)) for axis in (rows, columns)]
+    bumps = (along[0][:, :, None] * along[1][:, None, :]).reshape(SIDE * SIDE, -1)
+    bumps /= np.sqrt((bumps**2).sum(axis=1).mean())
+    return np.concatenate([np.stack(affine, axis=1), bumps], axis=1).astype(np.float32)
+
+
+_BASIS: Final = _basis()
+
+
+def distorts(config: Config) -> bool:
+    """Return whether a configuration distorts its training digits at all."""
+    return any(
+        (config.rotation, config.slant, config.scaling, config.shift, config.bending, config.thickness)
+    )
+
+
+def draw_distortions(config: Config, count: int, generator: np.random.Generator) -> FloatArray:
+    """Return random distortions, one per image, of the strength that the configuration asks for.
+
+    Returns:
+        `float32` of shape (count, `PARAMETERS`): coefficients of the columns that pixels come from, those of
+        the rows, and the thickness, -1 to 1.
+    """
+
+    def uniform(limit: float) -> NDArray[np.float64]:
+        return generator.uniform(-limit, limit, count)
+
+    turn = np.deg2rad(uniform(config.rotation))
+    slant = uniform(config.slant)
+    wider, taller = np.exp(uniform(config.scaling)), np.exp(uniform(config.scaling))
+    cosine, sine = np.cos(turn), np.sin(turn)
+    parameters = np.empty((count, PARAMETERS), np.float32)
+    across, down = parameters[:, :_COORDINATES], parameters[:, _COORDINATES : 2 * _COORDINATES]
+    across[:, 0], across[:, 1], across[:, 2] = (
+        wider * cosine,
+        wider * (slant * cosine - sine),
+        uniform(config.shift),
+    )
+    down[:, 0], down[:, 1], down[:, 2] = (
+        taller * sine,
+        taller * (slant * sine + cosine),
+        uniform(config.shift),
+    )
+    across[:, 2] += MASS_CENTRE
+    down[:, 2] += MASS_CENTRE
+    across[:, 3:] = config.bending * generator.standard_normal((count, _COORDINATES - 3), np.float32)
+    down[:, 3:] = config.bending * generator.standard_normal((count, _COORDINATES - 3), np.float32)
+    parameters[:, -1] = uniform(config.thickness)
+    return parameters
+
+
+def distort(images: NDArray[np.uint8], chosen: NDArray[np.integer], parameters: FloatArray) -> FloatArray:
+    """Return distorted images side by side.
+
+    Args:
+        images: `uint8` of shape (M, 28, 28).
+        chosen: Which of them, shape (N,).
+        parameters: As `draw_distortions` returns them, shape (N, `PARAMETERS`).
+
+    Returns:
+        `float32` of shape (28, 28, N), 0 to 255.
+    """
+    count = len(chosen)
+    column = _BASIS @ parameters[:, :_COORDINATES].T
+    row = _BASIS @ parameters[:, _COORDINATES:-1].T
+    np.clip(column, 0, _LAST, out=column)
+    np.clip(row, 0, _LAST, out=row)
+    whole_column, whole_row = column.astype(np.int32), row.astype(np.int32)
+    column -= whole_column
+    row -= whole_row
+    whole_row *= SIDE
+    whole_row += whole_column
+    whole_row += np.arange(count, dtype=np.int32) * (SIDE * SIDE)
+    pixels = images[chosen].reshape(-1)
+    upper = _between(pixels[whole_row], pixels[1:][whole_row], column)
+    lower = _between(pixels[SIDE:][whole_row], pixels[SIDE + 1 :][whole_row], column)
+    lower -= upper
+    lower *= row
+    upper += lower
+    distorted = upper.reshape(SIDE, SIDE, count)
+    return thicken(distorted, parameters[:, -1])
+
+
+def _between(left: NDArray[np.uint8], right: NDArray[np.uint8], share: FloatArray) -> FloatArray:
+    """Return the values that lie a share of the way from left to right."""
+    start = left.astype(np.float32)
+    difference = np.subtract(right, start, dtype=np.float32)
+    difference *= share
+    start += difference
+    return start
