@@ -36,7 +36,15 @@ def build_parser() -> argparse.ArgumentParser:
             name, parents=[common], help=description, description=description, allow_abbrev=False
         )
 
-    add_train_options(add("train", "train in the foreground"))
+    train = add("train", "train in the foreground")
+    add_train_options(train)
+    train.add_argument(
+        "--from",
+        dest="run",
+        default=argparse.SUPPRESS,
+        metavar="RUN",
+        help="start from the newest weights of this run; a run must have as many neurons as they have",
+    )
     add("runs", "list the runs")
     read = add("read", "read canvas images, white digits on black")
     add_run_argument(read)
@@ -109,7 +117,8 @@ def run_command(arguments: argparse.Namespace, store: Store, config: Config | No
     """Do what the arguments say."""
     match arguments.command:
         case "train":
-            commands.train(store, config or Config(), as_json=arguments.json)
+            parent = getattr(arguments, "run", None)
+            commands.train(store, config or Config(), parent, as_json=arguments.json)
         case "runs":
             commands.runs(store, as_json=arguments.json)
         case "read":

@@ -77,13 +77,20 @@ class ProgressListener:
         self._progress.update(self._task, description=text)
 
 
-def train(store: Store, config: Config, *, as_json: bool) -> None:
+def train(store: Store, config: Config, parent: str | None = None, *, as_json: bool) -> None:
     """Train in the foreground; the run is in the store like any other.
+
+    Args:
+        store: Where the run is kept.
+        config: Its hyperparameters.
+        parent: The run whose weights it starts from, if any.
+        as_json: Whether to print JSON.
 
     Raises:
         CommandError: The run failed or diverged.
+        StoreError: The parent has no weights.
     """
-    run = store.create_run(config, claimed=True)
+    run = store.create_run(config, claimed=True, parent=parent)
     stop = worker.stop_on_signals()
     if as_json:
         print_json(event="run", run=run.id, config=asdict(config))

@@ -270,6 +270,15 @@ class Config:
         advanced=True,
         help="Training digits are written thinner or thicker at random: 1 is up to a pixel on each side.",
     )
+    clean_end: float = _declare(
+        0.0,
+        label="clean end",
+        minimum=0.0,
+        maximum=1.0,
+        step=0.05,
+        advanced=True,
+        help="Share of the steps, at the end of a run, that see the training digits without any distortion.",
+    )
     extra_digits: str = _declare(
         "none",
         label="extra digits",
@@ -290,6 +299,15 @@ class Config:
         advanced=True,
         help="Share of training images that are no digit, such as dots, scribbles and two digits at once. "
         "The network learns to believe nothing of them: one tenth for each digit.",
+    )
+    your_hand: float = _declare(
+        0.0,
+        label="your hand",
+        minimum=0.0,
+        maximum=0.5,
+        step=0.05,
+        advanced=True,
+        help="Share of training images that are your own drawings, those whose right digit you have named.",
     )
     dataset: str = _declare(
         "mnist",
@@ -330,11 +348,34 @@ HYPERPARAMETERS: Mapping[str, Hyperparameter] = {
 
 PRESETS: Mapping[str, Config] = {
     "default": Config(),
+    "best": Config(
+        learning_rate=0.003,
+        schedule="cosine",
+        warm_up=200,
+        clip_norm=1.0,
+        rotation=12.0,
+        slant=0.2,
+        scaling=0.1,
+        shift=0.5,
+        bending=0.5,
+        thickness=0.6,
+        extra_digits="forms",
+        nonsense=0.04,
+    ),
     "notebook": Config(row_loss_mix=0.0, initializers="notebook"),
+}
+
+_TEACHING: Mapping[str, Any] = {
+    "learning_rate": 0.0005,
+    "iterations": 300,
+    "warm_up": 0,
+    "clean_end": 0.0,
+    "your_hand": 0.3,
 }
 
 PRESET_HELP: Mapping[str, str] = {
     "default": "graded after every row, so its belief can be trusted at every row",
+    "best": "reads best: distorted digits, other hands and some nonsense to learn from, ever smaller steps",
     "notebook": "the original notebook: graded on the last row only",
 }
 
@@ -361,6 +402,25 @@ def config_from(values: Mapping[str, object], preset: str = "default", *, as_opt
         if name in values
     }
     return replace(PRESETS[preset], **parsed)  # type: ignore[arg-type]
+
+
+def teaching_config(config: Config) -> Config:
+    """Return how a network of some configuration is taught a person's hand: a short run from its weights.
+
+    The digits that it was trained on are mixed in, so that it does not forget them, and a few drawings are
+    made many by distortion.
+    """
+    return replace(
+        PRESETS["best"],
+        neurons=config.neurons,
+        row_loss_mix=config.row_loss_mix,
+        initializers=config.initializers,
+        extra_digits=config.extra_digits,
+        nonsense=config.nonsense,
+        dataset=config.dataset,
+        seed=config.seed,
+        **_TEACHING,
+    )
 
 
 def preset_of(config: Config) -> str | None:

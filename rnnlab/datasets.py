@@ -15,7 +15,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -23,11 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rnnlab.config import Config
 from rnnlab.drawing import SIDE, prepare
-from rnnlab.forms import draw_forms
-from rnnlab.nonsense import draw_nonsense
-from rnnlab.reader import NO_DIGIT
 
 MNIST_FILES: Final = {
     "train_images": ("train-images-idx3-ubyte", (60_000, SIDE, SIDE)),
@@ -50,15 +46,6 @@ _ARCHIVE_KEYS: Final = {
 
 _BUNDLED_TRAINING: Final = 1_437
 """The first 1,437 bundled digits are learned from, the last 360 are kept for the test."""
-
-_BUNDLED_COPIES: Final = 4
-"""How often each bundled digit is mixed into other training digits, which far outnumber them."""
-
-_FORMS_COPIES: Final = 3
-"""The same of the digits drawn by rule."""
-
-_NONSENSE: Final = 2_000
-"""Pictures of no digit that are drawn at most; where more are wanted, they come again."""
 
 _VALIDATION: Final = 10_000
 """MNIST's last training digits, to choose hyperparameters with: the test set must not be used for that."""
@@ -139,53 +126,6 @@ def _mnist(arrays: dict[str, NDArray[np.uint8]], name: str) -> Dataset:
             test_labels=labels[-_VALIDATION:],
         )
     return Dataset(name="mnist", description="MNIST, 60,000 digits", note="", **arrays)
-
-
-def training_data(config: Config, progress: Callable[[str], None] = lambda _: None) -> Dataset:
-    """Load what a configuration trains on: its data set, extra digits and nonsense mixed in.
-
-    Raises:
-        DatasetError: As for `load`.
-    """
-    data = load(config.dataset, progress)
-    if config.extra_digits != "none" or config.nonsense:
-        progress("Drawing extra digits")
-    return with_nonsense(with_extra_digits(data, config.extra_digits), config.nonsense)
-
-
-def with_nonsense(data: Dataset, share: float) -> Dataset:
-    """Return a data set in which a share of the images to learn from are no digits, labelled `NO_DIGIT`."""
-    if not share:
-        return data
-    count = round(len(data.train_images) * share / (1.0 - share))
-    drawn = draw_nonsense(data.train_images, min(count, _NONSENSE))
-    labels = np.full(count, NO_DIGIT, np.uint8)
-    return replace(
-        data,
-        train_images=np.concatenate([data.train_images, drawn[np.arange(count) % len(drawn)]]),
-        train_labels=np.concatenate([data.train_labels, labels]),
-    )
-
-
-def with_extra_digits(data: Dataset, extra_digits: str) -> Dataset:
-    """Return a data set with digits from elsewhere, several copies of each, mixed into those to learn from.
-
-    Args:
-        data: The data set.
-        extra_digits: `none`, `bundled` (scikit-learn's digits) or `forms` (these and `forms.draw_forms`).
-    """
-    if extra_digits == "none":
-        return data
-    bundled = bundled_digits()
-    images, labels = [bundled.train_images] * _BUNDLED_COPIES, [bundled.train_labels] * _BUNDLED_COPIES
-    if extra_digits == "forms":
-        drawn = draw_forms()
-        images, labels = images + [drawn[0]] * _FORMS_COPIES, labels + [drawn[1]] * _FORMS_COPIES
-    return replace(
-        data,
-        train_images=np.concatenate([data.train_images, *images]),
-        train_labels=np.concatenate([data.train_labels, *labels]),
-    )
 
 
 def _check(array: NDArray[np.uint8], name: str, shape: tuple[int, ...], path: Path) -> None:

@@ -26,7 +26,7 @@ from rnnlab.datasets import Dataset
 from rnnlab.distortion import distort
 from rnnlab.fast_network import FastNetwork
 from rnnlab.optimizer import ADAM_EPSILON
-from rnnlab.reader import COLUMNS, DIGITS, ROWS, Weights
+from rnnlab.reader import COLUMNS, DIGITS, ROWS, Weights, WeightsError
 
 
 @contextmanager
@@ -163,12 +163,28 @@ class Network(Protocol):
         """Return a copy of the weights that read: the newest, or their average where that is asked for."""
 
 
-def new_network(config: Config, data: Dataset) -> Network:
-    """Return a fresh network: by Keras' own LSTM (cuDNN) where there is a GPU, by `FastNetwork` elsewhere."""
+def new_network(config: Config, data: Dataset, weights: Weights | None = None) -> Network:
+    """Return a network in training: by Keras' own LSTM (cuDNN) where there is a GPU, else by `FastNetwork`.
+
+    Args:
+        config: The hyperparameters.
+        data: Digits to learn from and to test with.
+        weights: To start from; fresh ones by default.
+
+    Raises:
+        WeightsError: The weights are of another number of neurons.
+    """
+    if weights is not None and weights.neurons != config.neurons:
+        raise WeightsError(
+            f"The weights to start from have {weights.neurons} neurons, this run {config.neurons}; "
+            "give it as many."
+        )
     if has_gpu():
-        return KerasNetwork(config, data)
-    model = build_model(config.neurons, config.initializers, config.seed)
-    return FastNetwork(config, data, Weights(*model.get_weights()))
+        return KerasNetwork(config, data, weights)
+    if weights is None:
+        model = build_model(config.neurons, config.initializers, config.seed)
+        weights = Weights(*model.get_weights())
+    return FastNetwork(config, data, weights)
 
 
 class KerasNetwork:
@@ -177,13 +193,16 @@ class KerasNetwork:
     Args:
         config: The hyperparameters.
         data: Digits to learn from and to test with.
+        weights: To start from; fresh ones by default.
 
     Attributes:
         cores: How many processor cores it may use.
     """
 
-    def __init__(self, config: Config, data: Dataset) -> None:
+    def __init__(self, config: Config, data: Dataset, weights: Weights | None = None) -> None:
         self.model = build_model(config.neurons, config.initializers, config.seed)
+        if weights is not None:
+            self.model.set_weights(_arrays(weights))
         self.cores = usable_cores()
         self._optimizer = keras.optimizers.Adam(
             config.learning_rate, epsilon=ADAM_EPSILON, global_clipnorm=config.clip_norm or None
@@ -277,6 +296,11 @@ class KerasNetwork:
             self.model.set_weights(newest)
 
 
+def _arrays(weights: Weights) -> list[NDArray[np.float32]]:
+    """Return weights as Keras takes them."""
+    return [getattr(weights, field.name) for field in fields(weights)]
+
+
 def export(weights: Weights, path: Path, *, every_row: bool = False) -> None:
     """Save a network as a standard `.keras` file that loads without RNN Lab.
 
@@ -294,7 +318,7 @@ def export(weights: Weights, path: Path, *, every_row: bool = False) -> None:
     layers = _layers(weights.neurons, every_row=every_row)
     softmax = keras.layers.Softmax(name="probabilities")
     model = keras.Sequential([keras.Input((ROWS, COLUMNS)), *layers, softmax], name="rnnlab")
-    model.set_weights([getattr(weights, field.name) for field in fields(weights)])
+    model.set_weights(_arrays(weights))
     aside = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         model.save(aside)

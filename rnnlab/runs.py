@@ -56,6 +56,7 @@ class Run:
         batch_accuracy: Newest accuracy on a batch just trained on, 0 to 1, or `None`.
         test_accuracy: Newest accuracy on the whole test set, 0 to 1, or `None`.
         stop_requested: Whether someone asked it to stop.
+        parent: The run whose weights it started from, or `None`.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Run:
     batch_accuracy: float | None = None
     test_accuracy: float | None = None
     stop_requested: bool = False
+    parent: str | None = None
 
     @property
     def has_begun(self) -> bool:

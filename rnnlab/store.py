@@ -5,8 +5,10 @@ The store is the only thing that the dashboard, the workers and the command line
     runs.sqlite3                runs, points of their curves, workers
     worker.log                  what the background workers say outside of any run
     <run id>/weights.npz        the newest weights, replaced as often as anybody can see
+    <run id>/start.npz          the weights of another run that it starts from, if it does
     <run id>/steps/<step>.npz   weights kept along the way
     <run id>/log.txt            what happened, with the traceback where something failed
+    hand/                       drawings whose right digit people have named
 
 Everything handed out is a value, detached from the store.
 """
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import sqlite3
 import threading
 import time
@@ -36,8 +39,11 @@ WORKER_GRACE: Final = 60.0
 _OPENING_SECONDS: Final = 10.0
 """How long to wait for others who open the same new database."""
 
-_SCHEMA_VERSION: Final = 3
+_SCHEMA_VERSION: Final = 4
 """Counts the forms that the tables have had; it goes up with every change of them."""
+
+_UPGRADES: Final = {3: "ALTER TABLE runs ADD COLUMN parent TEXT"}
+"""What turns the tables of an older version into those of the next one."""
 
 _SCHEMA: Final = """
 CREATE TABLE runs (
@@ -58,7 +64,8 @@ CREATE TABLE runs (
     batch_accuracy REAL,
     test_accuracy REAL,
     stop_requested INTEGER NOT NULL DEFAULT 0,
-    process INTEGER
+    process INTEGER,
+    parent TEXT
 );
 CREATE INDEX runs_by_state ON runs (state);
 CREATE TABLE points (
@@ -84,7 +91,7 @@ CREATE TABLE workers (
 
 _COLUMNS: Final = (
     "id, config, state, created, started, ended, heartbeat, step, seconds, message, data, data_name, "
-    "data_note, cores, batch_accuracy, test_accuracy, stop_requested"
+    "data_note, cores, batch_accuracy, test_accuracy, stop_requested, parent"
 )
 
 
@@ -169,14 +176,19 @@ class Store:
                 time.sleep(0.01)
 
     def _create_schema(self) -> None:
-        """Create the tables in a new database; refuse one of another form."""
+        """Create the tables in a new database, bring older ones up to date; refuse one of another form."""
         with self._transaction() as connection:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
                 for statement in _SCHEMA.split(";"):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-            elif version != _SCHEMA_VERSION:
+                return
+            while version in _UPGRADES:
+                connection.execute(_UPGRADES[version])
+                version += 1
+                connection.execute(f"PRAGMA user_version = {version}")
+            if version != _SCHEMA_VERSION:
                 age = "a newer" if version > _SCHEMA_VERSION else "an older"
                 raise StoreError(
                     f"The runs in {self.home} were written by {age} RNN Lab and cannot be read by this one; "
@@ -217,8 +229,17 @@ class Store:
 
     # Runs
 
-    def create_run(self, config: Config, *, claimed: bool = False) -> Run:
-        """Add a run with a name of its own: queued, or claimed by this process before any worker sees it."""
+    def create_run(self, config: Config, *, claimed: bool = False, parent: str | None = None) -> Run:
+        """Add a run with a name of its own.
+
+        Args:
+            config: Its hyperparameters.
+            claimed: Whether this process trains it; otherwise it waits for a worker.
+            parent: The run whose newest weights it starts from, if any.
+
+        Raises:
+            StoreError: The parent has no weights.
+        """
         now = self._clock()
         state, started, process = (
             (RunState.PREPARING, now, os.getpid()) if claimed else (RunState.QUEUED, None, None)
@@ -226,14 +247,28 @@ class Store:
         while True:
             name = new_name()
             try:
-                self._execute(
-                    "INSERT INTO runs (id, config, state, created, started, heartbeat, process) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (name, config.to_json(), state, now, started, started, process),
-                )
+                with self._transaction() as connection:
+                    connection.execute(
+                        "INSERT INTO runs (id, config, state, created, started, heartbeat, process, parent) "
+                        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                        (name, config.to_json(), state, now, started, started, process, parent),
+                    )
+                    if parent is not None:
+                        self._copy_weights(parent, name)
             except sqlite3.IntegrityError:
                 continue
             return self.run(name)
+
+    def _copy_weights(self, parent: str, name: str) -> None:
+        """Put a run's newest weights where a run to come starts from, before any worker sees it."""
+        path = self.start_path(name)
+        try:
+            path.parent.mkdir(exist_ok=True)
+            shutil.copyfile(self.weights_path(self.run(parent).id), path)
+        except OSError as error:
+            raise StoreError(
+                f"The weights of {parent} cannot be had ({error.strerror}); choose a run that has learned."
+            ) from error
 
     def run(self, run_id: str) -> Run:
         """Return a run by its full id.
@@ -495,6 +530,15 @@ class Store:
     def weights_path(self, run_id: str) -> Path:
         """Return where the newest weights of a run are, once it has reported."""
         return self.home / run_id / "weights.npz"
+
+    def start_path(self, run_id: str) -> Path:
+        """Return where the weights are that a run starts from, if it has a parent."""
+        return self.home / run_id / "start.npz"
+
+    @property
+    def hand_path(self) -> Path:
+        """Where the drawings are whose right digit people have named."""
+        return self.home / "hand"
 
     def log_path(self, run_id: str) -> Path:
         """Return where the log of a run is."""

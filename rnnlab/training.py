@@ -65,7 +65,13 @@ def steps_between_tests(batch_size: int) -> int:
     return max(1, round(IMAGES_BETWEEN_TESTS / batch_size / REPORT_EVERY)) * REPORT_EVERY
 
 
-def train(config: Config, data: Dataset, report: Report, control: Callable[[], bool]) -> Outcome:
+def train(
+    config: Config,
+    data: Dataset,
+    report: Report,
+    control: Callable[[], bool],
+    start: Weights | None = None,
+) -> Outcome:
     """Train a network as the configuration says.
 
     At step 0, 20, 40, … it reports the accuracy on the batch it has just trained on, after the update, as the
@@ -76,9 +82,10 @@ def train(config: Config, data: Dataset, report: Report, control: Callable[[], b
         data: Digits to learn from and to test with.
         report: Told what happens.
         control: Asked after every report whether to stop.
+        start: Weights to start from; fresh ones by default.
     """
     report.note("Preparing the network")
-    with new_network(config, data) as network:
+    with new_network(config, data, start) as network:
         report.cores(network.cores)
         return train_network(config, network, len(data.train_images), report, control)
 

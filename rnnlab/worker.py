@@ -18,8 +18,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Protocol
 
-from rnnlab.datasets import DatasetError, training_data
-from rnnlab.reader import Weights
+from rnnlab.datasets import DatasetError
+from rnnlab.hand import Hand
+from rnnlab.mixing import training_data
+from rnnlab.reader import Weights, WeightsError
 from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
 from rnnlab.snapshots import Snapshots
 from rnnlab.store import Store
@@ -119,8 +121,8 @@ def execute(
     with run_log(store, run), heartbeat(store, run_id=run.id):
         try:
             return _train(store, run, StoreReport(store, run, listener), stop or threading.Event())
-        except DatasetError as error:
-            log.exception("The data set cannot be used")
+        except (DatasetError, WeightsError) as error:
+            log.exception("What it should learn from, or start from, cannot be used")
             store.end_run(run.id, RunState.FAILED, message=str(error))
         except MemoryError:
             log.exception("Out of memory")
@@ -141,10 +143,13 @@ def _train(store: Store, run: Run, report: StoreReport, stop: threading.Event) -
         from rnnlab import network, training
 
         network.start_devices()
-    data = training_data(run.config, report.note)
+    data = training_data(run.config, Hand(store.hand_path), report.note)
+    start = Weights.load(store.start_path(run.id))[0] if run.parent else None
     log.info("%s: %s %s", run.id, data.description, data.note)
     store.set_data(run.id, data.name, data.description, data.note)
-    outcome = training.train(run.config, data, report, lambda: stop.is_set() or store.stop_requested(run.id))
+    outcome = training.train(
+        run.config, data, report, lambda: stop.is_set() or store.stop_requested(run.id), start
+    )
     if outcome.weights is not None:
         outcome.weights.save(store.weights_path(run.id), outcome.weights_step)
     store.end_run(

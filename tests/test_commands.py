@@ -16,6 +16,7 @@ from PIL import Image
 
 from rnnlab.__main__ import main
 from rnnlab.config import HYPERPARAMETERS
+from rnnlab.reader import Weights
 from rnnlab.store import Store
 from tests.conftest import random_weights
 from tests.pens import draw_digit
@@ -77,6 +78,41 @@ def test_train_prints_nothing_but_the_json_of_the_contract(own_home: Path) -> No
         assert store.run(first["run"]).step == 50
 
 
+def test_train_can_start_from_the_weights_of_another_run(trained: str, own_home: Path) -> None:
+    options = (
+        "--from",
+        trained[:6],
+        "--neurons",
+        "16",
+        "--learning-rate",
+        "1e-5",
+        "--iterations",
+        "20",
+        "--json",
+    )
+    done = run_cli("train", "--dataset", "digits", *options)
+    assert done.returncode == 0, done.stderr
+    with Store(own_home) as store:
+        run = store.find("latest")
+        assert run.parent == trained
+        weights, _ = Weights.load(store.weights_path(run.id))
+    np.testing.assert_allclose(weights.lstm_kernel, random_weights(16).lstm_kernel, atol=1e-3)
+
+
+def test_starting_from_weights_of_another_size_or_from_none_is_one_sentence(
+    trained: str, own_home: Path
+) -> None:
+    done = run_cli("train", "--dataset", "digits", "--from", trained, "--neurons", "32")
+    assert done.returncode == 1
+    assert "have 16 neurons, this run 32; give it as many." in done.stderr
+    with Store(own_home) as store:
+        (store.home / trained / "weights.npz").unlink()
+    done = run_cli("train", "--dataset", "digits", "--from", trained)
+    assert done.returncode == 1
+    assert "choose a run that has learned" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_train_prints_a_line_per_report_for_people() -> None:
     done = run_cli(*TRAIN, "--iterations", "45")
     assert done.returncode == 0, done.stderr
@@ -126,7 +162,7 @@ def test_a_bad_value_is_refused_with_status_2_and_the_option_and_its_bounds(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["train", "--preset", "best of all"], "--preset must be one of default, notebook"),
+        (["train", "--preset", "best of all"], "--preset must be one of default, best, notebook"),
         (["train", "--neuron", "8"], "unrecognized arguments"),
         (["fly"], "COMMAND"),
         ([], "COMMAND"),

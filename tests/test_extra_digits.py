@@ -7,9 +7,10 @@ import pytest
 
 from rnnlab.batches import Batch
 from rnnlab.config import config_from
-from rnnlab.datasets import Dataset, training_data
+from rnnlab.datasets import Dataset
 from rnnlab.fast_network import FastNetwork
 from rnnlab.forms import draw_forms
+from rnnlab.mixing import training_data
 from rnnlab.network import build_model, loss_of
 from rnnlab.nonsense import draw_nonsense
 from rnnlab.reader import NO_DIGIT, Reader, Weights

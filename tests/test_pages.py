@@ -126,7 +126,7 @@ def test_hyperparameters_in_the_url_set_the_controls() -> None:
     [
         ("learning_rate", "fast", "learning rate must be a number from 1e-05 to 1"),
         ("batch_size", "1e9", "batch size must be a whole number from 8 to 1,024"),
-        ("preset", "<script>", "preset must be one of default, notebook"),
+        ("preset", "<script>", "preset must be one of default, best, notebook"),
         ("run", "../../etc/passwd", "There is no run called"),
         ("run", "**bold** [a](http://x)", "There is no run called"),
     ],

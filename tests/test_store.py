@@ -273,6 +273,32 @@ def test_a_home_of_another_version_is_left_alone(own_home: Path, version: int, a
         Store(own_home)
 
 
+def test_a_home_of_the_last_version_is_brought_up_to_date_with_its_runs(own_home: Path) -> None:
+    with Store(own_home) as store:
+        run = store.create_run(Config(neurons=24))
+    connection = sqlite3.connect(own_home / "runs.sqlite3")
+    connection.execute("ALTER TABLE runs DROP COLUMN parent")
+    connection.execute("PRAGMA user_version = 3")
+    connection.close()
+    with Store(own_home) as store:
+        assert store.run(run.id) == run
+    with Store(own_home) as store:
+        assert store.runs() == [run]
+
+
+def test_a_run_can_start_from_the_newest_weights_of_another(store: Store) -> None:
+    parent = store.create_run(Config())
+    with pytest.raises(StoreError, match="choose a run that has learned"):
+        store.create_run(Config(), parent=parent.id)
+    assert [run.id for run in store.runs()] == [parent.id]
+    store.folder(parent.id)
+    store.weights_path(parent.id).write_bytes(b"weights of step 40")
+    child = store.create_run(Config(), parent=parent.id)
+    store.weights_path(parent.id).write_bytes(b"weights of step 60")
+    assert child.parent == parent.id
+    assert store.start_path(child.id).read_bytes() == b"weights of step 40"
+
+
 def test_the_database_keeps_a_write_ahead_log(store: Store, own_home: Path) -> None:
     connection = sqlite3.connect(own_home / "runs.sqlite3")
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
