@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runs": {"config"},
     "drawing": {"numpy", "PIL"},
     "reader": {"numpy"},
-    "datasets": {"drawing", "numpy", "PIL", "sklearn", "keras"},
+    "datasets": {"drawing", "numpy", "PIL", "keras"},
     "evaluation": {"reader", "numpy"},
     "processes": set(),
     "products": {"reader", "numpy", "scipy", "threadpoolctl"},
@@ -143,7 +143,7 @@ def test_the_table_itself_runs_one_way() -> None:
 def test_keras_is_imported_only_inside_the_download() -> None:
     tree = ast.parse((PACKAGE / "datasets.py").read_text())
     top_level = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
-    assert not top_level & {"keras", "tensorflow", "sklearn"}
+    assert not top_level & {"keras", "tensorflow"}
 
 
 def test_app_py_imports_only_views_and_is_short() -> None:
