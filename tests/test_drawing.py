@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from rnnlab.datasets import load
-from rnnlab.drawing import DrawingError, centre_by_mass, ink_of, pixels_of_png, prepare
+from rnnlab.drawing import DrawingError, centre_by_mass, ink_of, pixels_of_png, png_of, prepare
 from tests.pens import draw_digit
 
 
@@ -111,6 +111,11 @@ def test_what_is_no_picture_is_refused_in_one_sentence(pixels: np.ndarray) -> No
 
 def test_values_that_are_not_finite_count_as_no_ink_or_full_ink() -> None:
     assert ink_of(np.array([[np.nan, np.inf, -np.inf]])).tolist() == [[0, 255, 0]]
+
+
+def test_grey_pixels_survive_their_way_through_a_png_file() -> None:
+    pixels = np.arange(28 * 28, dtype=np.uint8).reshape(28, 28)
+    np.testing.assert_array_equal(pixels_of_png(png_of(pixels))[:, :, 0], pixels)
 
 
 def test_a_file_that_is_no_picture_is_refused_in_one_sentence() -> None:
