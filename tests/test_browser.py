@@ -195,7 +195,7 @@ def test_watch_and_the_browsers_back_button_change_between_runs(page: Page, url:
     expect(page.locator(".st-key-status")).to_contain_text("training")
 
 
-def test_a_run_is_opened_from_the_history(page: Page, url: str) -> None:
+def test_a_run_is_opened_and_evaluated_from_the_history(page: Page, url: str) -> None:
     open_and_start(page, url, 20)
     expect(page.locator(".st-key-status")).to_contain_text("finished", timeout=60 * SECONDS)
     name = page.url.partition("run=")[2]
@@ -208,6 +208,10 @@ def test_a_run_is_opened_from_the_history(page: Page, url: str) -> None:
     page.get_by_role("button", name="Open in the Lab").click()
     expect(page).to_have_url(re.compile(f"run={name}$"))
     expect(page.locator(".st-key-status")).to_contain_text(name)
+    page.get_by_role("link", name="Runs").click()
+    page.get_by_role("button", name="Evaluate").click()
+    expect(page).to_have_url(re.compile(f"evaluation\\?run={name}$"))
+    expect(page.get_by_text("360 test images of the bundled digits")).to_be_visible()
 
 
 def test_a_projector_of_1280_by_720_shows_start_drawing_and_curve_without_scrolling(

@@ -80,30 +80,34 @@ def _training(drawn: Run, shown: RunEvaluation | None) -> None:
     shared = services()
     shared.launcher.reap()
     run = shared.store.run(drawn.id)
+    if run.state.is_ended or shared.evaluations.last(run.id) is not shown:
+        st.rerun()
     try:
-        reader = newest_reader(shared.store, run.id)
+        newest = newest_reader(shared.store, run.id)
     except WeightsError as error:
         st.error(plain(str(error)))
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        step = f"step {reader[1]:,}" if reader else "its first report"
         pressed = st.button(
-            f"Evaluate the weights of {step}",
+            f"Evaluate the weights of step {newest[1]:,}" if newest else "Evaluate",
             icon=":material/fact_check:",
             type="primary",
             key="evaluate",
-            disabled=reader is None,
+            disabled=newest is None,
         )
         st.caption("This run still trains. It is evaluated by itself when it ends.", width="content")
     if pressed:
-        try:
-            with st.spinner("Reading the test images"):
-                shared.evaluations.newest(run)
-        except (WeightsError, DatasetError) as error:
-            visit().problems.append(str(error))
-            st.rerun()
-    if run.state.is_ended or shared.evaluations.last(run.id) is not shown:
-        st.rerun()
+        _evaluate_now(shared, run)
+
+
+def _evaluate_now(shared: Services, run: Run) -> None:
+    """Evaluate the newest weights of a run and redraw the page."""
+    try:
+        with st.spinner("Reading the test images"):
+            shared.evaluations.newest(run)
+    except (WeightsError, DatasetError) as error:
+        visit().problems.append(str(error))
+    st.rerun()
 
 
 def _of_ended(shared: Services, run: Run) -> RunEvaluation | None:

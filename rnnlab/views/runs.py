@@ -95,19 +95,20 @@ def _chosen(run: Run) -> None:
         if run.message:
             st.markdown(plain(run.message))
         with st.container(horizontal=True):
-            _opening(run, "Open in the Lab", ":material/science:", lab.as_page())
-            _opening(run, "Evaluate", ":material/fact_check:", evaluation.as_page())
+            if st.button("Open in the Lab", icon=":material/science:", type="primary"):
+                _show_on(lab.as_page(), run)
+            if st.button("Evaluate", icon=":material/fact_check:"):
+                _show_on(evaluation.as_page(), run)
         address = "?" + urlencode(run.config.to_query())
         st.caption(f"The same settings for a new run, as the end of the Lab's address: {plain(address)}")
         with st.expander("Log", icon=":material/description:"):
             st.code(_log_of(run), language=None)
 
 
-def _opening(run: Run, label: str, icon: str, page: st.Page) -> None:
-    """Draw a button that shows the run on another page."""
-    if st.button(label, icon=icon, type="primary"):
-        visit().run_id = run.id
-        st.switch_page(page)
+def _show_on(page: st.Page, run: Run) -> None:
+    """Go to another page and show a run there."""
+    visit().run_id = run.id
+    st.switch_page(page)
 
 
 def _log_of(run: Run) -> str:
