@@ -112,7 +112,7 @@ def test_the_drawing_survives_updates_a_change_of_page_and_is_read_again(page: P
 def test_a_drawing_stays_while_warnings_and_the_welcome_go(page: Page, url: str) -> None:
     dashboard.ready(page, f"{url}/?dataset=digits&iterations=60&neurons=none")
     expect(page.get_by_text("neurons must be")).to_be_visible()
-    dashboard.draw(page, "7")
+    dashboard.draw(page, "0")  # in one stroke: once it is answered, all of it is on the canvas
     expect(page.locator(".verdict .hint")).to_contain_text("No network yet")
     ink = dashboard.drawn_ink(page)
     page.get_by_role("button", name="Start the first run").click()
