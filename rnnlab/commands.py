@@ -241,7 +241,7 @@ def _read_words(answer: dict[str, Any]) -> str:
 
 
 def evaluate(store: Store, name: str, *, as_json: bool) -> None:
-    """Read the whole test set: accuracy and confidence after each row, confusion.
+    """Read the whole test set: accuracy and confidence after each row, when it decides, confusion.
 
     Raises:
         CommandError: The data set that the run was trained on cannot be had.
@@ -260,6 +260,8 @@ def evaluate(store: Store, name: str, *, as_json: bool) -> None:
     columns = result.accuracy_by_row, result.confidence_by_row, result.calibration_error_by_row
     for row, (accuracy, confidence, error) in enumerate(zip(*columns, strict=True), start=1):
         print(f"{row:>3} {accuracy:>10.1%} {confidence:>17.1%} {error:>28.1%}")
+    rows = ", ".join(f"{share:.0%} by row {result.decided_by(share)}" for share in (0.5, 0.9, 0.99))
+    print(f"decided, the top digit never changes again: {rows}")
     print("digit (row) read as (column)")
     print("   " + "".join(f"{digit:>6}" for digit in range(10)))
     for digit, counts in enumerate(result.confusion):

@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
+import importlib.util
 import io
 import os
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -64,7 +65,7 @@ class Dataset:
     """Handwritten digits to learn from and to test with.
 
     Attributes:
-        name: `mnist` or `digits`.
+        name: `mnist`, `validation` (a part of MNIST's training digits) or `digits`.
         description: What it is and how much of it, for people.
         note: What people should know about the choice of it; empty where it is what was asked for.
         train_images: `uint8` of shape (N, 28, 28), 0 = background, 255 = ink.
@@ -82,11 +83,30 @@ class Dataset:
     test_labels: NDArray[np.uint8]
 
 
+@dataclass(frozen=True)
+class TestSet:
+    """The part of a data set that networks never learn from.
+
+    Attributes:
+        name: `mnist`, `validation` (a part of MNIST's training digits) or `digits`.
+        title: What people call it.
+        images: `uint8` of shape (N, 28, 28), 0 = background, 255 = ink.
+        labels: `uint8` of shape (N,), 0 to 9.
+    """
+
+    __test__ = False  # not a test class, whatever its name says to pytest
+
+    name: str
+    title: str
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+
+
 def load(name: str, progress: Callable[[str], None] = lambda _: None) -> Dataset:
     """Load a data set; without internet, MNIST is replaced by the bundled digits and the note says so.
 
     Args:
-        name: `mnist` or `digits`.
+        name: `mnist`, `validation` (a part of MNIST's training digits) or `digits`.
         progress: Told in a few words what is going on.
 
     Raises:
@@ -95,37 +115,71 @@ def load(name: str, progress: Callable[[str], None] = lambda _: None) -> Dataset
     if name == "digits":
         return bundled_digits()
     progress("Loading MNIST")
-    folder = os.environ.get("RNNLAB_MNIST_DIR")
-    if folder:
-        return _mnist(_read_folder(Path(folder)), name)
     try:
-        archive = keras_cache()
-        if not archive.exists():
-            _download(archive, progress)
-        return _mnist(_read_archive(archive), name)
+        if not os.environ.get("RNNLAB_MNIST_DIR") and not keras_cache().exists():
+            _download(keras_cache(), progress)
     except DownloadError as error:
         return bundled_digits(note=f"{error} These are the digits bundled with scikit-learn instead.")
+    arrays = _local_mnist()
+    if name == "validation":
+        return _validation(arrays["train_images"], arrays["train_labels"])
+    return Dataset(name="mnist", description="MNIST, 60,000 digits", note="", **arrays)
+
+
+def _validation(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Dataset:
+    """Return MNIST's training digits without its last 10,000, which are the test part."""
+    return Dataset(
+        name="validation",
+        description="50,000 of MNIST's training digits, tested on the other 10,000",
+        note="",
+        train_images=images[:-_VALIDATION],
+        train_labels=labels[:-_VALIDATION],
+        test_images=images[-_VALIDATION:],
+        test_labels=labels[-_VALIDATION:],
+    )
+
+
+def load_test(name: str) -> TestSet:
+    """Load the test part of a data set that is on this machine; nothing is downloaded or replaced.
+
+    Args:
+        name: `mnist`, `validation` (a part of MNIST's training digits) or `digits`.
+
+    Raises:
+        DatasetError: The data set is not on this machine, or a file of it is damaged.
+    """
+    if name == "digits":
+        bundle = bundled_digits()
+        return TestSet(name, "the bundled digits", bundle.test_images, bundle.test_labels)
+    if name == "validation":
+        arrays = _local_mnist(("train_images", "train_labels"))
+        images, labels = arrays["train_images"][-_VALIDATION:], arrays["train_labels"][-_VALIDATION:]
+        return TestSet(name, "MNIST's validation part", images.copy(), labels.copy())
+    arrays = _local_mnist(("test_images", "test_labels"))
+    return TestSet(name, "MNIST", arrays["test_images"], arrays["test_labels"])
+
+
+def _local_mnist(names: Iterable[str] = tuple(MNIST_FILES)) -> dict[str, NDArray[np.uint8]]:
+    """Read arrays of MNIST from this machine.
+
+    Args:
+        names: Keys of `MNIST_FILES`.
+
+    Raises:
+        DatasetError: They are not here or damaged.
+    """
+    folder = os.environ.get("RNNLAB_MNIST_DIR")
+    if folder:
+        return _read_folder(Path(folder), names)
+    if not keras_cache().exists():
+        raise DatasetError("MNIST is not on this machine yet; the first run on it downloads it, 11 MB, once.")
+    return _read_archive(keras_cache(), names)
 
 
 def keras_cache() -> Path:
     """Return where Keras keeps MNIST once it is downloaded."""
     home = os.environ.get("KERAS_HOME")
     return (Path(home) if home else Path.home() / ".keras") / "datasets" / "mnist.npz"
-
-
-def _mnist(arrays: dict[str, NDArray[np.uint8]], name: str) -> Dataset:
-    if name == "validation":
-        images, labels = arrays["train_images"], arrays["train_labels"]
-        return Dataset(
-            name=name,
-            description="50,000 of MNIST's training digits, tested on the other 10,000",
-            note="",
-            train_images=images[:-_VALIDATION],
-            train_labels=labels[:-_VALIDATION],
-            test_images=images[-_VALIDATION:],
-            test_labels=labels[-_VALIDATION:],
-        )
-    return Dataset(name="mnist", description="MNIST, 60,000 digits", note="", **arrays)
 
 
 def _check(array: NDArray[np.uint8], name: str, shape: tuple[int, ...], path: Path) -> None:
@@ -138,10 +192,11 @@ def _check(array: NDArray[np.uint8], name: str, shape: tuple[int, ...], path: Pa
         )
 
 
-def _read_folder(folder: Path) -> dict[str, NDArray[np.uint8]]:
-    """Read the four IDX files of a folder, packed with gzip or not."""
+def _read_folder(folder: Path, names: Iterable[str] = tuple(MNIST_FILES)) -> dict[str, NDArray[np.uint8]]:
+    """Read the IDX files of a folder, packed with gzip or not."""
     arrays = {}
-    for name, (stem, shape) in MNIST_FILES.items():
+    for name in names:
+        stem, shape = MNIST_FILES[name]
         packed, plain = folder / f"{stem}.gz", folder / stem
         path = plain if plain.exists() and not packed.exists() else packed
         arrays[name] = _read_idx(path, name, shape)
@@ -171,17 +226,17 @@ def _read_idx(path: Path, name: str, shape: tuple[int, ...]) -> NDArray[np.uint8
     return array
 
 
-def _read_archive(path: Path) -> dict[str, NDArray[np.uint8]]:
-    """Read Keras' `mnist.npz`, whole or not at all."""
+def _read_archive(path: Path, names: Iterable[str] = tuple(MNIST_FILES)) -> dict[str, NDArray[np.uint8]]:
+    """Read arrays of Keras' `mnist.npz`, all that are asked for or none."""
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
-            arrays = {name: archive[key] for name, key in _ARCHIVE_KEYS.items()}
+            arrays = {name: archive[_ARCHIVE_KEYS[name]] for name in names}
     except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise DatasetError(
             f"{path} is damaged or cut off ({error}); delete the file and it will be downloaded again."
         ) from error
-    for name, (_, shape) in MNIST_FILES.items():
-        _check(arrays[name], name, shape, path)
+    for name, array in arrays.items():
+        _check(array, name, MNIST_FILES[name][1], path)
     return arrays
 
 
@@ -216,11 +271,9 @@ def _download(path: Path, progress: Callable[[str], None]) -> None:
 
 def bundled_digits(note: str = "") -> Dataset:
     """Return scikit-learn's digits in MNIST's form: fitted into 20 x 20, centred by mass in 28 x 28."""
-    from sklearn.datasets import load_digits
-
-    bundle = load_digits()
-    images = np.stack([_enlarge(image) for image in bundle.images])
-    labels = bundle.target.astype(np.uint8)
+    table = _read_bundle()
+    images = np.stack([_enlarge(image) for image in table[:, :-1].reshape(-1, 8, 8)])
+    labels = table[:, -1].astype(np.uint8)
     cut = _BUNDLED_TRAINING
     return Dataset(
         name="digits",
@@ -231,6 +284,23 @@ def bundled_digits(note: str = "") -> Dataset:
         test_images=images[cut:],
         test_labels=labels[cut:],
     )
+
+
+def _read_bundle() -> NDArray[np.float64]:
+    """Read scikit-learn's file of digits: 64 grey levels from 0 to 16 and the label a line, shape (1797, 65).
+
+    Its own `load_digits` does the same, but importing it takes 2 s and 160 MB.
+    """
+    package = importlib.util.find_spec("sklearn")
+    origin = package.origin if package else None
+    path = Path(origin or "sklearn").parent / "datasets" / "data" / "digits.csv.gz"
+    try:
+        with gzip.open(path, "rt") as file:
+            return np.loadtxt(file, delimiter=",")
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise DatasetError(
+            f"scikit-learn's bundled digits cannot be read ({error}); reinstall scikit-learn."
+        ) from error
 
 
 def _enlarge(image: NDArray[np.float64]) -> NDArray[np.uint8]:

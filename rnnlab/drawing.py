@@ -212,3 +212,10 @@ def pixels_of_png(data: bytes) -> NDArray[np.uint8]:
         raise DrawingError(
             "The file is not a picture that can be read; save the drawing as a PNG file."
         ) from error
+
+
+def png_of(pixels: NDArray[np.uint8]) -> bytes:
+    """Return grey pixels, shape (height, width), as a PNG file."""
+    png = io.BytesIO()
+    Image.fromarray(pixels).save(png, "PNG")
+    return png.getvalue()

@@ -2,16 +2,53 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
-from rnnlab.reader import DIGITS, Reader
+from rnnlab.reader import DIGITS, ROWS, Reader
 
 CONFIDENCE_BINS: Final = 15
 """Intervals of confidence in which it is compared with accuracy."""
+
+
+@dataclass(frozen=True)
+class Mistakes:
+    """The images of a test set that a network reads wrong after the last row, the surest mistakes first.
+
+    Attributes:
+        indices: Where they are in the test set, counted from 0, shape (M,).
+        labels: The digits that they are, shape (M,).
+        read_as: The digits that they are taken for, shape (M,).
+        probabilities: How sure the network is of that, 0 to 1, shape (M,).
+    """
+
+    indices: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    read_as: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def where(self, chosen: NDArray[np.bool_]) -> Mistakes:
+        """Return some of them, in the same order.
+
+        Args:
+            chosen: Which, shape (M,).
+        """
+        return Mistakes(*(getattr(self, f.name)[chosen] for f in fields(self)))
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Return one object of plain numbers for each."""
+        columns = (getattr(self, f.name).tolist() for f in fields(self))
+        return [
+            {"index": index, "label": label, "read_as": read_as, "probability": probability}
+            for index, label, read_as, probability in zip(*columns, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -24,14 +61,28 @@ class Evaluation:
         confidence_by_row: Mean probability of the top digit after each row, shape (28,).
         calibration_error_by_row: How far confidence is from accuracy on average after each row, 0 to 1,
             shape (28,): see `calibration_error`.
+        decisions_by_row: How many images are decided at each row: from there on the top digit, right or
+            wrong, never changes again, shape (28,).
         confusion: How often each digit (first index) is read as each digit (second index), shape (10, 10).
+        mistakes: The images read wrong.
     """
 
     test_accuracy: float
     accuracy_by_row: NDArray[np.float64]
     confidence_by_row: NDArray[np.float64]
     calibration_error_by_row: NDArray[np.float64]
+    decisions_by_row: NDArray[np.int64]
     confusion: NDArray[np.int64]
+    mistakes: Mistakes
+
+    def decided_by(self, share: float) -> int:
+        """Return the first row, 1 to 28, after which at least this share of the images is decided.
+
+        Args:
+            share: 0 to 1.
+        """
+        decided = np.cumsum(self.decisions_by_row)
+        return int(np.argmax(decided >= share * decided[-1])) + 1
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain numbers and lists."""
@@ -40,7 +91,9 @@ class Evaluation:
             "accuracy_by_row": self.accuracy_by_row.tolist(),
             "confidence_by_row": self.confidence_by_row.tolist(),
             "calibration_error_by_row": self.calibration_error_by_row.tolist(),
+            "decisions_by_row": self.decisions_by_row.tolist(),
             "confusion": self.confusion.tolist(),
+            "mistakes": self.mistakes.to_json(),
         }
 
 
@@ -52,7 +105,9 @@ def evaluate(reader: Reader, images: NDArray[np.uint8], labels: NDArray[np.uint8
         images: `uint8` of shape (N, 28, 28), at least one.
         labels: Digits, `uint8` of shape (N,).
     """
-    beliefs = reader.read(images).beliefs
+    # Beside a training that uses all cores, the threads of a product wait for one another: ten times as long.
+    with threadpool_limits(limits=1, user_api="blas"):
+        beliefs = reader.read(images).beliefs
     read = beliefs.argmax(axis=2)
     correct, confidence = read == labels[:, None], beliefs.max(axis=2)
     confusion = np.zeros((DIGITS, DIGITS), np.int64)
@@ -64,7 +119,37 @@ def evaluate(reader: Reader, images: NDArray[np.uint8], labels: NDArray[np.uint8
         calibration_error_by_row=np.array(
             [calibration_error(confidence[:, row], correct[:, row]) for row in range(beliefs.shape[1])]
         ),
+        decisions_by_row=np.bincount(decision_rows(read) - 1, minlength=ROWS),
         confusion=confusion,
+        mistakes=_mistakes(read[:, -1], confidence[:, -1], labels),
+    )
+
+
+def decision_rows(read: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rows, 1 to 28, from which the top digit never changes again: `decided_at` for many images.
+
+    Args:
+        read: The top digit after every row, shape (N, 28).
+
+    Returns:
+        Shape (N,).
+    """
+    differs = read != read[:, -1:]
+    last_other = ROWS - 1 - differs[:, ::-1].argmax(axis=1)
+    return np.where(differs.any(axis=1), last_other + 2, 1)
+
+
+def _mistakes(
+    read: NDArray[np.int64], confidence: NDArray[np.float32], labels: NDArray[np.uint8]
+) -> Mistakes:
+    """Collect what is read wrong after the last row; all arguments have shape (N,)."""
+    wrong = np.flatnonzero(read != labels)
+    indices = wrong[np.argsort(-confidence[wrong], kind="stable")]
+    return Mistakes(
+        indices=indices,
+        labels=labels[indices].astype(np.int64),
+        read_as=read[indices],
+        probabilities=confidence[indices].astype(np.float64),
     )
 
 

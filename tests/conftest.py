@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from playwright.sync_api import Browser, Page
 
 from rnnlab.datasets import Dataset, bundled_digits
 from rnnlab.reader import Weights
 from rnnlab.store import Store
+from tests import dashboard
 from tests.pens import draw_digit
 
 
@@ -51,6 +53,31 @@ def mnist_folder() -> Path:
 def seven() -> NDArray[np.uint8]:
     """Return a canvas with a drawn 7, RGBA, 280 x 280."""
     return draw_digit("7")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Return a browser; skip where there is none, unless one is required."""
+    if dashboard.chromium() is None:
+        if os.environ.get("RNNLAB_REQUIRE_BROWSER"):
+            pytest.fail("RNNLAB_REQUIRE_BROWSER is set, but there is no Chromium; install it.", pytrace=False)
+        pytest.skip("there is no Chromium on this machine")
+    with dashboard.browser() as started:
+        yield started
+
+
+@pytest.fixture
+def page(chromium: Browser, url: str) -> Iterator[Page]:
+    """Return a page that must not report any error in its console; it is closed before its dashboard is."""
+    opened = chromium.new_page(viewport={"width": 1440, "height": 1000})
+    errors: list[str] = []
+    opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    yield opened
+    exceptions = opened.locator("[data-testid=stException]").count()
+    opened.close()
+    assert errors == []
+    assert exceptions == 0
 
 
 def random_weights(neurons: int = 16, seed: int = 0, scale: float = 0.5) -> Weights:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.pens import STROKES
 from tests.waiting import wait_for
@@ -76,7 +76,8 @@ def dashboard(environment: dict[str, str]) -> Iterator[tuple[str, subprocess.Pop
 
 @contextlib.contextmanager
 def browser() -> Iterator[Browser]:
-    """Start Chromium without a window."""
+    """Start Chromium without a window, and be patient with what it shows."""
+    expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
         try:
@@ -101,6 +102,20 @@ def draw_stroke(page: Page, digit: str, index: int) -> None:
     for point in points[1:]:
         page.mouse.move(*point, steps=8)
     page.mouse.up()
+
+
+def drawn_ink(page: Page) -> int:
+    """Return how many pixels of the canvas are white."""
+    return int(
+        page.locator("canvas.lower-canvas.dc-canvas").evaluate(
+            """(canvas) => {
+              const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data
+              let count = 0
+              for (let i = 0; i < pixels.length; i += 4) count += pixels[i] > 128
+              return count
+            }"""
+        )
+    )
 
 
 def ready(page: Page, url: str) -> Page:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,19 +17,6 @@ from tests.waiting import wait_for
 
 SECONDS = 1000.0
 
-expect.set_options(timeout=30 * SECONDS)
-
-if dashboard.chromium() is None:
-    if os.environ.get("RNNLAB_REQUIRE_BROWSER"):
-        pytest.fail("RNNLAB_REQUIRE_BROWSER is set, but there is no Chromium; install it.", pytrace=False)
-    pytest.skip("there is no Chromium on this machine", allow_module_level=True)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with dashboard.browser() as started:
-        yield started
-
 
 @pytest.fixture
 def url(own_home: Path) -> Iterator[str]:
@@ -42,20 +28,6 @@ def url(own_home: Path) -> Iterator[str]:
         yield address
     for worker in workers_of(own_home):
         worker.kill()
-
-
-@pytest.fixture
-def page(chromium: Browser, url: str) -> Iterator[Page]:
-    """Return a page that must not report any error in its console; it is closed before its dashboard is."""
-    opened = chromium.new_page(viewport={"width": 1440, "height": 1000})
-    errors: list[str] = []
-    opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    yield opened
-    exceptions = opened.locator("[data-testid=stException]").count()
-    opened.close()
-    assert errors == []
-    assert exceptions == 0
 
 
 def set_number(page: Page, label: str, value: int) -> None:
@@ -118,7 +90,7 @@ def test_the_drawing_survives_updates_a_change_of_page_and_is_read_again(page: P
     note = page.locator(".panel .note")
     told = note.inner_text()
     expect(note).not_to_have_text(told)
-    ink = drawn_ink(page)
+    ink = dashboard.drawn_ink(page)
     assert ink > 1000
 
     page.get_by_role("link", name="Guide").click()
@@ -126,12 +98,12 @@ def test_the_drawing_survives_updates_a_change_of_page_and_is_read_again(page: P
     page.get_by_role("link", name="Lab").click()
     dashboard.ready_again(page)
     wait_for(lambda: verdict(page) != "", "the belief to be back")
-    assert drawn_ink(page) == pytest.approx(ink, rel=0.02)
+    assert dashboard.drawn_ink(page) == pytest.approx(ink, rel=0.02)
 
     page.get_by_role("button", name="Undo").click()
-    wait_for(lambda: 100 < drawn_ink(page) < ink * 0.8, "one stroke less")
+    wait_for(lambda: 100 < dashboard.drawn_ink(page) < ink * 0.8, "one stroke less")
     page.get_by_role("button", name="Clear").click()
-    wait_for(lambda: drawn_ink(page) == 0, "an empty canvas")
+    wait_for(lambda: dashboard.drawn_ink(page) == 0, "an empty canvas")
     expect(page.locator(".verdict .hint")).to_have_text("Draw a digit from 0 to 9.")
     page.get_by_role("button", name="Stop").click()
     expect(page.locator(".st-key-status")).to_contain_text("stopped")
@@ -140,28 +112,14 @@ def test_the_drawing_survives_updates_a_change_of_page_and_is_read_again(page: P
 def test_a_drawing_stays_while_warnings_and_the_welcome_go(page: Page, url: str) -> None:
     dashboard.ready(page, f"{url}/?dataset=digits&iterations=60&neurons=none")
     expect(page.get_by_text("neurons must be")).to_be_visible()
-    dashboard.draw(page, "7")
+    dashboard.draw(page, "0")  # in one stroke: once it is answered, all of it is on the canvas
     expect(page.locator(".verdict .hint")).to_contain_text("No network yet")
-    ink = drawn_ink(page)
+    ink = dashboard.drawn_ink(page)
     page.get_by_role("button", name="Start the first run").click()
     expect(page.locator(".st-key-status")).to_contain_text("finished", timeout=60 * SECONDS)
     expect(page.get_by_text("neurons must be")).to_be_hidden()
     expect(page.get_by_text("No network has been trained yet")).to_be_hidden()
-    assert drawn_ink(page) == ink > 1000
-
-
-def drawn_ink(page: Page) -> int:
-    """Return how many pixels of the canvas are white."""
-    return int(
-        page.locator("canvas.lower-canvas.dc-canvas").evaluate(
-            """(canvas) => {
-              const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data
-              let count = 0
-              for (let i = 0; i < pixels.length; i += 4) count += pixels[i] > 128
-              return count
-            }"""
-        )
-    )
+    assert dashboard.drawn_ink(page) == ink > 1000
 
 
 def test_the_curve_keeps_its_zoom_and_is_never_made_anew_while_it_grows(page: Page, url: str) -> None:
@@ -237,7 +195,7 @@ def test_watch_and_the_browsers_back_button_change_between_runs(page: Page, url:
     expect(page.locator(".st-key-status")).to_contain_text("training")
 
 
-def test_a_run_is_opened_from_the_history(page: Page, url: str) -> None:
+def test_a_run_is_opened_and_evaluated_from_the_history(page: Page, url: str) -> None:
     open_and_start(page, url, 20)
     expect(page.locator(".st-key-status")).to_contain_text("finished", timeout=60 * SECONDS)
     name = page.url.partition("run=")[2]
@@ -250,6 +208,10 @@ def test_a_run_is_opened_from_the_history(page: Page, url: str) -> None:
     page.get_by_role("button", name="Open in the Lab").click()
     expect(page).to_have_url(re.compile(f"run={name}$"))
     expect(page.locator(".st-key-status")).to_contain_text(name)
+    page.get_by_role("link", name="Runs").click()
+    page.get_by_role("button", name="Evaluate").click()
+    expect(page).to_have_url(re.compile(f"evaluation\\?run={name}$"))
+    expect(page.get_by_text("360 test images of the bundled digits")).to_be_visible()
 
 
 def test_a_projector_of_1280_by_720_shows_start_drawing_and_curve_without_scrolling(

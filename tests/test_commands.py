@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -284,14 +285,27 @@ def test_a_run_without_weights_is_refused_in_one_line(
 def test_evaluate_answers_as_the_contract_says(trained: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", trained, "--json"]) == 0
     answer = json_lines(capsys.readouterr().out)[0]
-    by_row = {"accuracy_by_row", "confidence_by_row", "calibration_error_by_row"}
-    assert set(answer) == {"test_accuracy", *by_row, "confusion"}
+    by_row = {"accuracy_by_row", "confidence_by_row", "calibration_error_by_row", "decisions_by_row"}
+    assert set(answer) == {"test_accuracy", *by_row, "confusion", "mistakes"}
     confusion = np.array(answer["confusion"])
     assert confusion.shape == (10, 10)
     assert confusion.sum() == 360
     assert answer["test_accuracy"] == pytest.approx(np.trace(confusion) / 360)
     assert answer["accuracy_by_row"][-1] == answer["test_accuracy"]
     assert all(len(answer[name]) == 28 for name in by_row)
+    assert sum(answer["decisions_by_row"]) == 360
+    assert len(answer["mistakes"]) == 360 - np.trace(confusion)
+    assert all(set(each) == {"index", "label", "read_as", "probability"} for each in answer["mistakes"])
+
+
+def test_evaluate_says_by_which_row_digits_are_decided(
+    trained: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["evaluate", trained])
+    said = re.search(r"50% by row (\d+), 90% by row (\d+), 99% by row (\d+)", capsys.readouterr().out)
+    assert said is not None
+    rows = [int(row) for row in said.groups()]
+    assert 1 <= rows[0] <= rows[1] <= rows[2] <= 28
 
 
 def test_evaluate_refuses_other_data_than_the_run_was_trained_on(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rnnlab import datasets
-from rnnlab.datasets import MNIST_FILES, DatasetError, load
+from rnnlab.datasets import MNIST_FILES, DatasetError, load, load_test
 
 SHORT = {
     "train_images": ("train-images-idx3-ubyte", (30, 28, 28)),
@@ -172,3 +172,39 @@ def test_bundled_digits_have_mnists_form() -> None:
     rows = [np.ptp(np.flatnonzero(image.any(axis=1))) + 1 for image in data.test_images]
     columns = [np.ptp(np.flatnonzero(image.any(axis=0))) + 1 for image in data.test_images]
     assert set(np.maximum(rows, columns).tolist()) <= {19, 20, 21, 22}
+
+
+def test_bundled_digits_are_those_of_scikit_learns_own_reader() -> None:
+    from sklearn.datasets import load_digits
+
+    table = datasets._read_bundle()
+    np.testing.assert_array_equal(table[:, :-1], load_digits().data)
+    np.testing.assert_array_equal(table[:, -1], load_digits().target)
+
+
+def test_the_test_part_of_mnist_needs_its_two_files_only(small_mnist: Path) -> None:
+    whole = load("mnist")
+    for path in small_mnist.glob("train-*"):
+        path.unlink()
+    part = load_test("mnist")
+    np.testing.assert_array_equal(part.images, whole.test_images)
+    np.testing.assert_array_equal(part.labels, whole.test_labels)
+    (small_mnist / "t10k-images-idx3-ubyte.gz").unlink()
+    with pytest.raises(DatasetError, match=r"t10k-images-idx3-ubyte\.gz is missing"):
+        load_test("mnist")
+
+
+def test_the_test_part_of_mnist_is_read_from_keras_cache_but_never_downloaded(
+    small_mnist: Path, keras_home: Path
+) -> None:
+    with pytest.raises(DatasetError, match="MNIST is not on this machine yet"):
+        load_test("mnist")
+    arrays = datasets._read_folder(small_mnist, ["test_images", "test_labels"])
+    archive = keras_home / "datasets" / "mnist.npz"
+    archive.parent.mkdir(parents=True)
+    np.savez(archive, x_test=arrays["test_images"], y_test=arrays["test_labels"])
+    np.testing.assert_array_equal(load_test("mnist").images, arrays["test_images"])
+
+
+def test_the_test_part_of_the_bundled_digits_is_the_one_that_training_tests_with() -> None:
+    np.testing.assert_array_equal(load_test("digits").images, load("digits").test_images)

@@ -13,6 +13,7 @@ from rnnlab.drawing import (
     centre_by_mass,
     ink_of,
     pixels_of_png,
+    png_of,
     prepare,
     stroke_width,
     thicken,
@@ -153,6 +154,11 @@ def test_what_is_no_picture_is_refused_in_one_sentence(pixels: np.ndarray) -> No
 
 def test_values_that_are_not_finite_count_as_no_ink_or_full_ink() -> None:
     assert ink_of(np.array([[np.nan, np.inf, -np.inf]])).tolist() == [[0, 255, 0]]
+
+
+def test_grey_pixels_survive_their_way_through_a_png_file() -> None:
+    pixels = np.arange(28 * 28, dtype=np.uint8).reshape(28, 28)
+    np.testing.assert_array_equal(pixels_of_png(png_of(pixels))[:, :, 0], pixels)
 
 
 def test_a_file_that_is_no_picture_is_refused_in_one_sentence() -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from rnnlab.datasets import Dataset
-from rnnlab.evaluation import calibration_error, evaluate
-from rnnlab.reader import Reader
+from rnnlab.evaluation import calibration_error, decision_rows, evaluate
+from rnnlab.reader import Reader, decided_at
 from tests.conftest import random_weights
 
 
@@ -41,3 +41,38 @@ def test_too_sure_and_too_unsure_do_not_even_out() -> None:
 def test_full_confidence_counts_in_the_last_interval() -> None:
     correct = np.array([True, True, True, False])
     assert calibration_error(np.ones(4, np.float32), correct) == pytest.approx(0.25)
+
+
+def test_decision_rows_of_many_images_are_those_of_each(digits: Dataset) -> None:
+    beliefs = Reader(random_weights(16)).read(digits.test_images[:60]).beliefs
+    beliefs[0, :] = beliefs[0, -1]  # decided at once
+    beliefs[1, -1] = np.roll(beliefs[1, -2], 1)  # decided at the very last row
+    rows = decision_rows(beliefs.argmax(axis=2))
+    assert rows[:2].tolist() == [1, 28]
+    assert rows.tolist() == [decided_at(belief) for belief in beliefs]
+
+
+def test_decisions_are_counted_by_row_and_shares_of_them_found(digits: Dataset) -> None:
+    images, labels = digits.test_images[:40], digits.test_labels[:40]
+    reader = Reader(random_weights(16))
+    result = evaluate(reader, images, labels)
+    rows = sorted(decided_at(reader.read(image[None]).beliefs[0]) for image in images)
+    assert result.decisions_by_row.tolist() == [rows.count(row) for row in range(1, 29)]
+    assert [result.decided_by(share) for share in (0.5, 0.9, 1.0)] == [rows[19], rows[35], rows[39]]
+
+
+def test_mistakes_are_the_images_read_wrong_the_surest_first(digits: Dataset) -> None:
+    reader = Reader(random_weights(16))
+    result = evaluate(reader, digits.test_images, digits.test_labels)
+    last = reader.read(digits.test_images).beliefs[:, -1]
+    wrong = np.flatnonzero(last.argmax(axis=1) != digits.test_labels)
+    mistakes = result.mistakes
+    assert sorted(mistakes.indices.tolist()) == wrong.tolist()
+    assert len(mistakes) == result.confusion.sum() - np.trace(result.confusion)
+    np.testing.assert_array_equal(mistakes.labels, digits.test_labels[mistakes.indices])
+    np.testing.assert_array_equal(mistakes.read_as, last[mistakes.indices].argmax(axis=1))
+    np.testing.assert_allclose(mistakes.probabilities, last[mistakes.indices].max(axis=1))
+    assert (np.diff(mistakes.probabilities) <= 0).all()
+    sevens = mistakes.where(mistakes.labels == 7)
+    assert set(sevens.labels.tolist()) == {7}
+    assert len(sevens) == np.count_nonzero(digits.test_labels[wrong] == 7)

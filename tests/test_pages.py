@@ -320,8 +320,8 @@ def test_a_home_that_cannot_be_opened_is_said_in_one_sentence(
 
 
 def test_the_dashboard_never_loads_tensorflow(store: Store) -> None:
-    """Not even while it shows a run, reads a drawing, and lists the history."""
-    add_run(store)
+    """Not even while it shows a run, reads a drawing, lists the history, and evaluates."""
+    store.end_run(add_run(store, config_from({"dataset": "digits"})).id, RunState.FINISHED)
     code = (
         "import sys\n"
         "from streamlit.testing.v1 import AppTest\n"
@@ -331,6 +331,9 @@ def test_the_dashboard_never_loads_tensorflow(store: Store) -> None:
         "assert 'beliefs' in component(app.run(), 'belief') and not app.exception\n"
         "history = AppTest.from_string('from rnnlab.views import runs; runs.page()').run()\n"
         "assert history.dataframe and not history.exception\n"
+        "evaluated = AppTest.from_string('from rnnlab.views import evaluation; evaluation.page()', "
+        "default_timeout=30).run()\n"
+        "assert evaluated.metric and not evaluated.exception\n"
         "print(*(name for name in ('tensorflow', 'keras', 'sklearn', 'scipy') if name in sys.modules))"
     )
     done = subprocess.run(

@@ -81,6 +81,7 @@ function createPanel(root) {
     renderMap(map, data.beliefs, row)
     renderReading(find, data, row)
     renderPicture(find('.picture'), data.picture, row)
+    renderCover(find, data)
     renderBars(find('.bars'), data.beliefs, row)
     scrubber.disabled = play.disabled = !data.beliefs
     scrubber.value = row
@@ -197,6 +198,15 @@ function renderReading(find, { beliefs, picture, top, row_height: rowHeight }, r
   Object.assign(find('.veil').style, { display: reading ? 'block' : 'none', top: `${onCanvas}px` })
   Object.assign(find('.line').style, { display: reading ? 'block' : 'none', top: `${onCanvas - 1}px` })
   Object.assign(find('.cursor').style, { display: reading ? 'block' : 'none', top: `${onMap - 1}px` })
+}
+
+// A digit from elsewhere covers the canvas, so that nobody draws on what is not theirs.
+function renderCover(find, { caption, picture }) {
+  const cover = find('.cover')
+  cover.hidden = !caption
+  set(find('.caption'), caption ?? '')
+  cover.setAttribute('aria-label', caption ?? '')
+  if (caption) renderPicture(cover, picture, ROWS)
 }
 
 function renderPicture(canvas, picture, row) {

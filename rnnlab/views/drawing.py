@@ -18,6 +18,8 @@ from rnnlab.views.session import CANVAS_KEY, take_in_canvas, visit
 CANVAS_SIDE = 280
 """Height and width of the canvas, in pixels: ten for each of the network's."""
 
+_PEN_KEY = "pen_width"
+
 
 def region(run: Run | None) -> None:
     """Draw canvas, belief map and their controls.
@@ -30,13 +32,16 @@ def region(run: Run | None) -> None:
 
 def _drawing(run: Run | None) -> None:
     """Draw the whole region; a stroke reruns this and nothing else."""
-    drawing = visit().drawing
-    tools = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
-    width = tools.slider("pen width (pixels)", 8, 40, 20, key="pen_width", width=150, persist_state="session")
+    drawing, specimen = visit().drawing, visit().specimen
+    tools = st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="drawing_tools")
+    if specimen:
+        tools.button("Back to my drawing", type="primary", on_click=_put_away, key="back_to_drawing")
+    else:
+        tools.slider("pen width (pixels)", 8, 40, 20, key=_PEN_KEY, width=150, persist_state="session")
     with st.container(key="drawing"):
         panel = st.container()
         st_canvas(
-            stroke_width=width,
+            stroke_width=st.session_state.get(_PEN_KEY, 20),
             stroke_color="#FFFFFF",
             background_color="#000000",
             width=CANVAS_SIDE,
@@ -48,10 +53,15 @@ def _drawing(run: Run | None) -> None:
         take_in_canvas()
         with panel:
             # A blank canvas has no belief that newer weights could change.
-            st.fragment(_belief, run_every=live_interval(run) if drawing.prepared else None)(run)
-    blank = not drawing.strokes
-    tools.button("Undo", icon=":material/undo:", on_click=_undo, disabled=blank, key="undo")
-    tools.button("Clear", icon=":material/delete:", on_click=_clear, disabled=blank, key="clear")
+            st.fragment(_belief, run_every=live_interval(run) if specimen or drawing.prepared else None)(run)
+    fixed = not drawing.strokes or specimen is not None
+    tools.button("Undo", icon=":material/undo:", on_click=_undo, disabled=fixed, key="undo")
+    tools.button("Clear", icon=":material/delete:", on_click=_clear, disabled=fixed, key="clear")
+
+
+def _put_away() -> None:
+    """Let the drawing be seen again that a test digit covers."""
+    visit().specimen = None
 
 
 def _undo() -> None:
@@ -68,9 +78,10 @@ def _clear() -> None:
 
 
 def _belief(run: Run | None) -> None:
-    """Draw what the newest weights make of the drawing."""
-    drawing = visit().drawing
-    prepared, newest, problem = drawing.prepared, None, drawing.problem
+    """Draw what the newest weights make of the drawing, or of the test digit that covers it."""
+    drawing, specimen = visit().drawing, visit().specimen
+    prepared = specimen.prepared if specimen else drawing.prepared
+    newest, problem = None, "" if specimen else drawing.problem
     try:
         newest = newest_reader(services().store, run.id) if run else None
     except WeightsError as error:
@@ -82,6 +93,8 @@ def _belief(run: Run | None) -> None:
             "top": prepared.top,
             "row_height": prepared.row_height,
         }
+    if specimen is not None:
+        shown["caption"] = specimen.caption
     if newest is not None and prepared is not None:
         reader, step = newest
         beliefs = reader.read(prepared.picture[None]).beliefs[0]

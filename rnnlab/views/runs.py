@@ -9,7 +9,7 @@ import streamlit as st
 
 from rnnlab.config import HYPERPARAMETERS
 from rnnlab.runs import Run
-from rnnlab.views import lab
+from rnnlab.views import evaluation, lab
 from rnnlab.views.services import services
 from rnnlab.views.session import visit
 from rnnlab.views.text import STATE_BADGES, duration, percent, plain
@@ -94,13 +94,21 @@ def _chosen(run: Run) -> None:
             st.markdown(f"test accuracy {percent(run.test_accuracy, 2)}", width="content")
         if run.message:
             st.markdown(plain(run.message))
-        if st.button("Open in the Lab", icon=":material/science:", type="primary"):
-            visit().run_id = run.id
-            st.switch_page(lab.as_page())
+        with st.container(horizontal=True):
+            if st.button("Open in the Lab", icon=":material/science:", type="primary"):
+                _show_on(lab.as_page(), run)
+            if st.button("Evaluate", icon=":material/fact_check:"):
+                _show_on(evaluation.as_page(), run)
         address = "?" + urlencode(run.config.to_query())
         st.caption(f"The same settings for a new run, as the end of the Lab's address: {plain(address)}")
         with st.expander("Log", icon=":material/description:"):
             st.code(_log_of(run), language=None)
+
+
+def _show_on(page: st.Page, run: Run) -> None:
+    """Go to another page and show a run there."""
+    visit().run_id = run.id
+    st.switch_page(page)
 
 
 def _log_of(run: Run) -> str:

@@ -1,4 +1,4 @@
-"""What all visitors of one dashboard process share: the store, the launcher, the curves, the readers."""
+"""What all visitors of one dashboard process share: store, launcher, curves, evaluations, readers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Final
 import streamlit as st
 
 from rnnlab.curves import CurveCache
+from rnnlab.evaluation_cache import EvaluationCache
 from rnnlab.launcher import Launcher, LocalLauncher
 from rnnlab.reader import Reader, Weights
 from rnnlab.store import Store, StoreError, default_home
@@ -30,6 +31,7 @@ class Services:
     store: Store
     launcher: Launcher
     curves: CurveCache
+    evaluations: EvaluationCache
     _reaped: float = float("-inf")
     _settlings_left: int = 3
 
@@ -62,7 +64,7 @@ _opening = threading.Lock()
 @functools.cache
 def _services_of(home: Path) -> Services:
     store = Store(home)
-    return Services(store, LocalLauncher(store), CurveCache(store))
+    return Services(store, LocalLauncher(store), CurveCache(store), EvaluationCache(store))
 
 
 def services() -> Services:

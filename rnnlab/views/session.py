@@ -6,9 +6,11 @@ import base64
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
-from rnnlab.drawing import DrawingError, Prepared, pixels_of_png, prepare
+from rnnlab.drawing import SIDE, DrawingError, Prepared, pixels_of_png, prepare
 
 _KEY = "rnnlab_visit"
 
@@ -60,6 +62,33 @@ class Drawing:
             self.prepared, self.problem = None, ""
 
 
+@dataclass(frozen=True, eq=False)
+class Specimen:
+    """A test digit that is shown in the place of the drawing.
+
+    Attributes:
+        picture: `uint8` of shape (28, 28), 0 = background, 255 = ink.
+        index: Where it is in its test set, counted from 0.
+        label: The digit that it is.
+        title: What people call its data set.
+    """
+
+    picture: NDArray[np.uint8]
+    index: int
+    label: int
+    title: str
+
+    @property
+    def prepared(self) -> Prepared:
+        """Itself as a drawing that fills the canvas."""
+        return Prepared(self.picture, top=0.0, row_height=1 / SIDE)
+
+    @property
+    def caption(self) -> str:
+        """What it is, in words."""
+        return f"Test digit {self.index:,} of {self.title}: a {self.label}"
+
+
 @dataclass
 class Visit:
     """One visitor's session.
@@ -70,6 +99,7 @@ class Visit:
         address_run_id: The run that the page wrote into the address; another one there is the visitor's wish.
         chosen_run_id: The run chosen in the history.
         drawing: The visitor's drawing.
+        specimen: The test digit that covers the drawing, or `None`.
         url_read: Whether the hyperparameters in the URL have been taken over.
         problems: Sentences about values that could not be used, to be shown.
     """
@@ -79,6 +109,7 @@ class Visit:
     address_run_id: str | None = None
     chosen_run_id: str | None = None
     drawing: Drawing = field(default_factory=Drawing)
+    specimen: Specimen | None = None
     url_read: bool = False
     problems: list[str] = field(default_factory=list)
 
