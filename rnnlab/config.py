@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 Value = int | float | str
 Scale = Literal["linear", "log"]
@@ -37,6 +37,7 @@ class Hyperparameter:
         scale: `log` where ratios matter more than differences.
         choices: The allowed words and what each means, empty for numbers.
         advanced: Whether the page keeps it out of the first view.
+        group: The heading under which the page puts an advanced one.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Hyperparameter:
     scale: Scale = "linear"
     choices: Mapping[str, str] = field(default_factory=dict)
     advanced: bool = False
+    group: str = ""
 
     @property
     def option(self) -> str:
@@ -98,6 +100,10 @@ class Hyperparameter:
         if self.minimum is None or self.maximum is None or not self.minimum <= number <= self.maximum:
             return None
         return int(number) if self.kind is int else number
+
+
+_STEPS: Final = "the network and its steps"
+_DIGITS: Final = "the digits it learns from"
 
 
 def _declare(default: Value, **description: Any) -> Any:
@@ -151,6 +157,7 @@ class Config:
         maximum=2**31 - 1,
         step=1,
         advanced=True,
+        group=_STEPS,
         help="Where all chance starts from: the first weights and the order of the images. "
         "The same seed gives the same run.",
     )
@@ -161,6 +168,7 @@ class Config:
         maximum=1.0,
         step=0.05,
         advanced=True,
+        group=_STEPS,
         help="What the network is graded on: 0 = its belief after the last row only, "
         "1 = its belief after every row equally, 0.5 = half and half.",
     )
@@ -172,6 +180,7 @@ class Config:
             "notebook": "the notebook's: N(0, 1) weights and biases of 0.1 around the LSTM",
         },
         advanced=True,
+        group=_STEPS,
         help="How the weights are drawn before the first step.",
     )
     schedule: str = _declare(
@@ -182,6 +191,7 @@ class Config:
             "cosine": "falls along half a cosine, to nothing at the last step",
         },
         advanced=True,
+        group=_STEPS,
         help="How the learning rate changes on the way. Smaller and smaller steps let the weights settle.",
     )
     warm_up: int = _declare(
@@ -192,6 +202,7 @@ class Config:
         maximum=10_000,
         step=100,
         advanced=True,
+        group=_STEPS,
         help="Over how many steps the learning rate rises from nothing to its full size at the start.",
     )
     clip_norm: float = _declare(
@@ -201,6 +212,7 @@ class Config:
         maximum=100.0,
         step=0.1,
         advanced=True,
+        group=_STEPS,
         help="Longest gradient (its norm) that a step may follow; a longer one is shortened to it. 0 = off.",
     )
     averaging: int = _declare(
@@ -211,6 +223,7 @@ class Config:
         maximum=10_000,
         step=100,
         advanced=True,
+        group=_STEPS,
         help="The weights that read are averages over about so many of the last steps. 0 = the newest alone.",
     )
     rotation: float = _declare(
@@ -221,6 +234,7 @@ class Config:
         maximum=45.0,
         step=1.0,
         advanced=True,
+        group=_DIGITS,
         help="Training digits are turned by a random angle up to this one, to either side.",
     )
     slant: float = _declare(
@@ -230,6 +244,7 @@ class Config:
         maximum=1.0,
         step=0.05,
         advanced=True,
+        group=_DIGITS,
         help="Training digits are slanted at random, by up to so many pixels across for each pixel down.",
     )
     scaling: float = _declare(
@@ -239,6 +254,7 @@ class Config:
         maximum=0.5,
         step=0.05,
         advanced=True,
+        group=_DIGITS,
         help="Width and height of training digits are changed at random: 0.1 is about a tenth at most.",
     )
     shift: float = _declare(
@@ -249,6 +265,7 @@ class Config:
         maximum=4.0,
         step=0.25,
         advanced=True,
+        group=_DIGITS,
         help="Training digits are moved at random by up to so many pixels of the 28, in both directions.",
     )
     bending: float = _declare(
@@ -259,6 +276,7 @@ class Config:
         maximum=3.0,
         step=0.1,
         advanced=True,
+        group=_DIGITS,
         help="Training digits are bent at random, as if drawn on rubber: by about so many pixels.",
     )
     thickness: float = _declare(
@@ -268,6 +286,7 @@ class Config:
         maximum=1.0,
         step=0.1,
         advanced=True,
+        group=_DIGITS,
         help="Training digits are written thinner or thicker at random: 1 is up to a pixel on each side.",
     )
     clean_end: float = _declare(
@@ -277,6 +296,7 @@ class Config:
         maximum=1.0,
         step=0.05,
         advanced=True,
+        group=_DIGITS,
         help="Share of the steps, at the end of a run, that see the training digits without any distortion.",
     )
     extra_digits: str = _declare(
@@ -288,6 +308,7 @@ class Config:
             "forms": "the bundled digits, and 1, 7 and 9 with flag, foot, bar and curled tail, drawn by rule",
         },
         advanced=True,
+        group=_DIGITS,
         help="Digits from elsewhere that are mixed into the training digits.",
     )
     nonsense: float = _declare(
@@ -297,6 +318,7 @@ class Config:
         maximum=0.2,
         step=0.01,
         advanced=True,
+        group=_DIGITS,
         help="Share of training images that are no digit, such as dots, scribbles and two digits at once. "
         "The network learns to believe nothing of them: one tenth for each digit.",
     )
@@ -307,6 +329,7 @@ class Config:
         maximum=0.5,
         step=0.05,
         advanced=True,
+        group=_DIGITS,
         help="Share of training images that are your own drawings, those whose right digit you have named.",
     )
     dataset: str = _declare(
@@ -318,6 +341,7 @@ class Config:
             "digits": "scikit-learn's bundled digits, 1,797 of 8 x 8 pixels, enlarged",
         },
         advanced=True,
+        group=_DIGITS,
         help="The handwritten digits to learn from.",
     )
 

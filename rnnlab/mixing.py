@@ -16,13 +16,13 @@ from rnnlab.hand import Hand
 from rnnlab.nonsense import draw_nonsense
 from rnnlab.reader import NO_DIGIT
 
-_BUNDLED_COPIES: Final = 4
+_BUNDLED_COPIES: Final = 3
 """How often each bundled digit is mixed into other training digits, which far outnumber them."""
 
-_FORMS_COPIES: Final = 3
+_FORMS_COPIES: Final = 2
 """The same of the digits drawn by rule."""
 
-_NONSENSE: Final = 2_000
+_NONSENSE: Final = 800
 """Pictures of no digit that are drawn at most; where more are wanted, they come again."""
 
 

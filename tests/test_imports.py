@@ -107,6 +107,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "snapshots",
         "curves",
         "figures",
+        "hand",
         "launcher",
         "numpy",
         "plotly",

@@ -90,6 +90,8 @@ def test_every_hyperparameter_has_a_control_with_its_bounds() -> None:
         "neurons": (8, 512, 128),
         "iterations (steps)": (20, 200_000, 20_000),
         "random seed": (0, 2**31 - 1, 0),
+        "warm-up (steps)": (0, 10_000, 0),
+        "weight averaging (steps)": (0, 10_000, 0),
     }
     rates = [float(option) for option in app.select_slider(key="control_learning_rate").options]
     assert (rates[0], rates[-1]) == (1e-5, 1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import asdict
 
 import streamlit as st
@@ -45,9 +46,7 @@ def region(run: Run | None) -> None:
             if not hyperparameter.advanced:
                 _control(hyperparameter)
         with st.expander("More", icon=":material/tune:"):
-            for hyperparameter in HYPERPARAMETERS.values():
-                if hyperparameter.advanced:
-                    _control(hyperparameter)
+            _advanced()
         start, stop = st.columns(2)
         start_button(start)
         stop.button(
@@ -60,6 +59,15 @@ def region(run: Run | None) -> None:
             help="Ends the run on show within 20 steps and keeps what it has learned.",
         )
         _data(run)
+
+
+def _advanced() -> None:
+    """Draw the controls that are not in the first view, group by group."""
+    advanced = [hyperparameter for hyperparameter in HYPERPARAMETERS.values() if hyperparameter.advanced]
+    for group, members in itertools.groupby(advanced, key=lambda hyperparameter: hyperparameter.group):
+        st.markdown(f"**{group[:1].upper()}{group[1:]}**")
+        for hyperparameter in members:
+            _control(hyperparameter)
 
 
 def start_button(place: st.delta_generator.DeltaGenerator, label: str = "Start", key: str = "start") -> None:

@@ -10,6 +10,7 @@ from streamlit_drawable_canvas import st_canvas
 
 from rnnlab.reader import WeightsError, decided_at
 from rnnlab.runs import Run
+from rnnlab.views import teaching
 from rnnlab.views.belief_panel import belief_panel
 from rnnlab.views.live import live_interval
 from rnnlab.views.services import newest_reader, services
@@ -57,6 +58,7 @@ def _drawing(run: Run | None) -> None:
     fixed = not drawing.strokes or specimen is not None
     tools.button("Undo", icon=":material/undo:", on_click=_undo, disabled=fixed, key="undo")
     tools.button("Clear", icon=":material/delete:", on_click=_clear, disabled=fixed, key="clear")
+    teaching.region(tools, run)
 
 
 def _put_away() -> None:
@@ -74,6 +76,7 @@ def _undo() -> None:
 def _clear() -> None:
     """Take all strokes away."""
     take_in_canvas()
+    visit().taught = ""
     visit().drawing.show([])
 
 

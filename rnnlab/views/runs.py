@@ -92,6 +92,8 @@ def _chosen(run: Run) -> None:
             st.markdown(f"**{plain(run.id)}**", width="content")
             st.badge(word, icon=icon, color=colour)
             st.markdown(f"test accuracy {percent(run.test_accuracy, 2)}", width="content")
+        if run.parent:
+            st.markdown(f"Started from the weights of **{plain(run.parent)}**.")
         if run.message:
             st.markdown(plain(run.message))
         with st.container(horizontal=True):

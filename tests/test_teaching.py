@@ -1,0 +1,112 @@
+"""Teach it your hand: the page (by Streamlit's `AppTest`), and a worker that learns from what was kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from rnnlab.config import config_from, teaching_config
+from rnnlab.hand import Hand
+from rnnlab.reader import Weights
+from rnnlab.runs import RunState
+from rnnlab.store import Store
+from rnnlab.worker import execute
+from tests.test_hand import png
+from tests.test_pages import add_run, lab, open_with_drawing, shown, texts
+
+
+@pytest.fixture(autouse=True)
+def woken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Keep the pages from starting processes; what they would have started is a list."""
+    from rnnlab.launcher import LocalLauncher
+
+    found: list[str] = []
+    monkeypatch.setattr(LocalLauncher, "wake", lambda _: found.append("worker"))
+    monkeypatch.setattr(LocalLauncher, "reap", lambda _: None)
+    return found
+
+
+def is_disabled(app: AppTest, key: str) -> bool:
+    return bool(app.button(key=key).disabled)
+
+
+def test_a_tap_on_the_right_digit_keeps_the_drawing(store: Store) -> None:
+    add_run(store)
+    app = open_with_drawing()
+    app.button(key="teach_7").click().run()
+    assert "Kept as a 7" in texts(shown(app))
+    assert [drawing.label for drawing in Hand(store.hand_path).drawings()] == [7]
+
+
+def test_without_a_drawing_nothing_can_be_named_and_without_kept_ones_nothing_taught(store: Store) -> None:
+    add_run(store)
+    app = lab()
+    assert all(is_disabled(app, f"teach_{digit}") for digit in range(10))
+    assert is_disabled(app, "teach_start")
+    assert "Draw a digit first." in texts(app)
+
+
+def test_a_kept_drawing_can_be_removed(store: Store) -> None:
+    hand = Hand(store.hand_path)
+    gone, kept = hand.add(png("7"), 7), hand.add(png("0"), 0)
+    add_run(store)
+    app = lab()
+    app.button(key=f"remove_{gone.id}").click().run()
+    assert "A 7 was removed" in texts(shown(app))
+    assert [drawing.id for drawing in hand.drawings()] == [kept.id]
+
+
+def test_one_button_trains_the_network_on_show_in_a_run_of_its_own(store: Store, woken: list[str]) -> None:
+    Hand(store.hand_path).add(png("7"), 7)
+    run = add_run(store)
+    app = lab()
+    woken.clear()
+    app.button(key="teach_start").click().run()
+    shown(app)
+    newest = store.runs()[0]
+    assert (newest.parent, newest.config) == (run.id, teaching_config(run.config))
+    assert store.start_path(newest.id).read_bytes() == store.weights_path(run.id).read_bytes()
+    assert app.query_params["run"] == newest.id
+    assert woken
+
+
+def test_a_network_without_weights_cannot_be_taught(store: Store) -> None:
+    Hand(store.hand_path).add(png("7"), 7)
+    store.create_run(config_from({}))
+    assert is_disabled(lab(), "teach_start")
+
+
+def test_a_full_or_broken_place_for_drawings_is_one_sentence(store: Store) -> None:
+    add_run(store)
+    store.hand_path.write_text("in the way")
+    app = open_with_drawing()
+    app.button(key="teach_7").click().run()
+    assert "cannot be kept" in texts(shown(app))
+
+
+def test_a_taught_network_reads_the_drawing_as_it_was_told(store: Store) -> None:
+    """Told that a 7 is a 3, a network that has learned nothing else learns just that."""
+    from rnnlab.drawing import prepare
+    from rnnlab.reader import Reader
+    from tests.pens import draw_digit
+
+    Hand(store.hand_path).add(png("7"), 3)
+    parent = add_run(store, config_from({"dataset": "digits", "neurons": 16}))
+    config = replace(teaching_config(parent.config), learning_rate=0.01)
+    run = store.create_run(config, claimed=True, parent=parent.id)
+    assert execute(store, run) is RunState.FINISHED
+    prepared = prepare(draw_digit("7"))
+    assert prepared is not None
+    reader = Reader(Weights.load(store.weights_path(run.id))[0])
+    assert int(reader.read(prepared.picture[None]).beliefs[0, -1].argmax()) == 3
+
+
+def test_a_damaged_start_ends_the_run_with_one_sentence(store: Store) -> None:
+    Hand(store.hand_path).add(png("7"), 7)
+    parent = add_run(store, config_from({"dataset": "digits", "neurons": 16}))
+    run = store.create_run(teaching_config(parent.config), claimed=True, parent=parent.id)
+    store.start_path(run.id).write_bytes(b"damaged")
+    assert execute(store, run) is RunState.FAILED
+    assert "is damaged" in store.run(run.id).message
