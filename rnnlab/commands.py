@@ -17,7 +17,7 @@ from rich.table import Table
 
 from rnnlab import datasets, drawing, evaluation, worker
 from rnnlab.config import Config
-from rnnlab.reader import Reader, Weights, decided_at
+from rnnlab.reader import SURE_FROM, Reader, Weights, decided_at
 from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
 from rnnlab.snapshots import Snapshots
 from rnnlab.store import Store
@@ -231,13 +231,19 @@ def _read_words(answer: dict[str, Any]) -> str:
     if "error" in answer:
         return f"{answer['image']}: {'a blank image' if answer['error'] == 'blank' else answer['error']}"
     lines = [
-        f"{answer['image']}: {answer['digit']}, {answer['probability']:.1%} sure, "
-        f"decided at row {answer['decided_at']} of 28",
+        f"{answer['image']}: {_verdict(answer)}",
         "  row " + "".join(f"{digit:>6}" for digit in range(10)),
     ]
     for row, belief in enumerate(answer["beliefs"], start=1):
         lines.append(f"  {row:>3} " + "".join(f"{share:>6.0%}" for share in belief))
     return "\n".join(lines)
+
+
+def _verdict(answer: dict[str, Any]) -> str:
+    """Return in words what was read, or that it is no more than a guess."""
+    if answer["probability"] < SURE_FROM:
+        return f"not sure, perhaps a {answer['digit']} ({answer['probability']:.1%})"
+    return f"{answer['digit']}, {answer['probability']:.1%} sure, decided at row {answer['decided_at']} of 28"
 
 
 def evaluate(store: Store, name: str, *, as_json: bool) -> None:

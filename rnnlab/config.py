@@ -289,6 +289,16 @@ class Config:
         group=_DIGITS,
         help="Training digits are written thinner or thicker at random: 1 is up to a pixel on each side.",
     )
+    distorted_share: float = _declare(
+        1.0,
+        label="distorted share",
+        minimum=0.0,
+        maximum=1.0,
+        step=0.05,
+        advanced=True,
+        group=_DIGITS,
+        help="Share of the training digits that are distorted at all; the rest stay as they are.",
+    )
     clean_end: float = _declare(
         0.0,
         label="clean end",

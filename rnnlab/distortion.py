@@ -44,6 +44,11 @@ def _basis() -> FloatArray:
 
 _BASIS: Final = _basis()
 
+_NONE: Final = np.zeros(PARAMETERS, np.float32)
+"""Changes nothing."""
+_NONE[[0, _COORDINATES + 1]] = 1
+_NONE[[2, _COORDINATES + 2]] = MASS_CENTRE
+
 
 def distorts(config: Config) -> bool:
     """Return whether a configuration distorts its training digits at all."""
@@ -84,6 +89,7 @@ def draw_distortions(config: Config, count: int, generator: np.random.Generator)
     across[:, 3:] = config.bending * generator.standard_normal((count, _COORDINATES - 3), np.float32)
     down[:, 3:] = config.bending * generator.standard_normal((count, _COORDINATES - 3), np.float32)
     parameters[:, -1] = uniform(config.thickness)
+    parameters[generator.random(count) >= config.distorted_share] = _NONE
     return parameters
 
 

@@ -42,6 +42,13 @@ def test_each_distortion_changes_the_picture_and_keeps_it_a_picture(digits: Data
     assert 0.4 < kept.min() <= kept.max() < 2
 
 
+def test_the_share_that_is_not_distorted_stays_as_it_is(digits: Dataset) -> None:
+    images = digits.train_images[:400]
+    found = distorted(images, config_from({**EVERYTHING, "distorted_share": 0.7}))
+    unchanged = np.abs(found - images).max(axis=(1, 2)) < 0.01
+    assert unchanged.mean() == pytest.approx(0.3, abs=0.08)
+
+
 def test_a_quarter_turn_is_a_quarter_turn() -> None:
     image = np.zeros((1, 28, 28), np.uint8)
     image[0, 14, 8:21] = 255  # a line to both sides of the centre

@@ -125,11 +125,13 @@ function describe(beliefs, row) {
   return `${digit}, ${percent(belief[digit])}`
 }
 
-function renderVerdict(find, { beliefs, decided_at, hint }) {
+function renderVerdict(find, { beliefs, decided_at, sure, hint }) {
   const last = beliefs?.[ROWS - 1]
-  set(find('.digit'), last ? String(best(last)) : '')
-  set(find('.sure'), last ? `${percent(last[best(last)])} sure` : '')
-  set(find('.decided'), last ? `decided at row ${decided_at} of ${ROWS}` : '')
+  const belief = last ? percent(last[best(last)]) : ''
+  const decided = `decided at row ${decided_at} of ${ROWS}`
+  set(find('.digit'), !last ? '' : sure ? String(best(last)) : '?')
+  set(find('.sure'), !last ? '' : sure ? `${belief} sure` : 'not sure')
+  set(find('.decided'), !last ? '' : sure ? decided : `perhaps a ${best(last)}, ${belief}`)
   set(find('.hint'), last ? '' : hint ?? '')
   const mark = find('.mark')
   mark.style.display = last ? 'block' : 'none'

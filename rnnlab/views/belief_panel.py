@@ -26,8 +26,9 @@ def belief_panel(shown: dict[str, Any], key: str) -> None:
     Args:
         shown: `hint`: what to say while there is no belief; `note`: a remark below. With a drawing: `picture`
             (784 grey levels), `top` and `row_height` (shares of the canvas' height). With a network, too:
-            `beliefs` (28 lists of 10 probabilities), `decided_at` (row 1 to 28). With a `caption` the picture
-            is not the drawing: it covers the canvas, which takes no strokes meanwhile.
+            `beliefs` (28 lists of 10 probabilities), `decided_at` (row 1 to 28), `sure` (whether there is an
+            answer). With a `caption` the picture is not the drawing: it covers the canvas, which takes no
+            strokes meanwhile.
         key: Of the component.
     """
     _component(data=shown, key=key)

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 from streamlit_drawable_canvas import st_canvas
 
-from rnnlab.reader import WeightsError, decided_at
+from rnnlab.reader import SURE_FROM, WeightsError, decided_at
 from rnnlab.runs import Run
 from rnnlab.views import teaching
 from rnnlab.views.belief_panel import belief_panel
@@ -34,11 +34,11 @@ def region(run: Run | None) -> None:
 def _drawing(run: Run | None) -> None:
     """Draw the whole region; a stroke reruns this and nothing else."""
     drawing, specimen = visit().drawing, visit().specimen
-    tools = st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="drawing_tools")
+    tools = st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", key="drawing_tools")
     if specimen:
         tools.button("Back to my drawing", type="primary", on_click=_put_away, key="back_to_drawing")
     else:
-        tools.slider("pen width (pixels)", 8, 40, 20, key=_PEN_KEY, width=150, persist_state="session")
+        tools.slider("pen width (pixels)", 8, 40, 20, key=_PEN_KEY, width=120, persist_state="session")
     with st.container(key="drawing"):
         panel = st.container()
         st_canvas(
@@ -58,7 +58,8 @@ def _drawing(run: Run | None) -> None:
     fixed = not drawing.strokes or specimen is not None
     tools.button("Undo", icon=":material/undo:", on_click=_undo, disabled=fixed, key="undo")
     tools.button("Clear", icon=":material/delete:", on_click=_clear, disabled=fixed, key="clear")
-    teaching.region(tools, run)
+    if not specimen:
+        teaching.region(tools, run)
 
 
 def _put_away() -> None:
@@ -104,6 +105,7 @@ def _belief(run: Run | None) -> None:
         shown |= {
             "beliefs": np.round(beliefs.astype(np.float64), 4).tolist(),
             "decided_at": decided_at(beliefs),
+            "sure": bool(beliefs[-1].max() >= SURE_FROM),
             "note": _note(run, step),
         }
     belief_panel(shown, key="belief")
