@@ -53,8 +53,8 @@ def measure(store: Store, run: Run) -> None:
     worst = int(np.abs(gap).argmax())
     accuracy, confidence = found.accuracy_by_row[HALF - 1], found.confidence_by_row[HALF - 1]
     print(
-        f"  {test.title}: {found.test_accuracy:.2%}; after row {HALF}: {accuracy:.1%}, {confidence:.1%} sure; "
-        f"largest difference of confidence and accuracy from row {FIRST_ROW} on: {gap[worst]:+.3f} after row "
+        f"  {test.title}: {found.test_accuracy:.2%}; row {HALF}: {accuracy:.1%}, {confidence:.1%} sure; "
+        f"largest difference of confidence and accuracy from row {FIRST_ROW} on: {gap[worst]:+.3f} at row "
         f"{worst + FIRST_ROW}; largest calibration error: "
         f"{found.calibration_error_by_row[FIRST_ROW - 1 :].max():.3f}"
     )
