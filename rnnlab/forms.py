@@ -1,7 +1,7 @@
-"""Ways to write 1, 7 and 9 that MNIST hardly has, drawn by rule: a flag, a foot, a bar, a curled tail.
+"""Ways to write 1, 4, 7 and 9 that MNIST hardly has, drawn by rule: a flag, a foot, a bar, a curled tail.
 
 MNIST was written in the United States. Elsewhere a 1 is often given a flag, sometimes a foot, a 7 a bar
-across its stem, and the tail of a 9 is curled. Each picture here is a few curves through random points, drawn
+across its stem, the stem of a 4 is short, and the tail of a 9 is curled. Each picture here is a few curves through random points, drawn
 by a pen of random width and prepared like any drawing.
 """
 
@@ -61,6 +61,22 @@ def _one(chance: np.random.Generator) -> list[Points]:
     return strokes
 
 
+def _four(chance: np.random.Generator) -> list[Points]:
+    """A 4 that is open at the top, its arm low and its stem short."""
+    narrow = chance.uniform(0.55, 1.0)
+    top = (narrow * chance.uniform(0.4, 0.65), 0.0)
+    corner = (narrow * chance.uniform(0.0, 0.25), chance.uniform(0.5, 0.8))
+    bow = ((top[0] + corner[0]) / 2 + chance.uniform(-0.06, 0.06), corner[1] / 2)
+    arm = (narrow * chance.uniform(0.75, 1.0), corner[1] + chance.uniform(-0.12, 0.06))
+    if chance.random() < 0.5:
+        strokes = [curve(top, bow, corner, arm)]
+    else:
+        strokes = [curve(top, bow, corner), curve(corner, arm)]
+    above = narrow * chance.uniform(0.5, 0.75)
+    strokes.append(curve((above, chance.uniform(0.2, 0.55)), (above + chance.uniform(-0.15, 0.05), 1.0)))
+    return strokes
+
+
 def _seven(chance: np.random.Generator) -> list[Points]:
     """A 7 with a bar; its top straight or a wave, some with a hook at the beginning."""
     left, right, sag = chance.uniform(0.1, 0.3), chance.uniform(0.65, 0.85), chance.uniform(-0.08, 0.08)
@@ -74,7 +90,7 @@ def _seven(chance: np.random.Generator) -> list[Points]:
         strokes = [curve(*top, middle, foot)]
     else:
         strokes = [curve(*top), curve(corner, middle, foot)]
-    height = chance.uniform(0.42, 0.72)
+    height = chance.uniform(0.42, 0.78)
     centre = np.interp(height, [0.0, 0.5, 1.0], [corner[0], middle[0], foot[0]])
     before, after = chance.uniform(0.1, 0.32, 2)
     tilt = chance.uniform(-0.12, 0.08)
@@ -104,8 +120,9 @@ def _nine(chance: np.random.Generator) -> list[Points]:
 
 
 _DRAWN: Final[dict[int, tuple[Callable[[np.random.Generator], list[Points]], int]]] = {
-    1: (_one, 800),
-    7: (_seven, 400),
+    1: (_one, 900),
+    4: (_four, 400),
+    7: (_seven, 500),
     9: (_nine, 600),
 }
 """How each digit is drawn, and how many of it there are."""

@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +242,14 @@ def test_a_drawing_is_read_with_the_newest_weights(store: Store) -> None:
     after = component(open_with_drawing(), "belief")
     assert after["beliefs"] != before["beliefs"]
     assert "step 80" in after["note"]
+
+
+def test_an_answer_that_would_more_likely_be_wrong_than_right_is_not_sure(store: Store) -> None:
+    run, weights = add_run(store), random_weights()
+    assert component(open_with_drawing(), "belief")["sure"] is True
+    flat = replace(weights, output_kernel=0 * weights.output_kernel, output_bias=0 * weights.output_bias)
+    flat.save(store.weights_path(run.id), 80)
+    assert component(open_with_drawing(), "belief")["sure"] is False
 
 
 def test_a_blank_canvas_asks_for_a_digit(store: Store) -> None:
