@@ -1,8 +1,8 @@
 """Ways to write 1, 4, 7 and 9 that MNIST hardly has, drawn by rule: a flag, a foot, a bar, a curled tail.
 
 MNIST was written in the United States. Elsewhere a 1 is often given a flag, sometimes a foot, a 7 a bar
-across its stem, the stem of a 4 is short, and the tail of a 9 is curled. Each picture here is a few curves through random points, drawn
-by a pen of random width and prepared like any drawing.
+across its stem; the stem of a 4 may be short, and the tail of a 9 curled. Each picture here is a few curves
+through random points, drawn by a pen of random width and prepared like any drawing.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
@@ -246,10 +247,11 @@ def test_a_drawing_is_read_with_the_newest_weights(store: Store) -> None:
 
 def test_an_answer_that_would_more_likely_be_wrong_than_right_is_not_sure(store: Store) -> None:
     run, weights = add_run(store), random_weights()
-    assert component(open_with_drawing(), "belief")["sure"] is True
-    flat = replace(weights, output_kernel=0 * weights.output_kernel, output_bias=0 * weights.output_bias)
-    flat.save(store.weights_path(run.id), 80)
-    assert component(open_with_drawing(), "belief")["sure"] is False
+    for logit, sure in ((0, False), (2, False), (3, True)):  # beliefs of 0.1, 0.45 and 0.69
+        bias = np.array([0, 0, 0, logit, 0, 0, 0, 0, 0, 0], np.float32)
+        told = replace(weights, output_kernel=0 * weights.output_kernel, output_bias=bias)
+        told.save(store.weights_path(run.id), 80 + logit)
+        assert component(open_with_drawing(), "belief")["sure"] is sure
 
 
 def test_a_blank_canvas_asks_for_a_digit(store: Store) -> None:

@@ -1,4 +1,4 @@
-"""A digit drawn in many ways is read the same, what is no digit is doubted: by a small network, trained here."""
+"""A digit drawn in many ways is read the same, no digit is doubted: by a small network, trained here."""
 
 from __future__ import annotations
 
