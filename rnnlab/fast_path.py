@@ -397,6 +397,9 @@ class Shard:
 def _loss(logits: FloatArray, labels: NDArray[np.uint8], weights: FloatArray) -> tuple[float, FloatArray]:
     """Return the weighted softmax cross-entropy and its derivative by the logits.
 
+    Of a picture of no digit only the last row counts: doubt is for the end, and would else be taught to the
+    first rows of digits, too, which look no different.
+
     Args:
         logits: Shape (rows, 10, N); overwritten.
         labels: Digits or `NO_DIGIT`, shape (N,).
@@ -404,10 +407,12 @@ def _loss(logits: FloatArray, labels: NDArray[np.uint8], weights: FloatArray) ->
     """
     logits -= logits.max(axis=1, keepdims=True)
     targets = _TARGETS[:, labels]
-    of_the_truth = np.einsum("rdn,dn->r", logits, targets)
+    of_images = np.repeat(weights[:, None], len(labels), axis=1)
+    of_images[:-1, labels == NO_DIGIT] = 0
+    of_the_truth = np.einsum("rdn,dn->rn", logits, targets)
     beliefs = np.exp(logits)
     sums = beliefs.sum(axis=1)
-    loss = float(weights @ (np.log(sums).sum(axis=1) - of_the_truth))
-    beliefs *= (weights[:, None] / sums)[:, None]
-    beliefs -= weights[:, None, None] * targets
+    loss = float((of_images * (np.log(sums) - of_the_truth)).sum())
+    beliefs *= (of_images / sums)[:, None]
+    beliefs -= of_images[:, None] * targets
     return loss, beliefs

@@ -26,7 +26,7 @@ from rnnlab.datasets import Dataset
 from rnnlab.distortion import distort
 from rnnlab.fast_network import FastNetwork
 from rnnlab.optimizer import ADAM_EPSILON
-from rnnlab.reader import COLUMNS, DIGITS, ROWS, Weights, WeightsError
+from rnnlab.reader import COLUMNS, DIGITS, NO_DIGIT, ROWS, Weights, WeightsError
 
 
 @contextmanager
@@ -110,6 +110,8 @@ def _notebook_initializers(neurons: int) -> tuple[dict[str, Any], dict[str, Any]
 def loss_of(logits: tf.Tensor, labels: tf.Tensor, row_loss_mix: float) -> tf.Tensor:
     """Return the softmax cross-entropy of a batch, in nats, part on the last row, part on all rows.
 
+    Of a picture of no digit only the last row counts.
+
     Args:
         logits: After every row, shape (N, 28, 10).
         labels: Digits or `NO_DIGIT`, `int32` of shape (N,).
@@ -119,14 +121,15 @@ def loss_of(logits: tf.Tensor, labels: tf.Tensor, row_loss_mix: float) -> tf.Ten
     targets = tf.one_hot(labels, DIGITS)
     targets += (1.0 - tf.reduce_sum(targets, axis=1, keepdims=True)) / DIGITS
 
-    def cross_entropy(row_logits: tf.Tensor, row_targets: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=row_targets, logits=row_logits))
-
-    last_row = cross_entropy(logits[:, -1], targets)
+    last_row = tf.nn.softmax_cross_entropy_with_logits(labels=targets, logits=logits[:, -1])
     if row_loss_mix == 0.0:
-        return last_row
-    all_rows = cross_entropy(logits, tf.repeat(targets[:, None], ROWS, axis=1))
-    return row_loss_mix * all_rows + (1.0 - row_loss_mix) * last_row
+        return tf.reduce_mean(last_row)
+    others = tf.nn.softmax_cross_entropy_with_logits(
+        labels=tf.repeat(targets[:, None], ROWS - 1, axis=1), logits=logits[:, :-1]
+    )
+    is_digit = tf.cast(labels != NO_DIGIT, logits.dtype)
+    all_rows = (tf.reduce_sum(others, axis=1) * is_digit + last_row) / ROWS
+    return tf.reduce_mean(row_loss_mix * all_rows + (1.0 - row_loss_mix) * last_row)
 
 
 def _as_inputs(images: tf.Tensor) -> tf.Tensor:

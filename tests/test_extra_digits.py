@@ -64,8 +64,17 @@ def test_the_right_belief_about_no_digit_is_flat() -> None:
     flat, sure = np.zeros((1, 28, 10), np.float32), np.zeros((1, 28, 10), np.float32)
     sure[..., 3] = 5
     label = np.array([NO_DIGIT], np.int32)
-    assert float(loss_of(flat, label, 0.5)) == pytest.approx(np.log(10))
-    assert float(loss_of(sure, label, 0.5)) > np.log(10)
+    assert float(loss_of(flat, label, 0.0)) == pytest.approx(np.log(10))
+    assert float(loss_of(sure, label, 0.0)) > np.log(10)
+
+
+def test_doubt_is_taught_at_the_last_row_alone() -> None:
+    logits, label = np.zeros((1, 28, 10), np.float32), np.array([NO_DIGIT], np.int32)
+    whole = float(loss_of(logits, label, 0.5))
+    logits[:, :-1, 3] = 5
+    assert float(loss_of(logits, label, 0.5)) == pytest.approx(whole)
+    logits[:, -1, 3] = 5
+    assert float(loss_of(logits, label, 0.5)) > whole
 
 
 def test_a_network_learns_to_doubt_and_its_accuracy_is_that_of_the_digits_alone(digits: Dataset) -> None:

@@ -14,6 +14,7 @@ from rnnlab.batches import Batch, Batches
 from rnnlab.config import Config, config_from
 from rnnlab.datasets import Dataset
 from rnnlab.fast_network import FastNetwork
+from rnnlab.mixing import with_nonsense
 from rnnlab.network import Network
 from rnnlab.optimizer import ADAM_EPSILON
 from rnnlab.reader import Reader, Weights
@@ -150,11 +151,14 @@ def test_an_exported_file_answers_as_the_reader_does(
     assert [found.name for found in tmp_path.iterdir() if found.name != "home"] == ["network.keras"]
 
 
-@pytest.mark.parametrize("values", [{"averaging": 5}, {"clip_norm": 0.2}, {"rotation": 20.0, "bending": 0.5}])
-def test_averaging_clipping_and_distortion_are_the_same_on_both_paths(
+@pytest.mark.parametrize(
+    "values", [{"averaging": 5}, {"clip_norm": 0.2}, {"rotation": 20.0, "bending": 0.5}, {"nonsense": 0.2}]
+)
+def test_averaging_clipping_distortion_and_nonsense_are_the_same_on_both_paths(
     digits: Dataset, values: dict[str, float]
 ) -> None:
     config = config_from({"neurons": 16, "batch_size": 32, "learning_rate": 0.01, **values})
+    digits = with_nonsense(digits, config.nonsense)
     batches = Batches(config, len(digits.train_images)).between(0, 12)
     with network.KerasNetwork(config, digits) as keras_network, fast(config, digits) as ours:
         expected, found = keras_network.train(batches), ours.train(batches)
