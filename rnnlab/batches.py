@@ -62,7 +62,7 @@ class Batches:
 
     def _batch(self, step: int, chosen: NDArray[np.int32]) -> Batch:
         config, distortions = self._config, None
-        if distorts(config) and step < (1.0 - config.clean_end) * config.iterations:
+        if distorts(config):
             generator = np.random.default_rng([config.seed, step, 1])
             distortions = draw_distortions(config, len(chosen), generator)
         return Batch(chosen, learning_rate_at(config, step), distortions)

@@ -299,16 +299,6 @@ class Config:
         group=_DIGITS,
         help="Share of the training digits that are distorted at all; the rest stay as they are.",
     )
-    clean_end: float = _declare(
-        0.0,
-        label="clean end",
-        minimum=0.0,
-        maximum=1.0,
-        step=0.05,
-        advanced=True,
-        group=_DIGITS,
-        help="Share of the steps, at the end of a run, that see the training digits without any distortion.",
-    )
     extra_digits: str = _declare(
         "none",
         label="extra digits",
@@ -387,14 +377,15 @@ PRESETS: Mapping[str, Config] = {
         schedule="cosine",
         warm_up=200,
         clip_norm=1.0,
-        rotation=12.0,
-        slant=0.2,
+        rotation=15.0,
+        slant=0.3,
         scaling=0.1,
         shift=0.5,
-        bending=0.5,
+        bending=0.8,
         thickness=0.6,
+        distorted_share=0.75,
         extra_digits="forms",
-        nonsense=0.04,
+        nonsense=0.03,
     ),
     "notebook": Config(row_loss_mix=0.0, initializers="notebook"),
 }
@@ -403,7 +394,6 @@ _TEACHING: Mapping[str, Any] = {
     "learning_rate": 0.0005,
     "iterations": 300,
     "warm_up": 0,
-    "clean_end": 0.0,
     "your_hand": 0.3,
 }
 

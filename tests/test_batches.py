@@ -48,12 +48,6 @@ def test_every_step_distorts_otherwise_and_without_distortion_none_does() -> Non
     assert Batches(Config(), 1000).between(0, 1)[0].distortions is None
 
 
-def test_the_clean_end_of_a_run_sees_its_images_as_they_are() -> None:
-    config = Config(rotation=10.0, clean_end=0.25, iterations=40)
-    distorted = [batch.distortions is not None for batch in Batches(config, 1000).between(0, 40)]
-    assert distorted == [True] * 30 + [False] * 10
-
-
 def test_a_batch_is_no_larger_than_the_data_set() -> None:
     assert chosen(Config(batch_size=1024), 50, 0, 1).shape == (1, 50)
 
