@@ -111,6 +111,10 @@ def _declare(default: Value, **description: Any) -> Any:
     return field(default=default, metadata=description)
 
 
+_BEFORE: Mapping[str, Value] = {"schedule": "constant", "nonsense": 0.0}
+"""How runs were trained before these could be chosen."""
+
+
 @dataclass(frozen=True)
 class Config:
     """The hyperparameters of one run. Build it with `config_from` where values come from outside."""
@@ -184,7 +188,7 @@ class Config:
         help="How the weights are drawn before the first step.",
     )
     schedule: str = _declare(
-        "constant",
+        "cosine",
         label="learning rate schedule",
         choices={
             "constant": "the same learning rate from the first step to the last",
@@ -312,7 +316,7 @@ class Config:
         help="Digits from elsewhere that are mixed into the training digits.",
     )
     nonsense: float = _declare(
-        0.0,
+        0.02,
         label="nonsense",
         minimum=0.0,
         maximum=0.2,
@@ -357,7 +361,7 @@ class Config:
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Read what `to_json` wrote; unknown names are left out, so that older versions read newer runs."""
-        values = json.loads(text)
+        values = {**_BEFORE, **json.loads(text)}
         return cls(**{name: h.parse(values[name]) for name, h in HYPERPARAMETERS.items() if name in values})  # type: ignore[arg-type]
 
 
@@ -374,7 +378,6 @@ PRESETS: Mapping[str, Config] = {
     "default": Config(),
     "best": Config(
         learning_rate=0.003,
-        schedule="cosine",
         warm_up=200,
         clip_norm=1.0,
         rotation=15.0,
@@ -387,7 +390,7 @@ PRESETS: Mapping[str, Config] = {
         extra_digits="forms",
         nonsense=0.03,
     ),
-    "notebook": Config(row_loss_mix=0.0, initializers="notebook"),
+    "notebook": Config(row_loss_mix=0.0, initializers="notebook", schedule="constant", nonsense=0.0),
 }
 
 _TEACHING: Mapping[str, Any] = {

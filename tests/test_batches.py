@@ -53,7 +53,7 @@ def test_a_batch_is_no_larger_than_the_data_set() -> None:
 
 
 def test_the_learning_rate_stays_unless_a_schedule_is_asked_for() -> None:
-    config = Config(learning_rate=0.01, iterations=1000)
+    config = Config(learning_rate=0.01, iterations=1000, schedule="constant")
     assert {learning_rate_at(config, step) for step in (0, 1, 500, 999)} == {0.01}
 
 
@@ -67,7 +67,7 @@ def test_the_cosine_schedule_falls_from_the_full_rate_to_nothing() -> None:
 
 
 def test_the_warm_up_rises_evenly_to_the_full_rate() -> None:
-    config = Config(learning_rate=0.01, warm_up=100)
+    config = Config(learning_rate=0.01, warm_up=100, schedule="constant")
     rates = np.array([learning_rate_at(config, step) for step in range(120)])
     np.testing.assert_allclose(np.diff(rates[:101]), 0.01 / 101, rtol=1e-6)
     np.testing.assert_allclose(rates[100:], 0.01)

@@ -84,6 +84,13 @@ def test_the_url_form_holds_what_differs_from_the_defaults_and_reads_back() -> N
     assert config_from(config.to_query()) == config
 
 
+def test_a_run_from_before_schedules_and_nonsense_is_read_as_it_was_trained() -> None:
+    config = Config.from_json('{"learning_rate": 0.002, "neurons": 64}')
+    assert config == config_from(
+        {"learning_rate": 0.002, "neurons": 64, "schedule": "constant", "nonsense": 0.0}
+    )
+
+
 def test_a_preset_is_recognised_whatever_its_seed_and_length() -> None:
     assert preset_of(config_from({"seed": 5, "iterations": 40}, "notebook")) == "notebook"
     assert preset_of(config_from({"neurons": 64}, "notebook")) is None

@@ -32,7 +32,7 @@ def test_the_same_seed_draws_the_same(digits: Dataset) -> None:
 
 
 def test_nonsense_comes_in_the_share_that_is_asked_for_and_the_test_has_none() -> None:
-    plain = training_data(config_from({"dataset": "digits"}))
+    plain = training_data(config_from({"dataset": "digits", "nonsense": 0}))
     mixed = training_data(config_from({"dataset": "digits", "nonsense": 0.1}))
     is_nonsense = mixed.train_labels == NO_DIGIT
     assert is_nonsense.mean() == pytest.approx(0.1, abs=0.001)
@@ -43,7 +43,8 @@ def test_nonsense_comes_in_the_share_that_is_asked_for_and_the_test_has_none() -
 @pytest.mark.usefixtures("mnist_folder")
 def test_extra_digits_join_mnists_training_digits_alone() -> None:
     plain, bundled, forms = (
-        training_data(config_from({"extra_digits": extra})) for extra in ("none", "bundled", "forms")
+        training_data(config_from({"extra_digits": extra, "nonsense": 0}))
+        for extra in ("none", "bundled", "forms")
     )
     assert len(plain.train_images) < len(bundled.train_images) < len(forms.train_images)
     for mixed in (bundled, forms):
@@ -54,7 +55,9 @@ def test_extra_digits_join_mnists_training_digits_alone() -> None:
 
 @pytest.mark.usefixtures("mnist_folder")
 def test_the_validation_part_is_never_learned_from_and_holds_no_test_digit() -> None:
-    mnist, validation = (training_data(config_from({"dataset": name})) for name in ("mnist", "validation"))
+    mnist, validation = (
+        training_data(config_from({"dataset": name, "nonsense": 0})) for name in ("mnist", "validation")
+    )
     np.testing.assert_array_equal(validation.train_images, mnist.train_images[:50_000])
     np.testing.assert_array_equal(validation.test_images, mnist.train_images[50_000:])
     np.testing.assert_array_equal(validation.test_labels, mnist.train_labels[50_000:])

@@ -96,10 +96,11 @@ def test_a_place_that_is_no_folder_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_drawings_make_up_the_share_of_the_training_images_that_is_asked_for(own_hand: Hand) -> None:
-    config = config_from({"dataset": "digits", "your_hand": 0.25})
+    config = config_from({"dataset": "digits", "your_hand": 0.25, "nonsense": 0})
     own_hand.add(png("7"), 7)
     own_hand.add(png("0"), 0)
-    plain, mixed = training_data(config_from({"dataset": "digits"})), training_data(config, own_hand)
+    plain = training_data(config_from({"dataset": "digits", "nonsense": 0}))
+    mixed = training_data(config, own_hand)
     added = mixed.train_images[len(plain.train_images) :]
     assert len(added) / len(mixed.train_images) == pytest.approx(0.25, abs=0.001)
     assert len(np.unique(added, axis=0)) == 2

@@ -84,7 +84,7 @@ def measures(store: Store, iterations: int) -> None:
         for name in ("rotation", "slant", "scaling", "shift", "bending", "thickness", "distorted_share")
     }
     steps = {"learning_rate": best.learning_rate, "schedule": best.schedule, "warm_up": best.warm_up}
-    config = Config(iterations=iterations, dataset="validation")
+    config = Config(iterations=iterations, dataset="validation", schedule="constant", nonsense=0.0)
     for name, values in (
         ("plain", {}),
         ("+ schedule and clipping", {**steps, "clip_norm": best.clip_norm}),
