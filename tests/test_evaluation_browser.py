@@ -24,7 +24,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         run = store.create_run(config_from({"dataset": "digits"}))
         store.claim(run.id)
         store.add_point(run.id, AccuracyPoint(0, 0.1, 2.3, 0.1))
-        random_weights().save(store.folder(run.id) / "weights.npz", 20)
+        random_weights(scale=2.0).save(store.folder(run.id) / "weights.npz", 20)
         store.end_run(run.id, RunState.FINISHED)
     with dashboard.dashboard({"RNNLAB_HOME": str(home), "RNNLAB_WARM_WORKER": "0"}) as (address, _):
         yield address

@@ -152,10 +152,13 @@ def test_a_killed_worker_leaves_an_interrupted_run_that_can_be_read(
     wait_for_points(store, run, 2)
     wait_for(store.weights_path(run.id).exists, "weights")
     workers_of(store.home)[0].send_signal(signal.SIGKILL)
-    wait_for(lambda: not workers_of(store.home), "the worker to be gone")
-    launcher.reap()
-    ended = store.run(run.id)
-    assert ended.state is RunState.INTERRUPTED
+
+    def interrupted() -> Run | None:
+        launcher.reap()
+        now = store.run(run.id)
+        return now if now.state is RunState.INTERRUPTED else None
+
+    ended = wait_for(interrupted, "the run to be interrupted")
     assert ended.step == store.points(run.id)[-1].step + 1
     Weights.load(store.weights_path(run.id))
     after = start(store, launcher, SHORT)
