@@ -394,7 +394,7 @@ PRESETS: Mapping[str, Config] = {
 }
 
 _TEACHING: Mapping[str, Any] = {
-    "learning_rate": 0.0005,
+    "learning_rate": 0.0008,
     "iterations": 300,
     "warm_up": 0,
     "your_hand": 0.3,
