@@ -36,8 +36,7 @@ class Hyperparameter:
         step: Step of a control that counts up and down.
         scale: `log` where ratios matter more than differences.
         choices: The allowed words and what each means, empty for numbers.
-        advanced: Whether the page keeps it out of the first view.
-        group: The heading under which the page puts an advanced one.
+        group: The heading under which the page keeps it out of the first view; empty for the first view.
     """
 
     name: str
@@ -51,8 +50,12 @@ class Hyperparameter:
     step: float | None = None
     scale: Scale = "linear"
     choices: Mapping[str, str] = field(default_factory=dict)
-    advanced: bool = False
     group: str = ""
+
+    @property
+    def advanced(self) -> bool:
+        """Whether the page keeps it out of the first view."""
+        return bool(self.group)
 
     @property
     def option(self) -> str:
@@ -160,7 +163,6 @@ class Config:
         minimum=0,
         maximum=2**31 - 1,
         step=1,
-        advanced=True,
         group=_STEPS,
         help="Where all chance starts from: the first weights and the order of the images. "
         "The same seed gives the same run.",
@@ -171,7 +173,6 @@ class Config:
         minimum=0.0,
         maximum=1.0,
         step=0.05,
-        advanced=True,
         group=_STEPS,
         help="What the network is graded on: 0 = its belief after the last row only, "
         "1 = its belief after every row equally, 0.5 = half and half.",
@@ -183,7 +184,6 @@ class Config:
             "keras": "Keras' own: scaled to the size of each layer",
             "notebook": "the notebook's: N(0, 1) weights and biases of 0.1 around the LSTM",
         },
-        advanced=True,
         group=_STEPS,
         help="How the weights are drawn before the first step.",
     )
@@ -194,7 +194,6 @@ class Config:
             "constant": "the same learning rate from the first step to the last",
             "cosine": "falls along half a cosine, to nothing at the last step",
         },
-        advanced=True,
         group=_STEPS,
         help="How the learning rate changes on the way. Smaller and smaller steps let the weights settle.",
     )
@@ -205,7 +204,6 @@ class Config:
         minimum=0,
         maximum=10_000,
         step=100,
-        advanced=True,
         group=_STEPS,
         help="Over how many steps the learning rate rises from nothing to its full size at the start.",
     )
@@ -215,7 +213,6 @@ class Config:
         minimum=0.0,
         maximum=100.0,
         step=0.1,
-        advanced=True,
         group=_STEPS,
         help="Longest gradient (its norm) that a step may follow; a longer one is shortened to it. 0 = off.",
     )
@@ -226,7 +223,6 @@ class Config:
         minimum=0,
         maximum=10_000,
         step=100,
-        advanced=True,
         group=_STEPS,
         help="The weights that read are averages over about so many of the last steps. 0 = the newest alone.",
     )
@@ -237,7 +233,6 @@ class Config:
         minimum=0.0,
         maximum=45.0,
         step=1.0,
-        advanced=True,
         group=_DIGITS,
         help="Training digits are turned by a random angle up to this one, to either side.",
     )
@@ -247,7 +242,6 @@ class Config:
         minimum=0.0,
         maximum=1.0,
         step=0.05,
-        advanced=True,
         group=_DIGITS,
         help="Training digits are slanted at random, by up to so many pixels across for each pixel down.",
     )
@@ -257,7 +251,6 @@ class Config:
         minimum=0.0,
         maximum=0.5,
         step=0.05,
-        advanced=True,
         group=_DIGITS,
         help="Width and height of training digits are changed at random: 0.1 is about a tenth at most.",
     )
@@ -268,7 +261,6 @@ class Config:
         minimum=0.0,
         maximum=4.0,
         step=0.25,
-        advanced=True,
         group=_DIGITS,
         help="Training digits are moved at random by up to so many pixels of the 28, in both directions.",
     )
@@ -279,7 +271,6 @@ class Config:
         minimum=0.0,
         maximum=3.0,
         step=0.1,
-        advanced=True,
         group=_DIGITS,
         help="Training digits are bent at random, as if drawn on rubber: by about so many pixels.",
     )
@@ -289,7 +280,6 @@ class Config:
         minimum=0.0,
         maximum=1.0,
         step=0.1,
-        advanced=True,
         group=_DIGITS,
         help="Training digits are written thinner or thicker at random: 1 is up to a pixel on each side.",
     )
@@ -299,7 +289,6 @@ class Config:
         minimum=0.0,
         maximum=1.0,
         step=0.05,
-        advanced=True,
         group=_DIGITS,
         help="Share of the training digits that are distorted at all; the rest stay as they are.",
     )
@@ -311,7 +300,6 @@ class Config:
             "bundled": "scikit-learn's bundled digits, by other hands",
             "forms": "the bundled digits, and forms of 1, 4, 7 and 9 that MNIST hardly has, drawn by rule",
         },
-        advanced=True,
         group=_DIGITS,
         help="Digits from elsewhere that are mixed into the training digits.",
     )
@@ -321,7 +309,6 @@ class Config:
         minimum=0.0,
         maximum=0.2,
         step=0.01,
-        advanced=True,
         group=_DIGITS,
         help="Share of training images that are no digit, such as dots, scribbles and two digits at once. "
         "The network learns to believe nothing of them: one tenth for each digit.",
@@ -332,7 +319,6 @@ class Config:
         minimum=0.0,
         maximum=0.5,
         step=0.05,
-        advanced=True,
         group=_DIGITS,
         help="Share of training images that are your own drawings, those whose right digit you have named.",
     )
@@ -344,7 +330,6 @@ class Config:
             "validation": "MNIST's training digits: 50,000 to learn from, the other 10,000 as the test",
             "digits": "scikit-learn's bundled digits, 1,797 of 8 x 8 pixels, enlarged",
         },
-        advanced=True,
         group=_DIGITS,
         help="The handwritten digits to learn from.",
     )

@@ -35,6 +35,17 @@ def store(own_home: Path) -> Iterator[Store]:
         yield opened
 
 
+@pytest.fixture
+def no_workers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Keep the pages from starting processes; what they would have started is a list."""
+    from rnnlab.launcher import LocalLauncher
+
+    woken: list[str] = []
+    monkeypatch.setattr(LocalLauncher, "wake", lambda _: woken.append("worker"))
+    monkeypatch.setattr(LocalLauncher, "reap", lambda _: None)
+    return woken
+
+
 @pytest.fixture(scope="session")
 def digits() -> Dataset:
     return bundled_digits()

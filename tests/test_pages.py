@@ -25,16 +25,7 @@ from tests.pens import draw_digit
 
 APP = Path(__file__).parents[1] / "app.py"
 
-
-@pytest.fixture(autouse=True)
-def no_workers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Keep the pages from starting processes; what they would have started is a list."""
-    from rnnlab.launcher import LocalLauncher
-
-    woken: list[str] = []
-    monkeypatch.setattr(LocalLauncher, "wake", lambda _: woken.append("worker"))
-    monkeypatch.setattr(LocalLauncher, "reap", lambda _: None)
-    return woken
+pytestmark = pytest.mark.usefixtures("no_workers")
 
 
 def lab(**query: str) -> AppTest:

@@ -16,16 +16,7 @@ from rnnlab.worker import execute
 from tests.test_hand import png
 from tests.test_pages import add_run, lab, open_with_drawing, shown, texts
 
-
-@pytest.fixture(autouse=True)
-def woken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Keep the pages from starting processes; what they would have started is a list."""
-    from rnnlab.launcher import LocalLauncher
-
-    found: list[str] = []
-    monkeypatch.setattr(LocalLauncher, "wake", lambda _: found.append("worker"))
-    monkeypatch.setattr(LocalLauncher, "reap", lambda _: None)
-    return found
+pytestmark = pytest.mark.usefixtures("no_workers")
 
 
 def is_disabled(app: AppTest, key: str) -> bool:
@@ -58,18 +49,20 @@ def test_a_kept_drawing_can_be_removed(store: Store) -> None:
     assert [drawing.id for drawing in hand.drawings()] == [kept.id]
 
 
-def test_one_button_trains_the_network_on_show_in_a_run_of_its_own(store: Store, woken: list[str]) -> None:
+def test_one_button_trains_the_network_on_show_in_a_run_of_its_own(
+    store: Store, no_workers: list[str]
+) -> None:
     Hand(store.hand_path).add(png("7"), 7)
     run = add_run(store)
     app = lab()
-    woken.clear()
+    no_workers.clear()
     app.button(key="teach_start").click().run()
     shown(app)
     newest = store.runs()[0]
     assert (newest.parent, newest.config) == (run.id, teaching_config(run.config))
     assert store.start_path(newest.id).read_bytes() == store.weights_path(run.id).read_bytes()
     assert app.query_params["run"] == newest.id
-    assert woken
+    assert no_workers
 
 
 def test_a_network_without_weights_cannot_be_taught(store: Store) -> None:
