@@ -360,15 +360,19 @@ def _cost_of_rows(rows: int, seconds: float) -> float:
 
 
 def _long_run(data: Dataset, seconds: float) -> Growth:
-    """Return the milliseconds a step takes in each tenth of a run of a small network, by its last step."""
+    """Return the milliseconds a step takes in each tenth of a run of a small network, by its last step.
+
+    Where the run reports fewer points than it has tenths, the parts are those between its points.
+    """
     config = Config(neurons=32, batch_size=32, iterations=_MOST_ITERATIONS)
     with tempfile.TemporaryDirectory() as home, Store(Path(home)) as store:
         run = store.create_run(config, claimed=True)
         until = time.perf_counter() + seconds
         training.train(config, data, StoreReport(store, run), lambda: time.perf_counter() >= until)
         points = store.points(run.id)
+    parts = min(10, len(points) - 1)
     costs = {}
-    for tenth in range(10):
-        first, last = (points[(len(points) - 1) * (tenth + end) // 10] for end in (0, 1))
-        costs[last.step] = 1000 * (last.seconds - first.seconds) / max(1, last.step - first.step)
+    for part in range(parts):
+        first, last = (points[(len(points) - 1) * (part + end) // parts] for end in (0, 1))
+        costs[last.step] = 1000 * (last.seconds - first.seconds) / (last.step - first.step)
     return Growth("step of a run (batch size 32, 32 neurons)", costs)

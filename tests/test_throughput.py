@@ -102,6 +102,13 @@ def test_growth_covers_batch_neurons_rows_and_length_of_run(digits: Dataset) -> 
     assert all(cost > 0 for costs in grown.values() for cost in costs.values())
 
 
+def test_a_run_too_short_for_ten_parts_is_told_in_fewer(digits: Dataset) -> None:
+    grown = growth(digits, seconds=0.001, batch_sizes=(), neurons=(), rows=())
+    (length,) = (each.milliseconds for each in grown if each.by.startswith("step of a run"))
+    assert len(length) < 10
+    assert all(cost > 0 for cost in length.values())
+
+
 def test_pytorch_learns_from_the_same_batches_as_the_others(digits: Dataset) -> None:
     pytest.importorskip("torch", reason="PyTorch is not installed; bench measures without it")
     compared = compare(TINY, digits, rounds=1, seconds=0.1)
