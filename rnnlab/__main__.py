@@ -10,9 +10,10 @@ from typing import NoReturn
 
 from rnnlab import commands
 from rnnlab.config import HYPERPARAMETERS, PRESET_HELP, PRESETS, Config, ConfigError, config_from
+from rnnlab.database import StoreError
 from rnnlab.datasets import DatasetError
 from rnnlab.reader import WeightsError
-from rnnlab.store import Store, StoreError, default_home
+from rnnlab.store import Store, default_home
 
 
 class OneLineParser(argparse.ArgumentParser):

@@ -1,17 +1,20 @@
 """What every training step works on: which images, how they are distorted, and the learning rate.
 
-All of it is a function of the configuration, its seed among it, and of the step alone, so that a run can be
-entered anywhere.
+All of it is a function of the configuration, its seed among it, of the changes made to it on the way, and of
+the step alone, so that a run can be entered anywhere.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnlab.changes import Change, stretches
 from rnnlab.config import Config
 from rnnlab.distortion import distorts, draw_distortions
 from rnnlab.reader import FloatArray
@@ -43,25 +46,37 @@ class Batches:
     """The batches of a run: every epoch a new shuffle, batches running on over its end.
 
     Args:
-        config: The hyperparameters.
+        config: The hyperparameters that the run began with.
         images: Number of training images.
+        changes: Made to them on the way, in their order.
     """
 
-    def __init__(self, config: Config, images: int) -> None:
-        self._config = config
+    def __init__(self, config: Config, images: int, changes: Sequence[Change] = ()) -> None:
+        self._seed = config.seed
         self._images = images
-        self._batch_size = min(config.batch_size, images)
         self._epoch = -1
         self._shuffle: NDArray[np.int32] = np.empty(0, np.int32)
+        self._stretches = stretches(config, changes)
+        self._firsts = [first for first, _ in self._stretches]
+        self._places = [0]
+        for (first, then), (stop, _) in zip(self._stretches, self._stretches[1:], strict=False):
+            self._places.append(self._places[-1] + (stop - first) * min(then.batch_size, images))
 
     def between(self, first: int, stop: int) -> list[Batch]:
         """Return the batches of the steps from `first` to before `stop`."""
-        size = self._batch_size
-        chosen = self._chosen(first * size, stop * size).reshape(-1, size)
-        return [self._batch(step, images) for step, images in enumerate(chosen, start=first)]
+        return [self._at(step) for step in range(first, stop)]
 
-    def _batch(self, step: int, chosen: NDArray[np.int32]) -> Batch:
-        config, distortions = self._config, None
+    def _at(self, step: int) -> Batch:
+        """Return the batch of a step."""
+        stretch = bisect_right(self._firsts, step) - 1
+        first, config = self._stretches[stretch]
+        size = min(config.batch_size, self._images)
+        start = self._places[stretch] + (step - first) * size
+        return self._batch(config, step, self._chosen(start, start + size))
+
+    @staticmethod
+    def _batch(config: Config, step: int, chosen: NDArray[np.int32]) -> Batch:
+        distortions = None
         if distorts(config):
             generator = np.random.default_rng([config.seed, step, 1])
             distortions = draw_distortions(config, len(chosen), generator)
@@ -78,7 +93,7 @@ class Batches:
 
     def _shuffled(self, epoch: int) -> NDArray[np.int32]:
         if epoch != self._epoch:
-            generator = np.random.default_rng([self._config.seed, epoch])
+            generator = np.random.default_rng([self._seed, epoch])
             self._shuffle = generator.permutation(self._images).astype(np.int32)
             self._epoch = epoch
         return self._shuffle

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from rnnlab.batches import Batch
+from rnnlab.checkpoint import NetworkState, taken
 from rnnlab.config import Config
 from rnnlab.data_parallel import DataParallel, shares_for, usable_cores
 from rnnlab.datasets import Dataset
@@ -23,21 +24,24 @@ class FastNetwork:
     Args:
         config: The hyperparameters.
         data: Digits to learn from and to test with.
-        weights: To start from.
+        weights: To start from; `None` where a state will be restored.
         cores: How many it may use; by default `usable_cores()`.
 
     Attributes:
         cores: How many it uses: small batches are not cut into as many shares as there are cores.
     """
 
-    def __init__(self, config: Config, data: Dataset, weights: Weights, cores: int | None = None) -> None:
+    def __init__(
+        self, config: Config, data: Dataset, weights: Weights | None, cores: int | None = None
+    ) -> None:
         batch_size = min(config.batch_size, len(data.train_images))
         self.cores = shares_for(batch_size, cores or usable_cores())
         self._train_images = len(data.train_images)
         self._train_labels = data.train_labels
         self._test_images = len(data.test_images)
         self._parameters, self._gradient = Parameters(config.neurons), Parameters(config.neurons)
-        self._parameters.set(weights)
+        if weights is not None:
+            self._parameters.set(weights)
         self._optimizer = Adam(self._parameters.vector, config.clip_norm)
         self._average = Average(self._parameters, config.averaging) if config.averaging else None
         self._parallel = DataParallel(
@@ -58,7 +62,7 @@ class FastNetwork:
         self._parallel.close()
 
     def train(self, batches: Sequence[Batch]) -> tuple[float, float]:
-        """Make one training step per batch; see `network.Network`."""
+        """Make one training step per batch; see `networks.Network`."""
         loss, last = 0.0, batches[-1]
         for batch in batches:
             loss = self._step(batch)
@@ -88,6 +92,19 @@ class FastNetwork:
     def weights(self) -> Weights:
         """Return a copy of the weights that read: the newest, or the average where there is one."""
         return self._reading.weights()
+
+    def state(self) -> NetworkState:
+        """Return a copy of weights, optimizer and average."""
+        average = self._average.state() if self._average else {}
+        return {"parameters": self._parameters.vector.copy(), **self._optimizer.state(), **average}
+
+    def restore(self, state: NetworkState) -> None:
+        """Become the network whose state that was; see `networks.Network`."""
+        self._parameters.vector[:] = taken(state, "parameters", self._parameters.vector)
+        self._optimizer.restore(state)
+        if self._average:
+            self._average.restore(state)
+        self._parameters.stack(self._parallel.stacked)
 
     @property
     def _reading(self) -> Parameters:

@@ -48,12 +48,12 @@ class LocalLauncher:
 
     def wake(self) -> None:
         """Start a worker if runs wait and none lives; a living one finds them by itself."""
-        self._start(self._store.reserve_worker(self._limit))
+        self._start(self._store.workers.reserve(self._limit))
 
     def warm(self) -> None:
         """Start a worker that waits, unless one lives, `RNNLAB_WARM_WORKER` is 0 or memory is short."""
         if os.environ.get("RNNLAB_WARM_WORKER") != "0" and _available_megabytes() >= WARM_MEGABYTES:
-            self._start(self._store.reserve_worker(1, even_idle=True))
+            self._start(self._store.workers.reserve(1, even_idle=True))
 
     def _start(self, worker_id: str | None) -> None:
         """Start the process of a worker that has a place, if it has one."""
@@ -76,7 +76,7 @@ class LocalLauncher:
             for worker in ended:
                 del self._workers[worker]
         for worker, status in ended.items():
-            self._store.dismiss_worker(worker)
+            self._store.workers.dismiss(worker)
             if status > 0:
                 self._store.fail_queued(
                     f"The worker could not run (exit status {status}); "

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Self
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notes on its build are nobody's news
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnlab.batches import Batch
+from rnnlab.checkpoint import NetworkState, taken
 from rnnlab.config import Config
 from rnnlab.data_parallel import usable_cores
 from rnnlab.datasets import Dataset
 from rnnlab.distortion import distort
-from rnnlab.fast_network import FastNetwork
 from rnnlab.optimizer import ADAM_EPSILON
-from rnnlab.reader import COLUMNS, DIGITS, NO_DIGIT, ROWS, Weights, WeightsError
+from rnnlab.reader import COLUMNS, DIGITS, NO_DIGIT, ROWS, Weights
 
 
 @contextmanager
@@ -137,61 +137,8 @@ def _as_inputs(images: tf.Tensor) -> tf.Tensor:
     return tf.cast(images, tf.float32) / 255.0
 
 
-class Network(Protocol):
-    """A network that learns from batches. To be closed, best by `with`: it may have processes of its own."""
-
-    cores: int
-
-    def __enter__(self) -> Self:
-        """Do nothing but return the network."""
-
-    def __exit__(self, *_: object) -> None:
-        """Close the network."""
-
-    def train(self, batches: Sequence[Batch]) -> tuple[float, float]:
-        """Make one training step per batch.
-
-        Args:
-            batches: At least one, all of the same size.
-
-        Returns:
-            Of the last batch: the loss that its update was computed from, in nats, and the accuracy on that
-            same batch after the update, 0 to 1.
-        """
-
-    def test_accuracy(self) -> float:
-        """Return the share of test images read correctly after their last row, 0 to 1."""
-
-    def weights(self) -> Weights:
-        """Return a copy of the weights that read: the newest, or their average where that is asked for."""
-
-
-def new_network(config: Config, data: Dataset, weights: Weights | None = None) -> Network:
-    """Return a network in training: by Keras' own LSTM (cuDNN) where there is a GPU, else by `FastNetwork`.
-
-    Args:
-        config: The hyperparameters.
-        data: Digits to learn from and to test with.
-        weights: To start from; fresh ones by default.
-
-    Raises:
-        WeightsError: The weights are of another number of neurons.
-    """
-    if weights is not None and weights.neurons != config.neurons:
-        raise WeightsError(
-            f"The weights to start from have {weights.neurons} neurons, this run {config.neurons}; "
-            "give it as many."
-        )
-    if has_gpu():
-        return KerasNetwork(config, data, weights)
-    if weights is None:
-        model = build_model(config.neurons, config.initializers, config.seed)
-        weights = Weights(*model.get_weights())
-    return FastNetwork(config, data, weights)
-
-
 class KerasNetwork:
-    """A `Network` of Keras' own layers, its steps compiled by TensorFlow.
+    """A `networks.Network` of Keras' own layers, its steps compiled by TensorFlow.
 
     Args:
         config: The hyperparameters.
@@ -227,7 +174,7 @@ class KerasNetwork:
         pass
 
     def train(self, batches: Sequence[Batch]) -> tuple[float, float]:
-        """Make one training step per batch; see `Network`."""
+        """Make one training step per batch; see `networks.Network`."""
         loss, accuracy = self._train(
             tf.constant(np.stack([self._images(batch) for batch in batches])),
             tf.constant(np.stack([self._data.train_labels[batch.chosen] for batch in batches])),
@@ -284,6 +231,29 @@ class KerasNetwork:
         """Return a copy of the weights that read: the newest, or their average where that is asked for."""
         with self._averaged():
             return Weights(*self.model.get_weights())
+
+    def state(self) -> NetworkState:
+        """Return a copy of weights, optimizer and average."""
+        return {name: np.array(variable.numpy()) for name, variable in self._variables().items()}
+
+    def restore(self, state: NetworkState) -> None:
+        """Become the network whose state that was; see `networks.Network`."""
+        variables = self._variables()
+        arrays = {name: taken(state, name, variable.numpy()) for name, variable in variables.items()}
+        for name, variable in variables.items():
+            variable.assign(arrays[name])
+
+    def _variables(self) -> dict[str, Any]:
+        """Return all that changes in training, by name."""
+        groups = {
+            "keras": [*self.model.trainable_variables, *self._optimizer.variables],
+            "average": [*self._average, self._steps] if self._averaging else [],
+        }
+        return {
+            f"{group}_{place}": variable.value if isinstance(variable, keras.Variable) else variable
+            for group, variables in groups.items()
+            for place, variable in enumerate(variables)
+        }
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:

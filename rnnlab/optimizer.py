@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from rnnlab.checkpoint import NetworkState, taken
 from rnnlab.parameters import Parameters
 from rnnlab.reader import FloatArray
 
@@ -34,6 +35,27 @@ class Adam:
         # Both are the running means without their factors 1 - 0.9 and 1 - 0.999.
         self._gradients = np.zeros_like(weights)
         self._squares = np.zeros_like(weights)
+
+    def state(self) -> NetworkState:
+        """Return a copy of all but the weights."""
+        return {
+            "adam_steps": np.array(self._steps),
+            "adam_gradients": self._gradients.copy(),
+            "adam_squares": self._squares.copy(),
+        }
+
+    def restore(self, state: NetworkState) -> None:
+        """Go on from what `state` returned.
+
+        Raises:
+            CheckpointError: It is that of another network.
+        """
+        steps = taken(state, "adam_steps", np.array(self._steps))
+        gradients = taken(state, "adam_gradients", self._gradients)
+        squares = taken(state, "adam_squares", self._squares)
+        self._steps = int(steps)
+        self._gradients[:] = gradients
+        self._squares[:] = squares
 
     def step(self, gradient: FloatArray, learning_rate: float) -> None:
         """Make one step against the gradient, which is overwritten."""
@@ -81,6 +103,20 @@ class Average:
         self.parameters.vector[:] = self._newest
         self._scratch = np.empty_like(self._newest)
         self._longest, self._steps = steps, 0
+
+    def state(self) -> NetworkState:
+        """Return a copy."""
+        return {"average": self.parameters.vector.copy(), "average_steps": np.array(self._steps)}
+
+    def restore(self, state: NetworkState) -> None:
+        """Go on from what `state` returned.
+
+        Raises:
+            CheckpointError: It is that of another network, or of one without an average.
+        """
+        average = taken(state, "average", self.parameters.vector)
+        self._steps = int(taken(state, "average_steps", np.array(self._steps)))
+        self.parameters.vector[:] = average
 
     def step(self) -> None:
         """Take the newest weights in."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
-from rnnlab.config import Config
+from rnnlab.changes import Change, changed
+from rnnlab.config import Config, Value
 
 REPORT_EVERY = 20
 """Steps between two points of the accuracy curve, as in the notebook."""
@@ -17,6 +20,7 @@ class RunState(StrEnum):
     QUEUED = "queued"
     PREPARING = "preparing"
     TRAINING = "training"
+    PAUSED = "paused"
     FINISHED = "finished"
     STOPPED = "stopped"
     DIVERGED = "diverged"
@@ -25,8 +29,18 @@ class RunState(StrEnum):
 
     @property
     def is_active(self) -> bool:
-        """Whether it waits for a worker or has one."""
-        return self in (RunState.QUEUED, RunState.PREPARING, RunState.TRAINING)
+        """Whether it waits for a worker, has one, or may be told to go on at any moment."""
+        return self in (RunState.QUEUED, RunState.PREPARING, RunState.TRAINING, RunState.PAUSED)
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether it can go on to its end as if nothing had been, given a checkpoint."""
+        return self in (RunState.PAUSED, RunState.INTERRUPTED, RunState.FAILED)
+
+    @property
+    def can_train_further(self) -> bool:
+        """Whether it came to its end in order and can be given more iterations, given a checkpoint."""
+        return self in (RunState.FINISHED, RunState.STOPPED)
 
     @property
     def is_ended(self) -> bool:
@@ -40,7 +54,7 @@ class Run:
 
     Attributes:
         id: Name and key in one, such as `calm-otter-3f9a`.
-        config: Its hyperparameters.
+        config: The hyperparameters that it began with.
         state: Where it is in its life.
         created: When Start was pressed.
         started: When a worker took it, or `None`.
@@ -57,6 +71,11 @@ class Run:
         test_accuracy: Newest accuracy on the whole test set, 0 to 1, or `None`.
         stop_requested: Whether someone asked it to stop.
         parent: The run whose weights it started from, or `None`.
+        pause_at: Completed steps at which it is to pause, or `None`.
+        changes: Made to its hyperparameters on the way.
+        requested: Changes that someone asked for and that it has not made yet.
+        queued: When it last began to wait for a worker, or `None`.
+        owner: Who started it: a visitor's name or an empty text.
     """
 
     id: str
@@ -77,6 +96,26 @@ class Run:
     test_accuracy: float | None = None
     stop_requested: bool = False
     parent: str | None = None
+    pause_at: int | None = None
+    changes: tuple[Change, ...] = ()
+    requested: Mapping[str, Value] = field(default_factory=dict)
+    queued: float | None = None
+    owner: str = ""
+
+    @cached_property
+    def config_now(self) -> Config:
+        """The hyperparameters with all changes made."""
+        return changed(self.config, self.changes)
+
+    @property
+    def iterations(self) -> int:
+        """Training steps after which it ends, those asked for and not yet granted among them."""
+        return int(self.requested.get("iterations", self.config_now.iterations))
+
+    @property
+    def is_pausing(self) -> bool:
+        """Whether someone asked it to pause at its next report, and it has not yet."""
+        return self.pause_at is not None and self.state in (RunState.PREPARING, RunState.TRAINING)
 
     @property
     def has_begun(self) -> bool:

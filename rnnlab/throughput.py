@@ -23,14 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from rnnlab import network, training
+from rnnlab import network, networks, training
 from rnnlab.config import HYPERPARAMETERS, Config, config_from
 from rnnlab.data_parallel import usable_cores
 from rnnlab.datasets import Dataset
 from rnnlab.fast_path import Shard, row_weights
 from rnnlab.parameters import stack_shape
 from rnnlab.reader import COLUMNS, DIGITS, ROWS, Weights
-from rnnlab.runs import AccuracyPoint, TestPoint
+from rnnlab.runs import AccuracyPoint, RunState, TestPoint
 from rnnlab.store import Store
 from rnnlab.worker import StoreReport
 
@@ -164,6 +164,12 @@ class _TimedReport(StoreReport):
         super().test(test)
 
 
+def _until(moment: float) -> training.Control:
+    """Return a control that stops a training at a moment of the performance counter."""
+    stopped = training.Instruction(RunState.STOPPED)
+    return lambda _: stopped if time.perf_counter() >= moment else training.GO_ON
+
+
 @contextmanager
 def _ours(config: Config, data: Dataset) -> Iterator[Turn]:
     """Offer turns of RNN Lab, each a run in a store for the time being."""
@@ -171,16 +177,16 @@ def _ours(config: Config, data: Dataset) -> Iterator[Turn]:
     with (
         tempfile.TemporaryDirectory() as home,
         Store(Path(home)) as store,
-        network.new_network(config, data) as ours,
+        networks.new_network(config, data) as ours,
     ):
         images = len(data.train_images)
 
         def turn(seconds: float) -> float:
             report = _TimedReport(store, store.create_run(config, claimed=True))
             until = time.perf_counter() + seconds
-            outcome = training.train_network(
-                config, ours, images, report, lambda: time.perf_counter() >= until
-            )
+            outcome = training.Training(config, images, report, _until(until)).go_on(ours)
+            if outcome is None:
+                raise AssertionError("the batch size of a turn never changes")
             steps = outcome.step - 1  # the clock starts after the first
             tests_due = steps / training.steps_between_tests(config.batch_size)
             tests_missing = tests_due - (report.tests - 1)  # the one at the end comes once a run
@@ -368,7 +374,7 @@ def _long_run(data: Dataset, seconds: float) -> Growth:
     with tempfile.TemporaryDirectory() as home, Store(Path(home)) as store:
         run = store.create_run(config, claimed=True)
         until = time.perf_counter() + seconds
-        training.train(config, data, StoreReport(store, run), lambda: time.perf_counter() >= until)
+        training.train(config, data, StoreReport(store, run), _until(until))
         points = store.points(run.id)
     parts = min(10, len(points) - 1)
     costs = {}

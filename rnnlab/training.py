@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from rnnlab.batches import Batches
+from rnnlab.changes import Change, config_at
+from rnnlab.checkpoint import Checkpoint
 from rnnlab.config import Config
 from rnnlab.datasets import Dataset
-from rnnlab.network import Network, new_network
+from rnnlab.networks import Network, new_network
 from rnnlab.reader import Weights
 from rnnlab.runs import REPORT_EVERY, AccuracyPoint, RunState, TestPoint
 
@@ -40,16 +43,55 @@ class Report(Protocol):
 
 
 @dataclass(frozen=True)
+class Moment:
+    """A training between two steps.
+
+    Attributes:
+        step: Training steps completed.
+        seconds: Time spent training.
+        network: The network.
+    """
+
+    step: int
+    seconds: float
+    network: Network
+
+    def checkpoint(self) -> Checkpoint:
+        """Return what is needed to go on from here."""
+        return Checkpoint(self.step, self.seconds, self.network.state())
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """What a training is to do after a report.
+
+    Attributes:
+        end: The state to end in, stopped or paused; `None` to go on.
+        changes: Made from the next step on.
+    """
+
+    end: RunState | None = None
+    changes: Sequence[Change] = ()
+
+
+GO_ON: Final = Instruction()
+
+Control = Callable[[Moment], Instruction]
+"""Asked after every report what to do. The time that it takes does not count as training."""
+
+
+@dataclass(frozen=True)
 class Outcome:
     """How a training run ended.
 
     Attributes:
-        state: Finished, stopped or diverged.
+        state: Finished, stopped, paused or diverged.
         step: Training steps completed.
         seconds: Time spent training and testing.
-        test_accuracy: On the whole test set at the end, 0 to 1; `None` after a divergence.
+        test_accuracy: On the whole test set at the end, 0 to 1; `None` after a divergence and in a pause.
         weights: The last weights that hold finite numbers; `None` where there never were any.
         weights_step: The step that they belong to; 0 where there are none.
+        checkpoint: What is needed to go on from here; `None` after a divergence.
     """
 
     state: RunState
@@ -58,6 +100,7 @@ class Outcome:
     test_accuracy: float | None
     weights: Weights | None
     weights_step: int
+    checkpoint: Checkpoint | None = None
 
 
 def steps_between_tests(batch_size: int) -> int:
@@ -69,8 +112,11 @@ def train(
     config: Config,
     data: Dataset,
     report: Report,
-    control: Callable[[], bool],
+    control: Control,
+    *,
     start: Weights | None = None,
+    changes: Sequence[Change] = (),
+    checkpoint: Checkpoint | None = None,
 ) -> Outcome:
     """Train a network as the configuration says.
 
@@ -78,65 +124,146 @@ def train(
     notebook printed it; on the way and at the end the accuracy on the whole test set.
 
     Args:
-        config: The hyperparameters.
+        config: The hyperparameters that the run begins with.
         data: Digits to learn from and to test with.
         report: Told what happens.
-        control: Asked after every report whether to stop.
+        control: Asked after every report what to do.
         start: Weights to start from; fresh ones by default.
+        changes: Made to the hyperparameters before now.
+        checkpoint: Where to go on from; from the beginning by default.
+
+    Raises:
+        WeightsError: The weights to start from are of another number of neurons.
+        CheckpointError: The checkpoint is of another kind of network.
     """
     report.note("Preparing the network")
-    with new_network(config, data, start) as network:
-        report.cores(network.cores)
-        return train_network(config, network, len(data.train_images), report, control)
+    training = Training(
+        config, len(data.train_images), report, control, changes=changes, checkpoint=checkpoint
+    )
+    state = checkpoint.network if checkpoint else None
+    while True:
+        with new_network(training.config, data, start if state is None else None, state) as network:
+            report.cores(network.cores)
+            outcome = training.go_on(network)
+            if outcome is not None:
+                return outcome
+            state = network.state()
 
 
-def train_network(
-    config: Config, network: Network, images: int, report: Report, control: Callable[[], bool]
-) -> Outcome:
-    """Train a network that is there; the rest is as for `train`.
+class Training:
+    """A training run, whatever network it is made with.
 
     Args:
-        config: The hyperparameters.
-        network: A network of that configuration.
+        config: The hyperparameters that the run begins with.
         images: Number of training images.
         report: Told what happens.
-        control: Asked after every report whether to stop.
+        control: Asked after every report what to do.
+        changes: Made to the hyperparameters before, when it may have been further than the checkpoint.
+        checkpoint: Where to go on from; from the beginning by default.
+
+    Attributes:
+        config: The hyperparameters as they are now.
     """
-    batches = Batches(config, images)
-    clock = _Clock()
-    completed, weights, state = 0, None, RunState.FINISHED
-    for reported in range(0, config.iterations, REPORT_EVERY):
-        loss, accuracy = network.train(batches.between(completed, reported + 1))
-        completed = reported + 1
-        newest = network.weights()
-        if not (math.isfinite(loss) and newest.are_finite()):
-            last_good = max(0, reported - REPORT_EVERY)
-            return Outcome(RunState.DIVERGED, completed, clock.seconds(), None, weights, last_good)
-        weights = newest
-        report.point(AccuracyPoint(reported, accuracy, loss, clock.seconds()), weights)
-        if reported and reported % steps_between_tests(config.batch_size) == 0:
-            report.test(TestPoint(reported, network.test_accuracy()))
-        if control():
-            state = RunState.STOPPED
-            break
-    if state is RunState.FINISHED and completed < config.iterations:
-        network.train(batches.between(completed, config.iterations))
-        completed = config.iterations
-    seconds = clock.seconds()
-    report.note("Reading the whole test set")
-    test_accuracy = network.test_accuracy()
-    report.test(TestPoint(completed, test_accuracy))
-    return Outcome(state, completed, seconds, test_accuracy, network.weights(), completed)
+
+    def __init__(
+        self,
+        config: Config,
+        images: int,
+        report: Report,
+        control: Control,
+        *,
+        changes: Sequence[Change] = (),
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        self._first_config, self._images, self._changes = config, images, list(changes)
+        self._report, self._control = report, control
+        self._batches = Batches(config, images, self._changes)
+        self._completed = checkpoint.step if checkpoint else 0
+        self.config = config_at(config, self._changes, self._completed)
+        self._clock = _Clock(checkpoint.seconds if checkpoint else None)
+        self._good: tuple[Weights | None, int] = None, 0
+
+    def go_on(self, network: Network) -> Outcome | None:
+        """Train to the end, whatever that is.
+
+        Args:
+            network: In the state in which the training is.
+
+        Returns:
+            How it ended, or `None` where it needs a network for another batch size to go on.
+        """
+        while (reported := -(-self._completed // REPORT_EVERY) * REPORT_EVERY) < self.config.iterations:
+            if not self._train_to_report(network, reported):
+                weights, step = self._good
+                return Outcome(RunState.DIVERGED, self._completed, self._clock.seconds(), None, weights, step)
+            with self._clock.held():
+                instruction = self._control(Moment(self._completed, self._clock.seconds(), network))
+            if instruction.end:
+                return self._ended(network, instruction.end)
+            if not self._follow(instruction.changes):
+                return None
+        if self._completed < self.config.iterations:
+            network.train(self._batches.between(self._completed, self.config.iterations))
+            self._completed = self.config.iterations
+        return self._ended(network, RunState.FINISHED)
+
+    def _train_to_report(self, network: Network, reported: int) -> bool:
+        """Train up to and with a step that is reported; return whether all numbers are finite."""
+        loss, accuracy = network.train(self._batches.between(self._completed, reported + 1))
+        self._completed = reported + 1
+        weights = network.weights()
+        seconds = self._clock.seconds()
+        if not (math.isfinite(loss) and weights.are_finite()):
+            return False
+        self._good = weights, reported
+        self._report.point(AccuracyPoint(reported, accuracy, loss, seconds), weights)
+        if reported and reported % steps_between_tests(self.config.batch_size) == 0:
+            self._report.test(TestPoint(reported, network.test_accuracy()))
+        return True
+
+    def _follow(self, changes: Sequence[Change]) -> bool:
+        """Make new changes and those that are due; return whether the network can take them."""
+        if changes:
+            self._changes.extend(changes)
+            self._batches = Batches(self._first_config, self._images, self._changes)
+        before = self.config
+        self.config = config_at(self._first_config, self._changes, self._completed)
+        return self.config.batch_size == before.batch_size
+
+    def _ended(self, network: Network, state: RunState) -> Outcome:
+        """Return how the training ended, with the test accuracy unless it may go on at any moment."""
+        seconds, accuracy = self._clock.seconds(), None
+        if state is not RunState.PAUSED:
+            self._report.note("Reading the whole test set")
+            accuracy = network.test_accuracy()
+            self._report.test(TestPoint(self._completed, accuracy))
+        checkpoint = Checkpoint(self._completed, seconds, network.state())
+        return Outcome(
+            state, self._completed, seconds, accuracy, network.weights(), self._completed, checkpoint
+        )
 
 
 class _Clock:
-    """Counts the seconds from the end of the first step on: that step compiles the network."""
+    """Counts the seconds of training.
 
-    def __init__(self) -> None:
-        self._started: float | None = None
+    A new run's begin at the end of its first step, which compiles the network.
+
+    Args:
+        seconds: Counted before; `None` for a new run.
+    """
+
+    def __init__(self, seconds: float | None) -> None:
+        self._started = None if seconds is None else time.perf_counter() - seconds
 
     def seconds(self) -> float:
         now = time.perf_counter()
         if self._started is None:
             self._started = now
         return now - self._started
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let the time meanwhile not count."""
+        before = self.seconds()
+        yield
+        self._started = time.perf_counter() - before

@@ -16,15 +16,19 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
+from rnnlab.checkpoint import Checkpoint, CheckpointError
 from rnnlab.datasets import DatasetError
 from rnnlab.hand import Hand
 from rnnlab.mixing import training_data
 from rnnlab.reader import Weights, WeightsError
 from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
 from rnnlab.snapshots import Snapshots
-from rnnlab.store import Store
+from rnnlab.store import RunLostError, Store
+
+if TYPE_CHECKING:
+    from rnnlab.training import Outcome
 
 HEARTBEAT_INTERVAL: Final = 2.0
 """Seconds between two signs of life."""
@@ -85,13 +89,16 @@ class StoreReport:
     def point(self, point: AccuracyPoint, weights: Weights) -> None:
         """Store a point; publish the weights where the last ones have been there for a moment."""
         self._store.add_point(self._run.id, point)
-        now = time.monotonic()
-        if now - self._published >= PUBLISH_INTERVAL:
-            weights.save(self._store.weights_path(self._run.id), point.step)
-            self._published = now
+        if time.monotonic() - self._published >= PUBLISH_INTERVAL:
+            self.publish(weights, point.step)
         self._snapshots.keep(weights, point.step)
         if self._listener:
             self._listener.point(point)
+
+    def publish(self, weights: Weights, step: int) -> None:
+        """Put weights where people can see them."""
+        weights.save(self._store.weights_path(self._run.id), step)
+        self._published = time.monotonic()
 
     def test(self, test: TestPoint) -> None:
         """Store a test."""
@@ -121,7 +128,10 @@ def execute(
     with run_log(store, run), heartbeat(store, run_id=run.id):
         try:
             return _train(store, run, StoreReport(store, run, listener), stop or threading.Event())
-        except (DatasetError, WeightsError) as error:
+        except RunLostError:
+            log.warning("%s: another worker has it now", run.id)
+            return RunState.INTERRUPTED
+        except (DatasetError, WeightsError, CheckpointError) as error:
             log.exception("What it should learn from, or start from, cannot be used")
             store.end_run(run.id, RunState.FAILED, message=str(error))
         except MemoryError:
@@ -138,25 +148,53 @@ def execute(
 
 def _train(store: Store, run: Run, report: StoreReport, stop: threading.Event) -> RunState:
     """Load the data, train, and record how it ended."""
-    report.note("Starting TensorFlow")
-    with stderr_to(store.log_path(run.id)):
-        from rnnlab import network, training
+    resumes = store.checkpoint_path(run.id).exists()
+    _start_keras(store, run, report, for_weights=not resumes and not run.parent)
+    from rnnlab import training
+    from rnnlab.steering import Steering
 
-        network.start_devices()
+    checkpoint = Checkpoint.load(store.checkpoint_path(run.id)) if resumes else None
+    start = Weights.load(store.start_path(run.id))[0] if run.parent and not resumes else None
     data = training_data(run.config, Hand(store.hand_path), report.note)
-    start = Weights.load(store.start_path(run.id))[0] if run.parent else None
     log.info("%s: %s %s", run.id, data.description, data.note)
     store.set_data(run.id, data.name, data.description, data.note)
+    step = checkpoint.step if checkpoint else 0
+    log.info("%s: begins at step %d", run.id, step)
     outcome = training.train(
-        run.config, data, report, lambda: stop.is_set() or store.stop_requested(run.id), start
+        run.config,
+        data,
+        report,
+        Steering(store, run.id, stop, lambda moment: report.publish(moment.network.weights(), moment.step)),
+        start=start,
+        changes=(*run.changes, *store.control.take_changes(run.id, step)),
+        checkpoint=checkpoint,
     )
+    _keep(store, run, outcome)
+    return outcome.state
+
+
+def _start_keras(store: Store, run: Run, report: StoreReport, *, for_weights: bool) -> None:
+    """Start TensorFlow, which takes seconds, where it is needed: to draw weights, or to ask for a GPU."""
+    from rnnlab import networks
+
+    if for_weights or networks.may_have_gpu():
+        report.note("Starting TensorFlow")
+        with stderr_to(store.log_path(run.id)):
+            from rnnlab import network
+
+            network.start_devices()
+
+
+def _keep(store: Store, run: Run, outcome: Outcome) -> None:
+    """Keep what a training has brought, and record how it ended."""
     if outcome.weights is not None:
         outcome.weights.save(store.weights_path(run.id), outcome.weights_step)
-    store.end_run(
-        run.id, outcome.state, message=_end_message(outcome.state), step=outcome.step, seconds=outcome.seconds
-    )
+    if outcome.checkpoint is not None:
+        outcome.checkpoint.save(store.checkpoint_path(run.id))
+    if outcome.state is not RunState.PAUSED:  # a pause has been recorded when it began
+        message = _end_message(outcome.state)
+        store.end_run(run.id, outcome.state, message=message, step=outcome.step, seconds=outcome.seconds)
     log.info("%s: %s after %d steps", run.id, outcome.state, outcome.step)
-    return outcome.state
 
 
 def _end_message(state: RunState) -> str:
@@ -206,11 +244,17 @@ def heartbeat(store: Store, *, run_id: str | None = None, worker_id: str | None 
     """Show every two seconds that a run is worked on or a worker lives, also while TensorFlow compiles."""
     over = threading.Event()
 
+    def show_life() -> None:
+        if run_id is not None:
+            store.beat(run_id)
+        if worker_id is not None:
+            store.workers.beat(worker_id)
+
     def beat() -> None:
         while not over.wait(HEARTBEAT_INTERVAL):
-            store.beat(run_id=run_id, worker_id=worker_id)
+            show_life()
 
-    store.beat(run_id=run_id, worker_id=worker_id)
+    show_life()
     thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
     thread.start()
     try:
@@ -249,11 +293,11 @@ def serve(store: Store, worker_id: str, idle_seconds: float, stop: threading.Eve
             elif not ready and idle_seconds > 0:
                 preload()
                 ready = True
-            elif time.monotonic() - waiting_since >= idle_seconds and store.release_worker(worker_id):
+            elif time.monotonic() - waiting_since >= idle_seconds and store.workers.release(worker_id):
                 return
             else:
                 stop.wait(POLL_INTERVAL)
-    store.dismiss_worker(worker_id)
+    store.workers.dismiss(worker_id)
 
 
 def stop_on_signals() -> threading.Event:

@@ -141,7 +141,7 @@ def test_stop_in_the_store_ends_a_run_of_the_command_line(own_home: Path) -> Non
         name = json.loads(process.stdout.readline())["run"]
         with Store(own_home) as store:
             wait_for(lambda: store.points(name), "a point")
-            store.request_stop(name)
+            store.control.stop(name)
         assert json_lines(process.stdout.read())[-1]["state"] == "stopped"
 
 

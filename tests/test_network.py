@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from rnnlab import network
+from rnnlab import network, networks
 from rnnlab.batches import Batch, Batches
 from rnnlab.config import Config, config_from
 from rnnlab.datasets import Dataset
 from rnnlab.fast_network import FastNetwork
 from rnnlab.mixing import with_nonsense
-from rnnlab.network import Network
+from rnnlab.networks import Network
 from rnnlab.optimizer import ADAM_EPSILON
 from rnnlab.reader import Reader, Weights
 from tests.conftest import random_weights
@@ -134,8 +134,9 @@ def test_a_batch_larger_than_the_data_set_takes_the_whole_data_set(digits: Datas
 
 def test_without_a_gpu_the_fast_path_trains(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     for gpu, kind in ((False, FastNetwork), (True, network.KerasNetwork)):
+        monkeypatch.setattr(networks, "may_have_gpu", lambda: True)
         monkeypatch.setattr(network, "has_gpu", lambda gpu=gpu: gpu)
-        with network.new_network(Config(neurons=8), digits) as ours:
+        with networks.new_network(Config(neurons=8), digits) as ours:
             assert type(ours) is kind
 
 

@@ -172,7 +172,7 @@ def test_stop_asks_the_run_on_show_to_stop(store: Store) -> None:
     app = lab()
     app.button[[button.label for button in app.button].index("Stop")].click().run()
     shown(app)
-    assert store.stop_requested(run.id)
+    assert store.control.wishes(run.id).stop
 
 
 @pytest.mark.parametrize(

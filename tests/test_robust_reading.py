@@ -12,7 +12,7 @@ from rnnlab.batches import Batches
 from rnnlab.config import config_from
 from rnnlab.drawing import prepare
 from rnnlab.mixing import training_data
-from rnnlab.network import new_network
+from rnnlab.networks import new_network
 from rnnlab.reader import SURE_FROM, Reader
 from tests.pens import STROKES, Path, draw_digit, draw_strokes
 

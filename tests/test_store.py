@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from rnnlab.config import Config
+from rnnlab.database import StoreError
 from rnnlab.runs import AccuracyPoint, RunState, TestPoint
 from rnnlab.snapshots import Snapshots
-from rnnlab.store import HEARTBEAT_GRACE, Store, StoreError, process_is_alive
+from rnnlab.store import RunLostError, Store
+from rnnlab.worker_list import HEARTBEAT_GRACE, process_is_alive
 from tests.conftest import random_weights
 
 
@@ -85,12 +87,21 @@ def test_reports_are_seen_by_another_opening_of_the_store(store: Store, own_home
         assert other.tests(run.id) == [TestPoint(20, 0.45)]
 
 
-def test_a_point_is_never_stored_twice(store: Store) -> None:
+def test_a_point_reported_again_counts_once(store: Store) -> None:
+    run = store.create_run(Config(), claimed=True)
+    for step in (0, 20, 0, 20, 40):  # killed after 20, and gone on from the beginning
+        store.add_point(run.id, AccuracyPoint(step, 0.1, 2.3, 0.0))
+        store.add_test(run.id, TestPoint(step, 0.1))
+    assert [point.step for point in store.points(run.id)] == [0, 20, 40]
+    assert [test.step for test in store.tests(run.id)] == [0, 20, 40]
+
+
+def test_a_worker_that_has_lost_its_run_cannot_report_on_it(store: Store) -> None:
     run = store.create_run(Config())
-    store.add_point(run.id, AccuracyPoint(0, 0.1, 2.3, 0.0))
-    with pytest.raises(sqlite3.IntegrityError):
-        store.add_point(run.id, AccuracyPoint(0, 0.2, 2.3, 0.0))
-    assert store.points(run.id) == [AccuracyPoint(0, 0.1, 2.3, 0.0)]
+    with pytest.raises(RunLostError):
+        store.add_point(run.id, AccuracyPoint(0, 0.1, 2.3, 0.0))
+    assert store.points(run.id) == []
+    assert store.run(run.id).state is RunState.QUEUED
 
 
 def test_no_run_is_handed_out_twice(own_home: Path) -> None:
@@ -117,7 +128,7 @@ def test_runs_are_claimed_in_the_order_they_were_started(store: Store) -> None:
 
 def test_stopping_a_waiting_run_ends_it_and_no_worker_gets_it(store: Store) -> None:
     run = store.create_run(Config())
-    store.request_stop(run.id)
+    store.control.stop(run.id)
     assert store.run(run.id).state is RunState.STOPPED
     assert store.claim() is None
 
@@ -125,11 +136,11 @@ def test_stopping_a_waiting_run_ends_it_and_no_worker_gets_it(store: Store) -> N
 def test_stopping_a_training_run_is_a_request_and_an_ended_run_stays_as_it_is(store: Store) -> None:
     run = store.create_run(Config())
     store.claim()
-    store.request_stop(run.id)
-    assert store.stop_requested(run.id)
+    store.control.stop(run.id)
+    assert store.control.wishes(run.id).stop
     assert store.run(run.id).state is RunState.PREPARING
     store.end_run(run.id, RunState.FINISHED)
-    store.request_stop(run.id)
+    store.control.stop(run.id)
     assert store.run(run.id).state is RunState.FINISHED
 
 
@@ -140,7 +151,7 @@ def test_a_run_without_a_heartbeat_is_interrupted_and_one_with_is_not(own_home: 
         store.claim(silent.id)
         store.claim(lively.id)
         clock.now += HEARTBEAT_GRACE + 1
-        store.beat(run_id=lively.id)
+        store.beat(lively.id)
         assert store.mark_interrupted() == [silent.id]
         assert store.run(silent.id).state is RunState.INTERRUPTED
         assert store.run(lively.id).state is RunState.PREPARING
@@ -171,12 +182,12 @@ def test_a_worker_that_was_only_asleep_goes_on(own_home: Path) -> None:
 
 def test_only_one_worker_is_made_room_for_however_many_ask(own_home: Path) -> None:
     with Store(own_home) as store:
-        assert store.reserve_worker(1) is None
+        assert store.workers.reserve(1) is None
         store.create_run(Config())
 
         def ask(_: int) -> str | None:
             with Store(own_home) as other:
-                return other.reserve_worker(1)
+                return other.workers.reserve(1)
 
         with ThreadPoolExecutor(8) as pool:
             answers = [answer for answer in pool.map(ask, range(20)) if answer]
@@ -187,37 +198,37 @@ def test_a_worker_that_never_came_up_makes_room_for_another(own_home: Path) -> N
     clock = Clock()
     with Store(own_home, clock) as store:
         store.create_run(Config())
-        assert store.reserve_worker(1)
+        assert store.workers.reserve(1)
         clock.now += HEARTBEAT_GRACE + 1
-        assert store.reserve_worker(1)
+        assert store.workers.reserve(1)
 
 
 def test_a_worker_that_was_taken_for_dead_comes_back_on_the_list_and_may_leave(own_home: Path) -> None:
     clock = Clock()
     with Store(own_home, clock) as store:
         store.create_run(Config())
-        worker = store.reserve_worker(1)
+        worker = store.workers.reserve(1)
         assert worker
-        store.beat(worker_id=worker)
+        store.workers.beat(worker)
         clock.now += 3600
-        other = store.reserve_worker(1)
+        other = store.workers.reserve(1)
         assert other
-        store.dismiss_worker(other)
-        store.beat(worker_id=worker)
-        assert store.reserve_worker(1) is None
+        store.workers.dismiss(other)
+        store.workers.beat(worker)
+        assert store.workers.reserve(1) is None
         store.claim()
-        assert store.release_worker(worker)
+        assert store.workers.release(worker)
 
 
 def test_a_slow_worker_keeps_its_place_as_long_as_its_process_is_there(own_home: Path) -> None:
     clock = Clock()
     with Store(own_home, clock) as store:
         store.create_run(Config())
-        worker = store.reserve_worker(1)
+        worker = store.workers.reserve(1)
         assert worker
-        store.beat(worker_id=worker)
+        store.workers.beat(worker)
         clock.now += HEARTBEAT_GRACE + 5
-        assert store.reserve_worker(1) is None
+        assert store.workers.reserve(1) is None
 
 
 def test_a_run_of_the_command_line_is_never_seen_waiting(store: Store) -> None:
@@ -237,11 +248,11 @@ def test_a_new_home_can_be_opened_by_many_at_once(tmp_path: Path) -> None:
 
 def test_a_worker_does_not_leave_while_a_run_waits(store: Store) -> None:
     store.create_run(Config())
-    worker = store.reserve_worker(1)
+    worker = store.workers.reserve(1)
     assert worker
-    assert not store.release_worker(worker)
+    assert not store.workers.release(worker)
     store.claim()
-    assert store.release_worker(worker)
+    assert store.workers.release(worker)
 
 
 def test_no_name_from_outside_becomes_a_folder(store: Store, own_home: Path) -> None:
@@ -273,12 +284,19 @@ def test_a_home_of_another_version_is_left_alone(own_home: Path, version: int, a
         Store(own_home)
 
 
-def test_a_home_of_the_last_version_is_brought_up_to_date_with_its_runs(own_home: Path) -> None:
+OF_VERSION_5 = ["pause_at", "changes", "requested", "queued", "owner"]
+
+
+@pytest.mark.parametrize(("version", "columns"), [(3, ["parent", *OF_VERSION_5]), (4, OF_VERSION_5)])
+def test_a_home_of_an_older_version_is_brought_up_to_date_with_its_runs(
+    own_home: Path, version: int, columns: list[str]
+) -> None:
     with Store(own_home) as store:
         run = store.create_run(Config(neurons=24))
     connection = sqlite3.connect(own_home / "runs.sqlite3")
-    connection.execute("ALTER TABLE runs DROP COLUMN parent")
-    connection.execute("PRAGMA user_version = 3")
+    for column in columns:
+        connection.execute(f"ALTER TABLE runs DROP COLUMN {column}")
+    connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
     with Store(own_home) as store:
         assert store.run(run.id) == run

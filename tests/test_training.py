@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from rnnlab.config import Config, config_from
 from rnnlab.datasets import Dataset, load
 from rnnlab.reader import Reader, Weights
 from rnnlab.runs import AccuracyPoint, RunState, TestPoint
-from rnnlab.training import steps_between_tests, train
+from rnnlab.training import GO_ON, Control, Instruction, Moment, steps_between_tests, train
 
 
 class Recorder:
@@ -35,12 +35,20 @@ class Recorder:
         pass
 
 
+def go_on(_: Moment) -> Instruction:
+    return GO_ON
+
+
+def stop_when(condition: Callable[[], bool]) -> Control:
+    return lambda _: Instruction(RunState.STOPPED) if condition() else GO_ON
+
+
 SMALL = Config(neurons=16, batch_size=32, iterations=110, dataset="digits")
 
 
 def test_a_point_comes_at_step_0_20_40_and_the_rest_is_trained_too(digits: Dataset) -> None:
     recorder = Recorder()
-    outcome = train(SMALL, digits, recorder, lambda: False)
+    outcome = train(SMALL, digits, recorder, go_on)
     assert [point.step for point in recorder.points] == [0, 20, 40, 60, 80, 100]
     assert (outcome.state, outcome.step) == (RunState.FINISHED, 110)
     assert all(0 <= p.accuracy <= 1 and p.loss > 0 for p in recorder.points)
@@ -50,7 +58,7 @@ def test_a_point_comes_at_step_0_20_40_and_the_rest_is_trained_too(digits: Datas
 
 def test_the_test_accuracy_at_the_end_is_that_of_the_weights_handed_over(digits: Dataset) -> None:
     recorder = Recorder()
-    outcome = train(SMALL, digits, recorder, lambda: False)
+    outcome = train(SMALL, digits, recorder, go_on)
     assert outcome.weights is not None
     read = Reader(outcome.weights).read(digits.test_images).beliefs[:, -1].argmax(axis=1)
     assert outcome.test_accuracy == pytest.approx((read == digits.test_labels).mean())
@@ -61,7 +69,7 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(digits: Datas
     runs = []
     for seed in (3, 3, 4):
         recorder = Recorder()
-        train(config_from({"seed": seed, "neurons": 16, "iterations": 41}), digits, recorder, lambda: False)
+        train(config_from({"seed": seed, "neurons": 16, "iterations": 41}), digits, recorder, go_on)
         runs.append([point.loss for point in recorder.points])
     assert runs[0] == pytest.approx(runs[1], rel=1e-5)
     assert runs[0] != pytest.approx(runs[2], rel=1e-5)
@@ -69,7 +77,7 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(digits: Datas
 
 def test_stop_ends_the_run_at_the_next_report_and_keeps_what_was_learned(digits: Dataset) -> None:
     recorder = Recorder()
-    outcome = train(SMALL, digits, recorder, lambda: len(recorder.points) == 3)
+    outcome = train(SMALL, digits, recorder, stop_when(lambda: len(recorder.points) == 3))
     assert (outcome.state, outcome.step) == (RunState.STOPPED, 41)
     assert recorder.tests[-1].step == 41
     assert outcome.weights is not None
@@ -91,7 +99,7 @@ def test_a_run_that_diverges_ends_there_with_its_last_good_weights(
 
     monkeypatch.setattr(FastNetwork, "train", explode_at_the_third_report)
     recorder = Recorder()
-    outcome = train(SMALL, digits, recorder, lambda: False)
+    outcome = train(SMALL, digits, recorder, go_on)
     assert (outcome.state, outcome.step) == (RunState.DIVERGED, 41)
     assert [point.step for point in recorder.points] == [0, 20]
     assert outcome.weights is recorder.weights[-1]
@@ -112,7 +120,7 @@ def test_the_notebook_preset_learns_as_fast_as_the_notebook_did() -> None:
     data, by_260, by_500 = load("mnist"), [], []
     for seed in (0, 1, 2):
         recorder = Recorder()
-        train(config_from({"seed": seed, "iterations": 501}, "notebook"), data, recorder, lambda: False)
+        train(config_from({"seed": seed, "iterations": 501}, "notebook"), data, recorder, go_on)
         accuracies = [point.accuracy for point in recorder.points]
         means = [float(np.mean(accuracies[i - 4 : i + 1])) for i in range(4, len(accuracies))]
         by_260.append(max(means[:10]))

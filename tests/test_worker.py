@@ -29,7 +29,7 @@ def launcher(store: Store) -> Iterator[LocalLauncher]:
     launcher = LocalLauncher(store)
     yield launcher
     for run in store.runs():
-        store.request_stop(run.id)
+        store.control.stop(run.id)
     for worker in workers_of(store.home):
         worker.kill()
 
@@ -94,7 +94,7 @@ def test_no_worker_is_kept_warm_where_that_is_switched_off_or_memory_is_short(
     monkeypatch.setenv("RNNLAB_WARM_WORKER", switch)
     monkeypatch.setattr("rnnlab.launcher._available_megabytes", lambda: available)
     launcher.warm()
-    assert store.reserve_worker(1, even_idle=True)
+    assert store.workers.reserve(1, even_idle=True)
 
 
 def test_a_started_run_is_trained_by_a_process_of_its_own_to_its_end(
@@ -121,7 +121,7 @@ def test_stop_ends_a_run_within_one_report_and_keeps_what_it_learned(
 ) -> None:
     run = start(store, launcher, LONG)
     wait_for_points(store, run, 3)
-    store.request_stop(run.id)
+    store.control.stop(run.id)
     last_seen = store.run(run.id).step
     ended = wait_until(store, run, RunState.STOPPED)
     assert ended.step <= last_seen + 2 * 20  # the report under way when Stop was pressed, and the one it ends
@@ -138,7 +138,7 @@ def test_a_second_run_waits_for_the_first_and_is_then_trained_by_the_same_worker
     worker = workers_of(store.home)
     assert len(worker) == 1
     assert store.run(second.id).state is RunState.QUEUED
-    store.request_stop(first.id)
+    store.control.stop(first.id)
     wait_until(store, second, RunState.FINISHED)
     wait_for(lambda: not workers_of(store.home), "the worker to leave")
     launcher.reap()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from rnnlab.database import StoreError
 from rnnlab.runs import Run
-from rnnlab.store import StoreError
 from rnnlab.views.services import services
 from rnnlab.views.session import visit
 

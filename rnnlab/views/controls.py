@@ -190,7 +190,7 @@ def _start() -> None:
 
 def _stop(run_id: str) -> None:
     """Ask the run on show to stop."""
-    services().store.request_stop(run_id)
+    services().store.control.stop(run_id)
 
 
 def _data(run: Run | None) -> None:

@@ -9,8 +9,8 @@ from typing import Final
 
 import streamlit as st
 
+from rnnlab.database import StoreError
 from rnnlab.runs import Run
-from rnnlab.store import StoreError
 from rnnlab.views import curve, status
 from rnnlab.views.services import Services, services
 

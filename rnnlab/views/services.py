@@ -13,10 +13,11 @@ from typing import Final
 import streamlit as st
 
 from rnnlab.curves import CurveCache
+from rnnlab.database import StoreError
 from rnnlab.evaluation_cache import EvaluationCache
 from rnnlab.launcher import Launcher, LocalLauncher
 from rnnlab.reader import Reader, Weights
-from rnnlab.store import Store, StoreError, default_home
+from rnnlab.store import Store, default_home
 
 REAP_INTERVAL: Final = 0.8
 """Seconds between two looks for dead workers, however many people watch."""

@@ -7,10 +7,10 @@ from typing import Final
 import streamlit as st
 
 from rnnlab.config import teaching_config
+from rnnlab.database import StoreError
 from rnnlab.hand import Hand, HandDrawing, HandError
 from rnnlab.reader import DIGITS
 from rnnlab.runs import Run
-from rnnlab.store import StoreError
 from rnnlab.views.services import services
 from rnnlab.views.session import visit
 from rnnlab.views.text import plain

@@ -130,7 +130,7 @@ def live_update(page: Page, url: str, home: Path, server: psutil.Process) -> Non
             index = POINTS_BEFORE
             while not over.wait(0.3):
                 store.add_point(run.id, point(index))
-                store.beat(run_id=run.id)
+                store.beat(run.id)
                 index += 1
 
         growing = threading.Thread(target=grow)

@@ -30,7 +30,7 @@ from rnnlab.batches import Batches
 from rnnlab.config import Config, teaching_config
 from rnnlab.datasets import Dataset
 from rnnlab.mixing import training_data, with_share
-from rnnlab.network import new_network
+from rnnlab.networks import new_network
 from rnnlab.reader import DIGITS, Reader, Weights
 from rnnlab.store import Store, default_home
 

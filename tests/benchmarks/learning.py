@@ -16,10 +16,11 @@ from rnnlab.batches import Batches
 from rnnlab.config import Config, config_from
 from rnnlab.datasets import Dataset, load
 from rnnlab.evaluation import evaluate
-from rnnlab.network import new_network, start_devices
+from rnnlab.network import start_devices
+from rnnlab.networks import new_network
 from rnnlab.reader import Reader, Weights
 from rnnlab.runs import AccuracyPoint, TestPoint
-from rnnlab.training import Outcome, steps_between_tests, train
+from rnnlab.training import GO_ON, Outcome, steps_between_tests, train
 
 MARKS = {0.90: 260, 0.95: 500, 0.98: 1100}
 """Means of 5 readings and the steps by which they should be reached."""
@@ -51,7 +52,7 @@ class Curve:
 def run(config: Config, data: Dataset) -> tuple[Curve, Outcome]:
     """Train and return the curve and the outcome."""
     curve = Curve()
-    return curve, train(config, data, curve, lambda: False)
+    return curve, train(config, data, curve, lambda _: GO_ON)
 
 
 def first_step(points: list[AccuracyPoint], mark: float) -> float:

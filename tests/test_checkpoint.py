@@ -1,0 +1,184 @@
+"""Checkpoints, and going on from one exactly as if nothing had been."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnnlab.changes import Change
+from rnnlab.checkpoint import Checkpoint, CheckpointError
+from rnnlab.config import Config, config_from
+from rnnlab.datasets import Dataset
+from rnnlab.fast_network import FastNetwork
+from rnnlab.network import KerasNetwork
+from rnnlab.networks import Network
+from rnnlab.runs import AccuracyPoint, RunState
+from rnnlab.training import GO_ON, Control, Instruction, Moment, Outcome, train
+from tests.conftest import random_weights
+from tests.test_training import Recorder, go_on
+
+SMALL = config_from(
+    {
+        "dataset": "digits",
+        "neurons": 16,
+        "batch_size": 32,
+        "iterations": 130,
+        "averaging": 30,
+        "clip_norm": 1.0,
+        "warm_up": 20,
+        "rotation": 10,
+        "bending": 0.5,
+    }
+)
+
+
+def outcome_and_points(
+    config: Config, data: Dataset, control: Control = go_on, **options: object
+) -> tuple[Outcome, list[AccuracyPoint]]:
+    recorder = Recorder()
+    outcome = train(config, data, recorder, control, **options)  # type: ignore[arg-type]
+    return outcome, recorder.points
+
+
+def pause_at(step: int) -> Control:
+    return lambda moment: Instruction(RunState.PAUSED) if moment.step >= step else GO_ON
+
+
+def change_at(step: int, *changes: tuple[str, float]) -> Control:
+    """Return a control that makes changes after a step."""
+
+    def control(moment: Moment) -> Instruction:
+        if moment.step != step:
+            return GO_ON
+        return Instruction(changes=[Change(step, name, value) for name, value in changes])
+
+    return control
+
+
+def without_time(points: list[AccuracyPoint]) -> list[AccuracyPoint]:
+    return [replace(point, seconds=0.0) for point in points]
+
+
+def assert_same_weights(first: Outcome, second: Outcome) -> None:
+    assert first.checkpoint
+    assert second.checkpoint
+    assert first.checkpoint.network.keys() == second.checkpoint.network.keys()
+    for name, array in first.checkpoint.network.items():
+        np.testing.assert_array_equal(array, second.checkpoint.network[name], err_msg=name)
+
+
+def test_a_run_that_goes_on_from_a_file_equals_one_that_was_never_away(
+    digits: Dataset, tmp_path: Path
+) -> None:
+    whole, points = outcome_and_points(SMALL, digits)
+    paused, first = outcome_and_points(SMALL, digits, pause_at(61))
+    assert paused.checkpoint
+    assert (paused.state, paused.step, paused.test_accuracy) == (RunState.PAUSED, 61, None)
+    paused.checkpoint.save(tmp_path / "checkpoint.npz")
+    loaded = Checkpoint.load(tmp_path / "checkpoint.npz")
+    resumed, second = outcome_and_points(SMALL, digits, checkpoint=loaded)
+    assert without_time(first + second) == without_time(points)
+    assert second[0].seconds >= first[-1].seconds
+    assert_same_weights(resumed, whole)
+    assert resumed.test_accuracy == whole.test_accuracy
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [[("learning_rate", 0.01)], [("batch_size", 48)], [("learning_rate", 0.002), ("batch_size", 8)]],
+)
+def test_a_change_on_the_way_holds_from_the_next_step_and_is_made_again_when_resumed(
+    digits: Dataset, changes: list[tuple[str, float]]
+) -> None:
+    _, unchanged = outcome_and_points(SMALL, digits)
+    whole, points = outcome_and_points(SMALL, digits, change_at(41, *changes))
+    assert without_time(points)[:3] == without_time(unchanged)[:3]
+    assert without_time(points)[3:] != without_time(unchanged)[3:]
+    paused, first = outcome_and_points(SMALL, digits, pause_at(21))
+    made = [Change(41, name, value) for name, value in changes]
+    resumed, second = outcome_and_points(SMALL, digits, checkpoint=paused.checkpoint, changes=made)
+    assert without_time(first + second) == without_time(points)
+    assert_same_weights(resumed, whole)
+
+
+def test_training_further_is_one_run_of_the_whole_length(digits: Dataset) -> None:
+    config = replace(SMALL, schedule="constant", iterations=81)
+    short, first = outcome_and_points(config, digits)
+    further = [Change(81, "iterations", 130)]
+    longer, second = outcome_and_points(config, digits, checkpoint=short.checkpoint, changes=further)
+    whole, points = outcome_and_points(replace(config, iterations=130), digits)
+    assert without_time(first + second) == without_time(points)
+    assert longer.step == 130
+    assert_same_weights(longer, whole)
+
+
+def keras_of(config: Config, data: Dataset) -> Network:
+    return KerasNetwork(config, data, random_weights(16))
+
+
+def fast_of(config: Config, data: Dataset) -> Network:
+    return FastNetwork(config, data, random_weights(16))
+
+
+@pytest.mark.parametrize("kind", [keras_of, fast_of])
+def test_a_restored_network_learns_as_the_one_that_was_kept(
+    digits: Dataset, kind: Callable[[Config, Dataset], Network]
+) -> None:
+    from rnnlab.batches import Batches
+
+    batches = Batches(SMALL, len(digits.train_images)).between(0, 12)
+    with kind(SMALL, digits) as network, kind(SMALL, digits) as other:
+        network.train(batches[:6])
+        other.restore(network.state())
+        assert other.train(batches[6:]) == network.train(batches[6:])
+        for name, array in network.state().items():
+            np.testing.assert_array_equal(array, other.state()[name], err_msg=name)
+
+
+def kept(digits: Dataset) -> Checkpoint:
+    with fast_of(SMALL, digits) as network:
+        return Checkpoint(20, 1.5, network.state())
+
+
+@pytest.mark.parametrize("left", [0, 1, 100, -1])
+def test_a_damaged_checkpoint_is_refused_in_one_sentence(digits: Dataset, tmp_path: Path, left: int) -> None:
+    path = tmp_path / "checkpoint.npz"
+    kept(digits).save(path)
+    path.write_bytes(path.read_bytes()[:left])
+    with pytest.raises(CheckpointError, match="damaged"):
+        Checkpoint.load(path)
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        Checkpoint.load(tmp_path / "none.npz")
+
+
+def test_a_checkpoint_of_another_network_is_refused_and_changes_nothing(digits: Dataset) -> None:
+    state = kept(digits).network
+    with fast_of(replace(SMALL, averaging=0), digits) as network, keras_of(SMALL, digits) as keras:
+        before = network.state()
+        for name, array in (("parameters", np.ones(3, np.float32)), ("adam_squares", np.full(7, np.nan))):
+            with pytest.raises(CheckpointError):
+                network.restore({**state, name: array})
+        np.testing.assert_array_equal(network.state()["adam_gradients"], before["adam_gradients"])
+        with pytest.raises(CheckpointError, match="another kind of network"):
+            keras.restore(state)
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "checkpoint.npz"
+    checkpoint = kept(digits)
+    checkpoint.save(path)
+
+    def disk_is_full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", disk_is_full)
+    with pytest.raises(OSError, match="No space"):
+        replace(checkpoint, step=40).save(path)
+    assert Checkpoint.load(path).step == 20
+    assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.npz"]

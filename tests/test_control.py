@@ -1,0 +1,174 @@
+"""What people ask of runs under way, as the store keeps it for the workers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from rnnlab.changes import Change, changed, from_json, to_json
+from rnnlab.config import Config, ConfigError
+from rnnlab.database import StoreError
+from rnnlab.runs import AccuracyPoint, Run, RunState
+from rnnlab.store import Store
+
+
+def training(store: Store, step: int = 100) -> Run:
+    run = store.create_run(Config(), claimed=True)
+    store.add_point(run.id, AccuracyPoint(step, 0.5, 1.0, 1.0))
+    return store.run(run.id)
+
+
+def left_by_its_worker(store: Store, run: Run) -> None:
+    """Let it be as if the process that has the run were gone."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    store._database.execute("UPDATE runs SET process = ? WHERE id = ?", (gone.pid, run.id))
+
+
+def test_pause_is_a_wish_until_the_worker_has_followed_it(store: Store) -> None:
+    run = training(store)
+    store.control.pause(run.id)
+    assert store.run(run.id).is_pausing
+    assert store.control.wishes(run.id).pause_at == 0
+    store.control.set_paused(run.id)
+    paused = store.run(run.id)
+    assert (paused.state, paused.is_pausing, paused.state.is_active) == (RunState.PAUSED, False, True)
+
+
+def test_resume_goes_to_the_worker_that_waits_with_the_run(store: Store) -> None:
+    run = training(store)
+    store.control.pause(run.id)
+    store.control.set_paused(run.id)
+    store.control.resume(run.id)
+    assert store.control.wishes(run.id).pause_at is None
+    assert store.run(run.id).state is RunState.PAUSED  # until its worker says otherwise
+    assert store.queue() == []
+
+
+def test_resume_queues_a_run_whose_worker_has_parted_from_it(store: Store) -> None:
+    run = training(store)
+    store.control.pause(run.id)
+    store.control.set_paused(run.id)
+    assert store.control.release(run.id)
+    store.control.resume(run.id)
+    assert [waiting.id for waiting in store.queue()] == [run.id]
+    claimed = store.claim()
+    assert claimed
+    assert (claimed.id, claimed.step) == (run.id, 101)
+
+
+def test_a_worker_cannot_part_from_a_run_that_is_to_go_on_or_to_end(store: Store) -> None:
+    run = training(store)
+    for wish in (store.control.resume, store.control.stop):
+        store.control.pause(run.id)
+        store.control.set_paused(run.id)
+        wish(run.id)
+        assert not store.control.release(run.id)
+
+
+def test_a_paused_run_whose_worker_has_died_can_still_be_resumed_and_stopped(store: Store) -> None:
+    for wish, state in ((store.control.resume, RunState.QUEUED), (store.control.stop, RunState.STOPPED)):
+        run = training(store)
+        store.control.pause(run.id)
+        store.control.set_paused(run.id)
+        left_by_its_worker(store, run)
+        wish(run.id)
+        assert store.run(run.id).state is state
+
+
+def test_a_single_step_is_twenty_iterations(store: Store) -> None:
+    run = training(store)
+    store.control.pause(run.id)
+    store.control.set_paused(run.id)
+    store.control.step(run.id)
+    assert store.control.wishes(run.id).pause_at == run.step + 20
+
+
+def test_an_interrupted_run_waits_again_and_keeps_its_points(store: Store) -> None:
+    run = training(store)
+    left_by_its_worker(store, run)
+    assert store.mark_interrupted() == [run.id]
+    store.control.resume(run.id)
+    again = store.run(run.id)
+    assert (again.state, again.ended, again.message) == (RunState.QUEUED, None, "")
+    assert [point.step for point in store.points(run.id)] == [100]
+
+
+def test_training_further_is_for_runs_that_ended_in_order_and_has_a_limit(store: Store) -> None:
+    run = training(store)
+    store.control.train_further(run.id, 500)
+    assert store.run(run.id).state is RunState.TRAINING
+    store.end_run(run.id, RunState.FINISHED, step=20_000)
+    with pytest.raises(ConfigError, match="20 to 180,000 more"):
+        store.control.train_further(run.id, 180_001)
+    assert store.run(run.id).state is RunState.FINISHED
+    store.control.train_further(run.id, 500)
+    again = store.run(run.id)
+    assert (again.state, again.iterations, again.config.iterations) == (RunState.QUEUED, 20_500, 20_000)
+
+
+def test_changes_are_wishes_until_they_are_taken_and_then_belong_to_the_run(store: Store) -> None:
+    run = training(store)
+    store.control.change(run.id, {"learning_rate": "0.01", "batch_size": 64})
+    store.control.change(run.id, {"learning_rate": 0.02})
+    assert store.run(run.id).requested == {"learning_rate": 0.02, "batch_size": 64}
+    assert store.control.wishes(run.id).changes
+    taken = store.control.take_changes(run.id, 121)
+    assert taken == (Change(121, "learning_rate", 0.02), Change(121, "batch_size", 64))
+    now = store.run(run.id)
+    assert (now.changes, now.requested) == (taken, {})
+    assert (now.config_now.learning_rate, now.config.learning_rate) == (0.02, 0.001)
+    assert not store.control.wishes(run.id).changes
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ({"learning_rate": 5}, "learning rate must be"),
+        ({"batch_size": "many"}, "batch size must be"),
+        ({"neurons": 64}, "neurons cannot be changed"),
+        ({"<b>": 1}, "cannot be changed"),
+    ],
+)
+def test_a_change_that_cannot_be_is_refused_whole(
+    store: Store, values: dict[str, object], complaint: str
+) -> None:
+    run = training(store)
+    with pytest.raises(ConfigError, match=complaint):
+        store.control.change(run.id, {"learning_rate": 0.01, **values})
+    assert store.run(run.id).requested == {}
+
+
+def test_wishes_for_a_run_that_is_not_there_are_refused(store: Store) -> None:
+    for wish in (store.control.stop, store.control.resume, store.control.step):
+        with pytest.raises(StoreError, match="There is no run"):
+            wish("../../etc")
+
+
+def test_the_queue_is_in_the_order_of_asking_and_a_resumed_run_joins_at_its_end(store: Store) -> None:
+    run = training(store)
+    waiting = [store.create_run(Config()) for _ in range(3)]
+    store.end_run(run.id, RunState.INTERRUPTED)
+    store.control.resume(run.id)
+    store.control.stop(waiting[1].id)
+    assert [each.id for each in store.queue()] == [waiting[0].id, waiting[2].id, run.id]
+    assert store.control.others_wait()
+
+
+def test_a_worker_taken_for_dead_cannot_go_on_with_a_run_that_another_one_has(store: Store) -> None:
+    run = training(store)
+    store.end_run(run.id, RunState.INTERRUPTED)
+    store.control.resume(run.id)
+    store._database.execute("UPDATE runs SET process = ?, state = 'training'", (os.getpid() + 1,))
+    with pytest.raises(StoreError, match="not this worker's any more"):
+        store.add_point(run.id, AccuracyPoint(120, 0.5, 1.0, 1.0))
+
+
+def test_changes_survive_being_written_down() -> None:
+    made = (Change(21, "learning_rate", 0.25), Change(41, "batch_size", 64), Change(41, "iterations", 300))
+    assert from_json(to_json(made)) == made
+    config = changed(Config(), made)
+    assert (config.learning_rate, config.batch_size, config.iterations) == (0.25, 64, 300)
