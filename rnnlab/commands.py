@@ -157,7 +157,7 @@ def runs(store: Store, *, as_json: bool) -> None:
     for heading in ("run", "state", "step", "test set", "seconds", "hyperparameters"):
         table.add_column(heading, justify="right" if heading in ("step", "test set", "seconds") else "left")
     for run in found:
-        step = f"{run.step:,} of {run.config.iterations:,}"
+        step = f"{run.step:,} of {run.iterations:,}"
         table.add_row(
             run.id, run.state, step, percent(run.test_accuracy), f"{run.seconds:,.0f}", describe(run.config)
         )

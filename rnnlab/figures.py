@@ -16,6 +16,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
+from rnnlab.changes import Change
+from rnnlab.config import HYPERPARAMETERS
 from rnnlab.curves import Curve, smoothed, thinned
 from rnnlab.runs import TestPoint
 
@@ -125,7 +127,14 @@ def _drawing(window: int, *, with_loss: bool, close_up: bool) -> dict[str, Any]:
 
 @lru_cache(maxsize=16)
 def curve_json(
-    curve: Curve, tests: tuple[TestPoint, ...], run_id: str, window: int, *, with_loss: bool, close_up: bool
+    curve: Curve,
+    tests: tuple[TestPoint, ...],
+    run_id: str,
+    window: int,
+    *,
+    with_loss: bool,
+    close_up: bool,
+    changes: tuple[Change, ...] = (),
 ) -> dict[str, Any]:
     """Return the JSON form of `draw_curve`, made once for all who look at the same; not to be changed.
 
@@ -136,6 +145,7 @@ def curve_json(
         window: How many readings the smoothed lines take the mean of, at least 1.
         with_loss: Whether to draw the loss in a panel of its own below.
         close_up: Whether the accuracy axis begins at 90 %.
+        changes: Made to the hyperparameters on the way, each marked with its value.
     """
     lines = curve_lines(curve, list(tests), window)
     drawing = _drawing(window, with_loss=with_loss, close_up=close_up)
@@ -146,7 +156,37 @@ def curve_json(
     ]
     traces[2]["marker"] = {**traces[2]["marker"], "size": _marker_size(lines)}
     layout = {**drawing["layout"], "uirevision": _revision(run_id, with_loss=with_loss, close_up=close_up)}
-    return {"data": traces, "layout": layout}
+    return {"data": traces, "layout": layout | _marks(changes)}
+
+
+def change_words(change: Change) -> str:
+    """Return a change in words, such as `learning rate 0.01`."""
+    value = f"{change.value:,}" if isinstance(change.value, int) else f"{change.value:g}"
+    return f"{HYPERPARAMETERS[change.name].label} {value}"
+
+
+def _marks(changes: tuple[Change, ...]) -> dict[str, Any]:
+    """Return the part of a layout that marks changes: a dotted line at the step, the new values beside it."""
+    by_step: dict[int, list[str]] = {}
+    for change in changes:
+        by_step.setdefault(change.step, []).append(change_words(change))
+    line = {"color": "#888888", "width": 1.5, "dash": "dot"}
+    across = {"type": "line", "xref": "x", "yref": "paper", "y0": 0, "y1": 1, "line": line}
+    words = {
+        "xref": "x",
+        "yref": "paper",
+        "y": 0.02,
+        "yanchor": "bottom",
+        "xanchor": "left",
+        "showarrow": False,
+    }
+    return {
+        "shapes": [{**across, "x0": step, "x1": step} for step in by_step],
+        "annotations": [
+            {**words, "x": step, "text": ", ".join(texts), "textangle": -90}
+            for step, texts in by_step.items()
+        ],
+    }
 
 
 def _packed(values: NDArray[np.float32]) -> dict[str, str] | list[float]:

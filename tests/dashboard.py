@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.pens import STROKES
 from tests.waiting import wait_for
@@ -84,6 +84,11 @@ def browser() -> Iterator[Browser]:
             yield started
         finally:
             started.close()
+
+
+def start_button(page: Page) -> Locator:
+    """Return the button of the sidebar that starts a run; its name ends with its shortcut."""
+    return page.locator(".st-key-start button:visible")
 
 
 def draw(page: Page, digit: str) -> None:

@@ -41,7 +41,7 @@ def set_number(page: Page, label: str, value: int) -> None:
 def open_and_start(page: Page, url: str, iterations: int) -> None:
     """Start a run on the bundled digits, with hyperparameters from the URL."""
     dashboard.ready(page, f"{url}/?dataset=digits&iterations={iterations}")
-    page.get_by_role("button", name="Start", exact=True).click()
+    dashboard.start_button(page).click()
 
 
 def curve_points(page: Page) -> int:
@@ -60,7 +60,7 @@ def test_a_person_starts_a_run_on_mnist_sees_it_learn_draws_a_7_and_is_read(
     dashboard.ready(page, url)
     expect(page.get_by_text("No network has been trained yet")).to_be_visible()
     set_number(page, "iterations (steps)", 600)
-    page.get_by_role("button", name="Start", exact=True).click()
+    dashboard.start_button(page).click()
     expect(page).to_have_url(re.compile(r"\?run=[a-z]+-[a-z]+-[0-9a-f]{4}$"))
     expect(page.locator(".st-key-status")).to_contain_text("training", timeout=60 * SECONDS)
 
@@ -85,7 +85,7 @@ def test_the_drawing_survives_updates_a_change_of_page_and_is_read_again(page: P
     dashboard.ready(page, f"{url}/?dataset=digits&iterations=200000")
     dashboard.draw(page, "7")
     expect(page.locator(".verdict .hint")).to_contain_text("No network yet")
-    page.get_by_role("button", name="Start", exact=True).click()
+    dashboard.start_button(page).click()
     wait_for(lambda: verdict(page) != "", "a belief")
     note = page.locator(".panel .note")
     told = note.inner_text()
@@ -174,9 +174,74 @@ def test_scrubbing_and_playing_read_the_picture_from_top_to_bottom(page: Page, u
     page.keyboard.press("Home")
     expect(row).to_have_text("row 1 of 28")
     page.get_by_role("button", name="Play").click()
-    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    expect(page.get_by_role("button", name="Pause", exact=False).last).to_be_visible()
     expect(row).to_have_text("row 28 of 28")
     expect(page.get_by_role("button", name="Play")).to_be_visible()
+
+
+def shown_step(page: Page) -> int:
+    """Return the step that the page shows."""
+    words = page.locator(".st-key-status").inner_text()
+    return int(words.partition("step ")[2].partition(" of")[0].replace(",", ""))
+
+
+def test_a_run_is_paused_stepped_adjusted_resumed_and_trained_further(
+    page: Page, url: str, own_home: Path
+) -> None:
+    status = page.locator(".st-key-status")
+    open_and_start(page, url, 200_000)
+    expect(status).to_contain_text("steps/s")
+
+    field = page.get_by_label("neurons", exact=True)
+    field.press("p")  # typed, not pressed as a shortcut
+    field.press("Escape")
+    field.blur()
+    page.keyboard.press("p")
+    expect(status).to_contain_text("paused")
+    paused = shown_step(page)
+    page.keyboard.press("n")
+    wait_for(lambda: shown_step(page) == paused + 20, "a single step")
+    expect(status).to_contain_text("paused")
+
+    page.get_by_role("button", name="Adjust").click()
+    page.locator("[class*=st-key-adjust_batch_size] input").fill("64")
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Apply").click()
+    expect(status).to_contain_text("heard: batch size 64")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Resume").click()
+    expect(status).to_contain_text("steps/s")
+    wait_for(lambda: "batch size 64" in page.locator(".rnnlab-plot").inner_text(), "the mark on the curve")
+
+    page.get_by_role("button", name="Stop").click()
+    expect(status).to_contain_text("stopped")
+    stopped = shown_step(page)
+    page.get_by_role("button", name="Train further").click()
+    page.get_by_label("more iterations (steps)").fill("40")
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Go on").click()
+    expect(status).to_contain_text("finished")
+    assert shown_step(page) == stopped + 40
+    with Store(own_home) as store:
+        (run,) = store.runs()
+        steps = [point.step for point in store.points(run.id)]
+    assert steps == list(range(0, steps[-1] + 1, 20))
+    assert [(change.name, change.value) for change in run.changes] == [
+        ("batch_size", 64),
+        ("iterations", stopped + 40),
+    ]
+
+
+def test_a_run_that_waits_can_be_taken_out_of_the_queue(page: Page, url: str, own_home: Path) -> None:
+    open_and_start(page, url, 200_000)
+    expect(page.locator(".st-key-status")).to_contain_text("steps/s")
+    dashboard.start_button(page).click()
+    expect(page.locator(".st-key-status")).to_contain_text("waiting for its turn")
+    page.get_by_role("button", name="Queue: 1").click()
+    page.get_by_role("button", name="Remove").click()
+    expect(page.locator(".st-key-status")).to_contain_text("stopped")
+    with Store(own_home) as store:
+        assert [run.state for run in store.runs()] == [RunState.STOPPED, RunState.TRAINING]
 
 
 def test_watch_and_the_browsers_back_button_change_between_runs(page: Page, url: str) -> None:
@@ -184,7 +249,7 @@ def test_watch_and_the_browsers_back_button_change_between_runs(page: Page, url:
     expect(page.locator(".st-key-status")).to_contain_text("finished")
     first = page.url.partition("run=")[2]
     set_number(page, "iterations (steps)", 200_000)
-    page.get_by_role("button", name="Start", exact=True).click()
+    dashboard.start_button(page).click()
     expect(page).not_to_have_url(re.compile(f"run={first}$"))
     second = page.url.partition("run=")[2]
     page.go_back()
@@ -220,7 +285,7 @@ def test_a_projector_of_1280_by_720_shows_start_drawing_and_curve_without_scroll
     projector = chromium.new_page(viewport={"width": 1280, "height": 720})
     open_and_start(projector, url, 20)
     expect(projector.locator(".st-key-status")).to_contain_text("finished", timeout=60 * SECONDS)
-    start = projector.get_by_role("button", name="Start", exact=True)
+    start = dashboard.start_button(projector)
     for element in (start, projector.locator(".st-key-drawing"), projector.locator(".rnnlab-plot")):
         box = element.bounding_box()
         assert box is not None

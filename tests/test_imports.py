@@ -81,7 +81,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "steering": {"runs", "store", "training"},
     "snapshots": {"reader", "runs"},
     "curves": {"runs", "store", "numpy"},
-    "figures": {"runs", "curves", "numpy", "plotly"},
+    "figures": {"changes", "config", "runs", "curves", "numpy", "plotly"},
     "evaluation_cache": {"datasets", "evaluation", "reader", "runs", "store"},
     "evaluation_figures": {"evaluation", "figures", "reader", "numpy", "plotly"},
     "worker": {

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from rnnlab.checkpoint import Checkpoint
 from rnnlab.config import Config, config_from
 from rnnlab.datasets import Dataset
 from rnnlab.launcher import LocalLauncher
@@ -207,3 +208,61 @@ def test_a_worker_that_cannot_start_is_not_waited_for_forever(
     wait_for(failed, "the run to fail")
     assert "worker.log" in store.run(run.id).message
     assert "no number" in (store.home / "worker.log").read_text()
+
+
+def test_a_paused_run_waits_steps_and_goes_on_in_the_same_process(
+    store: Store, launcher: LocalLauncher
+) -> None:
+    run = start(store, launcher, LONG)
+    wait_for_points(store, run, 2)
+    store.control.pause(run.id)
+    paused = wait_until(store, run, RunState.PAUSED)
+    assert Weights.load(store.weights_path(run.id))[1] == paused.step
+    assert Checkpoint.load(store.checkpoint_path(run.id)).step == paused.step
+    for steps in (20, 40):
+        store.control.step(run.id)
+        wait_for(lambda steps=steps: store.run(run.id).step == paused.step + steps, "a single step")  # type: ignore[misc]
+        assert wait_until(store, run, RunState.PAUSED).step == paused.step + steps
+    assert len(workers_of(store.home)) == 1
+    store.control.resume(run.id)
+    wait_until(store, run, RunState.TRAINING)
+    reported = [point.step for point in store.points(run.id)]
+    assert reported == list(range(0, reported[-1] + 1, 20))
+
+
+def test_a_paused_run_gives_its_worker_to_one_that_waits_and_is_resumed_after_it(
+    store: Store, launcher: LocalLauncher
+) -> None:
+    run = start(store, launcher, LONG)
+    wait_for_points(store, run, 2)
+    store.control.pause(run.id)
+    paused = wait_until(store, run, RunState.PAUSED)
+    other = start(store, launcher, SHORT)
+    wait_until(store, other, RunState.FINISHED)
+    assert store.run(run.id).state is RunState.PAUSED
+    store.control.resume(run.id)
+    launcher.wake()
+    wait_for(lambda: store.run(run.id).step > paused.step, "the run to go on")
+
+
+def test_changes_are_made_by_the_worker_at_its_next_report(store: Store, launcher: LocalLauncher) -> None:
+    run = start(store, launcher, LONG)
+    wait_for_points(store, run, 2)
+    store.control.change(run.id, {"learning_rate": 0.01, "batch_size": 48})
+    changes = wait_for(lambda: store.run(run.id).changes, "the changes")
+    step = changes[0].step
+    assert {change.step for change in changes} == {step}
+    assert step % 20 == 1
+    wait_for(lambda: store.run(run.id).step > step + 40, "training to go on")
+
+
+def test_a_finished_run_is_trained_further_on_the_same_curve(store: Store, launcher: LocalLauncher) -> None:
+    run = start(store, launcher, SHORT)
+    wait_until(store, run, RunState.FINISHED)
+    store.control.train_further(run.id, 60)
+    launcher.wake()
+    ended = wait_until(store, run, RunState.FINISHED)
+    assert (ended.step, ended.iterations) == (120, 120)
+    assert [point.step for point in store.points(run.id)] == [0, 20, 40, 60, 80, 100]
+    assert [test.step for test in store.tests(run.id)] == [60, 120]
+    assert "TensorFlow" not in store.log_path(run.id).read_text().partition("begins at step 60")[2]

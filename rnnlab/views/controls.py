@@ -1,9 +1,10 @@
-"""The sidebar: hyperparameters, presets, Start and Stop."""
+"""The sidebar: hyperparameters, presets, Start."""
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import asdict
+from typing import Any
 
 import streamlit as st
 
@@ -34,10 +35,10 @@ def _key(name: str) -> str:
 
 
 def region(run: Run | None) -> None:
-    """Draw the controls and the buttons.
+    """Draw the controls and the button that starts a run with their values.
 
     Args:
-        run: The run on show, which Stop stops.
+        run: The run on show.
     """
     _take_over_url()
     with st.container(gap="small"):
@@ -47,17 +48,7 @@ def region(run: Run | None) -> None:
                 _control(hyperparameter)
         with st.expander("More", icon=":material/tune:"):
             _advanced()
-        start, stop = st.columns(2)
-        start_button(start)
-        stop.button(
-            "Stop",
-            icon=":material/stop:",
-            width="stretch",
-            on_click=_stop,
-            args=(run.id if run else "",),
-            disabled=run is None or not run.state.is_active or run.stop_requested,
-            help="Ends the run on show within 20 steps and keeps what it has learned.",
-        )
+        start_button(st.container(), shortcut="S")
         _data(run)
 
 
@@ -70,7 +61,12 @@ def _advanced() -> None:
             _control(hyperparameter)
 
 
-def start_button(place: st.delta_generator.DeltaGenerator, label: str = "Start", key: str = "start") -> None:
+def start_button(
+    place: st.delta_generator.DeltaGenerator,
+    label: str = "Start",
+    key: str = "start",
+    shortcut: str | None = None,
+) -> None:
     """Draw a button that starts a run with the values of the controls."""
     place.button(
         label,
@@ -78,6 +74,7 @@ def start_button(place: st.delta_generator.DeltaGenerator, label: str = "Start",
         type="primary",
         width="stretch",
         key=key,
+        shortcut=shortcut,
         on_click=_start,
         help="Trains a new network with these values in the background.",
     )
@@ -132,40 +129,37 @@ def _presets() -> None:
 
 def _control(hyperparameter: Hyperparameter) -> None:
     """Draw the control of one hyperparameter."""
-    h, key = hyperparameter, _key(hyperparameter.name)
-    st.session_state.setdefault(key, h.default)
+    hyperparameter_control(hyperparameter, _key(hyperparameter.name), hyperparameter.default)
+
+
+def hyperparameter_control(hyperparameter: Hyperparameter, key: str, value: Value) -> Value:
+    """Draw a control of a hyperparameter and return its value.
+
+    Args:
+        hyperparameter: What is known about it.
+        key: Of the control.
+        value: What it is set to where it has not been drawn before.
+    """
+    h = hyperparameter
+    st.session_state.setdefault(key, value)
     label = f"{h.label} ({h.unit})" if h.unit else h.label
-    help_text = f"{h.help} From {h.minimum:,g} to {h.maximum:,g}." if not h.choices else h.help
+    common: dict[str, Any] = {"key": key, "help": _help_of(h), "persist_state": "session"}
     if h.choices:
-        st.selectbox(
-            label,
-            list(h.choices),
-            key=key,
-            format_func=h.choices.__getitem__,
-            help=help_text,
-            persist_state="session",
-        )
-    elif h.kind is float and h.scale == "log":
-        st.select_slider(
-            label,
-            _logarithmic_steps(h, st.session_state[key]),
-            key=key,
-            format_func="{:g}".format,
-            help=help_text,
-            persist_state="session",
-        )
-    elif h.kind is float:
-        st.slider(label, h.minimum, h.maximum, step=h.step, key=key, help=help_text, persist_state="session")
-    else:
-        st.number_input(
-            label,
-            int(h.minimum or 0),
-            int(h.maximum or 0),
-            step=int(h.step or 1),
-            key=key,
-            help=help_text,
-            persist_state="session",
-        )
+        chosen: Value = st.selectbox(label, list(h.choices), format_func=h.choices.__getitem__, **common)
+        return chosen
+    if h.kind is float and h.scale == "log":
+        steps = _logarithmic_steps(h, st.session_state[key])
+        return float(st.select_slider(label, steps, format_func="{:g}".format, **common))
+    if h.kind is float:
+        return float(st.slider(label, h.minimum, h.maximum, step=h.step, **common))
+    bounds = int(h.minimum or 0), int(h.maximum or 0)
+    return int(st.number_input(label, *bounds, step=int(h.step or 1), **common))
+
+
+def _help_of(hyperparameter: Hyperparameter) -> str:
+    """Return what is said of a hyperparameter beside its control."""
+    h = hyperparameter
+    return h.help if h.choices else f"{h.help} From {h.minimum:,g} to {h.maximum:,g}."
 
 
 def _logarithmic_steps(hyperparameter: Hyperparameter, value: float) -> list[float]:
@@ -186,11 +180,6 @@ def _start() -> None:
     shared = services()
     remembered.run_id = shared.store.create_run(config).id
     shared.launcher.wake()
-
-
-def _stop(run_id: str) -> None:
-    """Ask the run on show to stop."""
-    services().store.control.stop(run_id)
 
 
 def _data(run: Run | None) -> None:

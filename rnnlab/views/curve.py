@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rnnlab.figures import curve_json
+from rnnlab.figures import change_words, curve_json
+from rnnlab.runs import Run
 from rnnlab.views.plot import plot
 from rnnlab.views.services import Services
 
 
-def draw(shared: Services, run_id: str) -> None:
+def draw(shared: Services, run: Run) -> None:
     """Draw the switches and the curve of a run as it is now.
 
     Args:
         shared: What all visitors share.
-        run_id: The run.
+        run: As the store knows it now.
     """
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         window = st.slider(
@@ -23,7 +24,7 @@ def draw(shared: Services, run_id: str) -> None:
             50,
             5,
             key="smoothing",
-            width=200,
+            width=150,
             persist_state="session",
         )
         with_loss = st.toggle("loss", key="with_loss", persist_state="session")
@@ -33,15 +34,20 @@ def draw(shared: Services, run_id: str) -> None:
             persist_state="session",
             help="Stretches the top of the accuracy axis.",
         )
-    curve = shared.curves.curve(run_id)
-    tests = tuple(shared.store.tests(run_id))
+    curve = shared.curves.curve(run.id)
+    tests = tuple(shared.store.tests(run.id))
     last = (
         f"{curve.accuracy[-window:].mean():.1%} at step {curve.steps[-1]:,}"
         if len(curve.steps)
         else "no point yet"
     )
     plot(
-        curve_json(curve, tests, run_id, window, with_loss=with_loss, close_up=close_up),
+        curve_json(curve, tests, run.id, window, with_loss=with_loss, close_up=close_up, changes=run.changes),
         key="curve",
-        description=f"Training curve of {run_id}: accuracy of each batch, smoothed {last}.",
+        description=f"Training curve of {run.id}: accuracy of each batch, smoothed {last}.{_told(run)}",
     )
+
+
+def _told(run: Run) -> str:
+    """Return the changes on the way in words, for people who cannot see them."""
+    return "".join(f" From step {change.step:,} on: {change_words(change)}." for change in run.changes)

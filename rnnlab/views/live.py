@@ -13,6 +13,7 @@ from rnnlab.database import StoreError
 from rnnlab.runs import Run
 from rnnlab.views import curve, status
 from rnnlab.views.services import Services, services
+from rnnlab.views.session import visit
 
 STARTING_INTERVAL: Final = 0.3
 """Seconds between two looks for the first point of a run."""
@@ -45,14 +46,14 @@ def _live(drawn: Run | None) -> None:
     shared = services()
     shared.reap()
     run = _newest(shared, drawn)
-    if _page_is_outdated(drawn, run):
+    if visit().problems or _page_is_outdated(drawn, run):
         st.rerun()
     if run is None:
         return
     with st.container(key="lab_status"):
         status.draw(shared, run)
     with st.container(key="lab_curve"):
-        curve.draw(shared, run.id)
+        curve.draw(shared, run)
 
 
 def _newest(shared: Services, drawn: Run | None) -> Run | None:
@@ -74,4 +75,4 @@ def _page_is_outdated(drawn: Run | None, run: Run | None) -> bool:
 
 def _looks_of(run: Run) -> tuple[object, ...]:
     """Return what decides how the rest of the page looks."""
-    return run.id, run.state.is_active, run.has_begun, run.stop_requested, run.data
+    return run.id, run.state.is_active, run.has_begun, run.data

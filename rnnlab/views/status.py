@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
+from rnnlab.changes import Change
+from rnnlab.figures import change_words
 from rnnlab.runs import Run, RunState
+from rnnlab.views import transport
 from rnnlab.views.services import Services
 from rnnlab.views.session import visit
-from rnnlab.views.text import STATE_BADGES, duration, percent, plain
+from rnnlab.views.text import STATE_BADGES, Colour, duration, percent, plain
 
 _RECENT = 5
 """Readings whose mean is shown as the batch accuracy: a single batch jumps too much to read."""
@@ -41,33 +44,53 @@ def draw(shared: Services, run: Run) -> None:
 
 def _words(shared: Services, run: Run) -> None:
     """Draw name, state, progress and speed."""
-    word, icon, colour = STATE_BADGES[run.state]
+    word, icon, colour = _badge(run)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{plain(run.id)}**", width="content")
         st.badge(word, icon=icon, color=colour)
-        if run.stop_requested and run.state.is_active:
-            st.badge("stopping", icon=":material/stop:", color="gray")
         current = shared.store.current_run()
         elsewhere = current is not None and current.id != run.id and current.state.is_active
         if current and elsewhere and st.button(f"Watch {current.id} live", icon=":material/visibility:"):
             visit().run_id = current.id
             st.rerun()
-    st.progress(min(1.0, run.step / run.config.iterations), text=_progress_text(shared, run))
+    transport.draw(shared, run)
+    st.progress(min(1.0, run.step / run.iterations), text=_progress_text(shared, run))
     if run.state.is_ended and run.message:
         problem = run.state in (RunState.FAILED, RunState.DIVERGED, RunState.INTERRUPTED)
         (st.error if problem else st.info)(plain(run.message))
 
 
+def _badge(run: Run) -> tuple[str, str, Colour]:
+    """Return how the state of a run is called and drawn, or the wish that it is about to follow."""
+    if run.stop_requested and run.state.is_active:
+        return "stopping", ":material/stop:", "gray"
+    if run.is_pausing:
+        return "pausing", ":material/pause:", "gray"
+    return STATE_BADGES[run.state]
+
+
 def _progress_text(shared: Services, run: Run) -> str:
     """Return step, speed and time left in words."""
-    steps = f"step {run.step:,} of {run.config.iterations:,}"
+    steps = f"step {run.step:,} of {run.iterations:,}"
     speed = shared.curves.curve(run.id).steps_per_second()
+    if run.requested and run.state.is_active:
+        wished = ", ".join(change_words(Change(run.step, *item)) for item in run.requested.items())
+        return f"{steps}, heard: {wished} from the next report on"
     if run.state is RunState.QUEUED:
-        return f"{steps}, waiting for its turn"
+        return f"{steps}, {_place_in_queue(shared, run)}"
+    if run.state is RunState.PAUSED:
+        return f"{steps}, everything is kept until it goes on"
     if run.state is RunState.PREPARING or (run.message and run.state.is_active):
         return f"{steps}, {plain(run.message)[:1].lower()}{plain(run.message)[1:]} …"
     if run.state is RunState.TRAINING and speed:
-        left = duration((run.config.iterations - run.step) / speed)
+        left = duration((run.iterations - run.step) / speed)
         cores = f" on {run.cores} core{'s' if run.cores != 1 else ''}" if run.cores else ""
         return f"{steps}, {speed:,.0f} steps/s{cores}, {left} left"
     return f"{steps}, {duration(run.seconds)} of training"
+
+
+def _place_in_queue(shared: Services, run: Run) -> str:
+    """Return in words how many runs are to be trained before one that waits."""
+    ids = [waiting.id for waiting in shared.store.queue()]
+    ahead = ids.index(run.id) if run.id in ids else 0
+    return "waiting for its turn" if not ahead else f"waiting behind {ahead} other{'s' if ahead > 1 else ''}"

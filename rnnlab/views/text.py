@@ -13,6 +13,7 @@ STATE_BADGES: Final[dict[RunState, tuple[str, str, Colour]]] = {
     RunState.QUEUED: ("waiting", ":material/hourglass_empty:", "gray"),
     RunState.PREPARING: ("preparing", ":material/settings:", "violet"),
     RunState.TRAINING: ("training", ":material/play_arrow:", "blue"),
+    RunState.PAUSED: ("paused", ":material/pause:", "violet"),
     RunState.FINISHED: ("finished", ":material/check:", "green"),
     RunState.STOPPED: ("stopped", ":material/stop:", "gray"),
     RunState.DIVERGED: ("diverged", ":material/trending_up:", "orange"),

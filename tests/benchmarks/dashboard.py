@@ -106,7 +106,7 @@ def start_to_first_point(page: Page) -> float:
         else ""
     )
     began = time.perf_counter()
-    page.get_by_role("button", name="Start", exact=True).click()
+    dashboard.start_button(page).click()
     wait_for(lambda: page.locator(".st-key-status").inner_text().split("\n")[0] != before, "the new run")
     wait_for(lambda: any(page.evaluate(dashboard.LINE_POINTS)), "the first point")
     return time.perf_counter() - began
