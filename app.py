@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from rnnlab.views import evaluation, guide, lab, runs, session, style
+from rnnlab.views import evaluation, guide, lab, problems, runs, session, style
 
 st.set_page_config(page_title="RNN Lab", page_icon="✏️", layout="wide")
 style.apply()
@@ -15,4 +15,5 @@ pages = [
 ]
 page = st.navigation(pages)
 session.enter_page(page.url_path)
-page.run()
+with problems.said():
+    page.run()

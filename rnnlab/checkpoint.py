@@ -6,7 +6,6 @@ A run that goes on from a checkpoint goes on exactly as if it had never been awa
 from __future__ import annotations
 
 import io
-import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,11 +15,14 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnlab.files import set_aside, written_aside
+
 NetworkState = Mapping[str, NDArray[Any]]
 """What a network in training consists of: weights, moments of the optimizer, averages; by name."""
 
 _OWN: Final = ("step", "seconds")
 _PREFIX: Final = "network_"
+_INSTEAD: Final = "start a new run from its weights"
 
 
 class CheckpointError(ValueError):
@@ -47,21 +49,14 @@ class Checkpoint:
         Raises:
             OSError: The file cannot be written; what lay at `path` is as it was.
         """
-        aside = path.with_name(f".{path.name}.{os.getpid()}")
         arrays = {_PREFIX + name: array for name, array in self.network.items()}
         arrays |= {"step": np.array(self.step), "seconds": np.array(self.seconds)}
-        try:
-            with aside.open("wb") as file:
-                np.savez(file, allow_pickle=False, **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(aside, path)
-        finally:
-            aside.unlink(missing_ok=True)
+        with written_aside(path, durable=True) as file:
+            np.savez(file, allow_pickle=False, **arrays)
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote.
+        """Read what `save` wrote; a damaged file is set aside.
 
         Raises:
             CheckpointError: The file is missing or damaged.
@@ -70,16 +65,20 @@ class Checkpoint:
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
                 step, seconds = int(arrays["step"]), float(arrays["seconds"])
                 network = {name.removeprefix(_PREFIX): arrays[name] for name in arrays if name not in _OWN}
+            if step < 0 or not np.isfinite(seconds):
+                raise ValueError("its step or its time cannot be")
         except FileNotFoundError as error:
+            raise CheckpointError(f"The run has kept no checkpoint to go on from; {_INSTEAD}.") from error
+        except OSError as error:
             raise CheckpointError(
-                "The run has kept no checkpoint to go on from; start a new one from its weights."
+                f"The checkpoint {path} cannot be read ({error.strerror}); check the folder of runs."
             ) from error
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            kept = set_aside(path)
             raise CheckpointError(
-                f"The checkpoint {path} is damaged ({error}); start a new run from its weights."
+                f"The checkpoint {path} is damaged ({error})"
+                f"{f' and is kept as {kept.name}' if kept else ''}; {_INSTEAD}."
             ) from error
-        if step < 0 or not np.isfinite(seconds):
-            raise CheckpointError(f"The checkpoint {path} is damaged; start a new run from its weights.")
         return cls(step, seconds, network)
 
 
@@ -97,11 +96,8 @@ def taken(state: NetworkState, name: str, like: NDArray[Any]) -> NDArray[Any]:
     array = state.get(name)
     if array is None or array.shape != like.shape or array.dtype != like.dtype:
         raise CheckpointError(
-            "The checkpoint is of another kind of network than this machine would train; "
-            "start a new run from its weights."
+            f"The checkpoint is of another kind of network than this machine would train; {_INSTEAD}."
         )
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise CheckpointError(
-            "The checkpoint holds numbers that are not finite; start a new run from its weights."
-        )
+        raise CheckpointError(f"The checkpoint holds numbers that are not finite; {_INSTEAD}.")
     return array

@@ -158,6 +158,7 @@ class RunControl:
                 "UPDATE runs SET changes = ?, requested = '{}' WHERE id = ?",
                 (changes.to_json([*changes.from_json(known), *taken]), run_id),
             )
+            branch_off(connection, run_id, step)
         return taken
 
     def set_paused(self, run_id: str) -> None:
@@ -184,6 +185,14 @@ class RunControl:
     def others_wait(self) -> bool:
         """Return whether any run waits for a worker."""
         return bool(self._database.query("SELECT 1 FROM runs WHERE state = ? LIMIT 1", (RunState.QUEUED,)))
+
+
+def branch_off(connection: Connection, run_id: str, step: int) -> None:
+    """Forget what was reported beyond a step: the run, resumed before it, takes another way from there."""
+    points = connection.execute("DELETE FROM points WHERE run = ? AND step >= ?", (run_id, step))
+    tests = connection.execute("DELETE FROM tests WHERE run = ? AND step > ?", (run_id, step))
+    if points.rowcount or tests.rowcount:
+        connection.execute("UPDATE runs SET branches = branches + 1 WHERE id = ?", (run_id,))
 
 
 def _standing(connection: Connection, run_id: str) -> tuple[RunState, int, bool]:

@@ -69,16 +69,18 @@ class CurveCache:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = threading.Lock()
-        self._curves: OrderedDict[str, Curve] = OrderedDict()
+        self._curves: OrderedDict[str, tuple[int, Curve]] = OrderedDict()
 
     def curve(self, run_id: str) -> Curve:
         """Return the curve of a run up to its newest point."""
         with self._lock:
-            curve = self._curves.pop(run_id, EMPTY_CURVE)
+            branches = self._store.branches(run_id)
+            known, curve = self._curves.pop(run_id, (branches, EMPTY_CURVE))
+            curve = curve if known == branches else EMPTY_CURVE
             last = int(curve.steps[-1]) if len(curve.steps) else -1
             points = self._store.points(run_id, after=last)
             curve = curve.extended(points) if points else curve
-            self._curves[run_id] = curve
+            self._curves[run_id] = branches, curve
             if len(self._curves) > CURVES_KEPT:
                 self._curves.popitem(last=False)
             return curve

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Self
+
+from rnnlab.files import set_aside
+
+_FILE: Final = "runs.sqlite3"
 
 _OPENING_SECONDS: Final = 10.0
 """How long to wait for others who open the same new database."""
@@ -24,6 +29,7 @@ ALTER TABLE runs ADD COLUMN changes TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE runs ADD COLUMN requested TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE runs ADD COLUMN queued REAL;
 ALTER TABLE runs ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN branches INTEGER NOT NULL DEFAULT 0;
 UPDATE runs SET queued = created
 """,
 }
@@ -54,7 +60,8 @@ CREATE TABLE runs (
     changes TEXT NOT NULL DEFAULT '[]',
     requested TEXT NOT NULL DEFAULT '{}',
     queued REAL,
-    owner TEXT NOT NULL DEFAULT ''
+    owner TEXT NOT NULL DEFAULT '',
+    branches INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX runs_by_state ON runs (state);
 CREATE TABLE points (
@@ -89,26 +96,78 @@ class Database:
     Args:
         home: The folder; created where it is missing.
 
+    Attributes:
+        notice: What people should know of the opening; empty where all went well.
+
     Raises:
         StoreError: The folder or the database in it cannot be opened.
     """
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self.notice = ""
         self._lock = threading.RLock()
         try:
             home.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(
-                home / "runs.sqlite3", timeout=30, isolation_level=None, check_same_thread=False
-            )
-            self._use_write_ahead_log()
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._create_schema()
+            try:
+                self._open()
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError as error:
+                self._begin_anew(error)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(
                 f"The runs in {home} cannot be opened ({error}); "
                 "check the folder or choose another one with RNNLAB_HOME."
             ) from error
+
+    def _open(self) -> None:
+        """Open the database, a new one where there is none.
+
+        Raises:
+            sqlite3.DatabaseError: It is damaged.
+        """
+        self._connection = sqlite3.connect(
+            self.home / _FILE, timeout=30, isolation_level=None, check_same_thread=False
+        )
+        self._use_write_ahead_log()
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._create_schema()
+        (found,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise sqlite3.DatabaseError(found)
+
+    def _begin_anew(self, error: sqlite3.DatabaseError) -> None:
+        """Set a damaged database aside and go on with a new one that has what can still be read of it."""
+        self._connection.close()
+        kept = set_aside(self.home / _FILE)
+        if kept is None:
+            raise error
+        for ending in ("-wal", "-shm"):  # they belong to the file, whatever it is called
+            with suppress(OSError):
+                os.rename(self.home / f"{_FILE}{ending}", kept.with_name(kept.name + ending))
+        self._open()
+        runs = self._salvage(kept)
+        self.notice = (
+            f"The list of runs was damaged and is kept as {kept.name}; {runs} runs could be saved from it."
+        )
+
+    def _salvage(self, damaged: Path) -> int:
+        """Take over what can be read of a damaged database; return how many runs."""
+        with suppress(sqlite3.Error), closing(sqlite3.connect(damaged)) as source:
+            for table in ("runs", "points", "tests"):
+                self._salvage_table(source, table)
+        return int(self.query("SELECT count(*) FROM runs")[0][0])
+
+    def _salvage_table(self, source: sqlite3.Connection, table: str) -> None:
+        """Take over the rows of a table up to the first that cannot be read."""
+        columns = [row[1] for row in self.query(f"PRAGMA table_info({table})")]
+        names, places = ", ".join(columns), ", ".join("?" * len(columns))
+        with suppress(StoreError), self.transaction() as connection:
+            rows = source.execute(f"SELECT {names} FROM {table}")  # noqa: S608
+            with suppress(sqlite3.Error):
+                for row in rows:
+                    connection.execute(f"INSERT OR IGNORE INTO {table} VALUES ({places})", row)  # noqa: S608
 
     def _use_write_ahead_log(self) -> None:
         """Switch a new database to its write-ahead log; SQLite does not wait for others who do the same."""
@@ -154,25 +213,52 @@ class Database:
         self.close()
 
     @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        """Turn what SQLite cannot do into a sentence."""
+        try:
+            yield
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.DatabaseError as error:
+            if "full" in str(error):
+                reason = "the disk is full; free some space"
+            else:
+                reason = f"{error}; check the folder and the disk"
+            raise StoreError(f"The runs in {self.home} cannot be read or written: {reason}.") from error
+
+    @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Hold the write lock of the database, so that what is read in between cannot change."""
-        with self._lock:
+        """Hold the write lock of the database, so that what is read in between cannot change.
+
+        Raises:
+            StoreError: The database cannot be read or written, such as on a full disk.
+        """
+        with self._lock, self._in_words():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                with suppress(sqlite3.Error):  # where SQLite has done so by itself
+                    self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
 
     def query(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Return the rows of one statement."""
-        with self._lock:
+        """Return the rows of one statement.
+
+        Raises:
+            StoreError: The database cannot be read.
+        """
+        with self._lock, self._in_words():
             return self._connection.execute(statement, values).fetchall()
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> int:
-        """Run one statement in a transaction of its own and return how many rows it changed."""
-        with self._lock:
+        """Run one statement in a transaction of its own and return how many rows it changed.
+
+        Raises:
+            StoreError: The database cannot be written.
+        """
+        with self._lock, self._in_words():
             return self._connection.execute(statement, values).rowcount
 
     def sync(self) -> None:

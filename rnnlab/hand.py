@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnlab.drawing import SIDE, DrawingError, pixels_of_png, prepare
+from rnnlab.files import written_aside
 
 MOST_DRAWINGS: Final = 500
 """Drawings that a set can hold."""
@@ -77,14 +78,11 @@ class Hand:
         if len(self._names()) >= MOST_DRAWINGS:
             raise HandError(f"Your hand has {MOST_DRAWINGS} drawings, the most it can; remove some first.")
         name = f"{label}-{time.time_ns():016x}-{secrets.token_hex(4)}.png"
-        aside = self._folder / f".{name}"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            aside.write_bytes(picture)
-            os.replace(aside, self._folder / name)
+            with written_aside(self._folder / name) as file:
+                file.write(picture)
         except OSError as error:
-            with suppress(OSError):
-                aside.unlink(missing_ok=True)
             raise HandError(f"The drawing cannot be kept in {self._folder} ({error.strerror}).") from error
         return HandDrawing(name, label, prepared.picture)
 

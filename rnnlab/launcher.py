@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import threading
-from contextlib import suppress
-from pathlib import Path
 from typing import Final, Protocol
 
+from rnnlab.memory import available_megabytes
 from rnnlab.processes import start_module
 from rnnlab.store import Store
 
@@ -17,6 +17,12 @@ WORKER_LIMIT: Final = 1
 
 WARM_MEGABYTES: Final = 2000
 """Memory that must be available for a worker to be started before it is needed: it takes up to 900 MB."""
+
+
+_KILLED: Final = (
+    "Its worker was killed, by hand or by the system; where memory is short, choose fewer neurons or a "
+    "smaller batch. What it learned until then is kept, and Resume goes on from there."
+)
 
 
 class Launcher(Protocol):
@@ -52,7 +58,7 @@ class LocalLauncher:
 
     def warm(self) -> None:
         """Start a worker that waits, unless one lives, `RNNLAB_WARM_WORKER` is 0 or memory is short."""
-        if os.environ.get("RNNLAB_WARM_WORKER") != "0" and _available_megabytes() >= WARM_MEGABYTES:
+        if os.environ.get("RNNLAB_WARM_WORKER") != "0" and available_megabytes() >= WARM_MEGABYTES:
             self._start(self._store.workers.reserve(1, even_idle=True))
 
     def _start(self, worker_id: str | None) -> None:
@@ -72,24 +78,17 @@ class LocalLauncher:
     def reap(self) -> None:
         """Record dead workers: their runs are interrupted, and where none can start, waiting runs fail."""
         with self._lock:
-            ended = {worker: p.returncode for worker, p in self._workers.items() if p.poll() is not None}
+            ended = {worker: p for worker, p in self._workers.items() if p.poll() is not None}
             for worker in ended:
                 del self._workers[worker]
-        for worker, status in ended.items():
+        self._store.mark_interrupted()
+        for worker, process in ended.items():
             self._store.workers.dismiss(worker)
-            if status > 0:
+            if process.returncode > 0:
                 self._store.fail_queued(
-                    f"The worker could not run (exit status {status}); "
+                    f"The worker could not run (exit status {process.returncode}); "
                     "worker.log in the folder of runs tells why."
                 )
-        self._store.mark_interrupted()
+            elif process.returncode == -signal.SIGKILL:
+                self._store.explain_interruption(process.pid, _KILLED)
         self.wake()
-
-
-def _available_megabytes() -> float:
-    """Return how much memory is to be had without swapping; without end where the system does not tell."""
-    with suppress(OSError, ValueError):
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024 / 1e6
-    return float("inf")

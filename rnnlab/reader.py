@@ -18,7 +18,6 @@ activation between the input layer and the LSTM, so the two products are folded 
 from __future__ import annotations
 
 import io
-import os
 import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -26,6 +25,8 @@ from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rnnlab.files import damaged_name, set_aside, written_aside
 
 ROWS: Final = 28
 COLUMNS: Final = 28
@@ -105,18 +106,13 @@ class Weights:
         Raises:
             OSError: The file cannot be written.
         """
-        aside = path.with_name(f".{path.name}.{os.getpid()}")
         arrays = {f.name: getattr(self, f.name) for f in fields(self)}
-        try:
-            with aside.open("wb") as file:
-                np.savez(file, allow_pickle=False, step=np.int64(step), **arrays)
-            os.replace(aside, path)
-        finally:
-            aside.unlink(missing_ok=True)
+        with written_aside(path) as file:
+            np.savez(file, allow_pickle=False, step=np.int64(step), **arrays)
 
     @classmethod
     def load(cls, path: Path) -> tuple[Self, int]:
-        """Read a file that `save` wrote.
+        """Read a file that `save` wrote; a damaged one is set aside.
 
         Returns:
             The weights and the training step that they belong to.
@@ -132,14 +128,27 @@ class Weights:
                 raise WeightsError("output_kernel must have two axes")
             weights.check()
         except FileNotFoundError as error:
+            raise WeightsError(_missing(path)) from error
+        except OSError as error:
             raise WeightsError(
-                f"There are no weights at {path} yet; wait for the run's first report."
+                f"The weights file {path} cannot be read ({error.strerror}); check the folder of runs."
             ) from error
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            kept = set_aside(path)
             raise WeightsError(
-                f"The weights file {path} is damaged ({error}); train the run again."
+                f"The weights file {path} is damaged ({error})"
+                f"{f' and is kept as {kept.name}' if kept else ''}; resume the run or train a new one."
             ) from error
         return weights, step
+
+
+def _missing(path: Path) -> str:
+    """Return why there is no weights file."""
+    if damaged_name(path).exists():
+        return (
+            f"The weights file {path} was damaged and has been set aside; resume the run or train a new one."
+        )
+    return f"There are no weights at {path} yet; wait for the run's first report."
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class Snapshots:
         """
         if step % self._interval:
             return
-        self._folder.mkdir(exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{step:09d}.npz"
         weights.save(path, step)
         self._kept += 1

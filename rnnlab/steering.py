@@ -35,7 +35,7 @@ class Steering:
         self, store: Store, run_id: str, stop: threading.Event, publish: Callable[[Moment], None]
     ) -> None:
         self._store, self._run_id, self._stop, self._publish = store, run_id, stop, publish
-        self._kept = time.monotonic()
+        self._kept = float("-inf")
 
     def __call__(self, moment: Moment) -> Instruction:
         """Return what the training is to do after a report; in a pause, not before it is over."""

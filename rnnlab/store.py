@@ -27,7 +27,7 @@ from typing import Final, Self
 
 from rnnlab import changes
 from rnnlab.config import Config
-from rnnlab.control import RunControl
+from rnnlab.control import RunControl, branch_off
 from rnnlab.database import Database, StoreError
 from rnnlab.names import new_name
 from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
@@ -37,6 +37,11 @@ _COLUMNS: Final = (
     "id, config, state, created, started, ended, heartbeat, step, seconds, message, data, data_name, "
     "data_note, cores, batch_accuracy, test_accuracy, stop_requested, parent, pause_at, "
     "changes, requested, queued, owner"
+)
+
+
+_WITHOUT_A_WORD: Final = (
+    "Its worker ended without a word; what it learned until then is kept, and Resume goes on from there."
 )
 
 
@@ -70,6 +75,7 @@ class Store:
     Attributes:
         control: What people ask of runs under way.
         workers: The background workers.
+        notice: What people should know of the opening, such as that the list was damaged; may be empty.
 
     Raises:
         StoreError: The folder or the database in it cannot be opened.
@@ -79,6 +85,7 @@ class Store:
         self.home = home
         self._clock = clock
         self._database = Database(home)
+        self.notice = self._database.notice
         self.control = RunControl(self._database, clock)
         self.workers = WorkerList(self._database, clock)
 
@@ -277,11 +284,14 @@ class Store:
         seconds: float | None = None,
     ) -> None:
         """Record how a run ended; steps completed and seconds trained stay as reported where not given."""
-        self._database.execute(
-            "UPDATE runs SET state = ?, ended = ?, message = ?, step = coalesce(?, step), "
-            "seconds = coalesce(?, seconds) WHERE id = ?",
-            (state, self._clock(), message, step, seconds, run_id),
-        )
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE runs SET state = ?, ended = ?, message = ?, step = coalesce(?, step), "
+                "seconds = coalesce(?, seconds) WHERE id = ?",
+                (state, self._clock(), message, step, seconds, run_id),
+            )
+            if step is not None:
+                branch_off(connection, run_id, step)
 
     def beat(self, run_id: str) -> None:
         """Show that the worker of a run lives."""
@@ -306,12 +316,17 @@ class Store:
             ]
             for run in dead:
                 connection.execute(
-                    "UPDATE runs SET state = ?, ended = heartbeat, "
-                    "message = 'Its worker ended without a word; what it learned until then is kept.' "
-                    "WHERE id = ?",
-                    (RunState.INTERRUPTED, run),
+                    "UPDATE runs SET state = ?, ended = heartbeat, message = ? WHERE id = ?",
+                    (RunState.INTERRUPTED, _WITHOUT_A_WORD, run),
                 )
         return dead
+
+    def explain_interruption(self, process: int, message: str) -> None:
+        """Say why the runs of a process that has ended without a word were interrupted."""
+        self._database.execute(
+            "UPDATE runs SET message = ? WHERE process = ? AND state = ?",
+            (message, process, RunState.INTERRUPTED),
+        )
 
     def fail_queued(self, message: str) -> None:
         """End every waiting run as failed: no worker can be had."""
@@ -329,6 +344,11 @@ class Store:
             (run_id, after),
         )
         return [AccuracyPoint(*row) for row in rows]
+
+    def branches(self, run_id: str) -> int:
+        """Return how often points that had been reported were forgotten again."""
+        rows = self._database.query("SELECT branches FROM runs WHERE id = ?", (run_id,))
+        return int(rows[0][0]) if rows else 0
 
     def tests(self, run_id: str) -> list[TestPoint]:
         """Return the accuracies on the test set, in order."""

@@ -18,7 +18,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from rnnlab import memory
 from rnnlab.checkpoint import Checkpoint, CheckpointError
+from rnnlab.database import StoreError
 from rnnlab.datasets import DatasetError
 from rnnlab.hand import Hand
 from rnnlab.mixing import training_data
@@ -46,6 +48,10 @@ NICENESS: Final = 10
 """How far training steps back when the dashboard needs the processor."""
 
 log = logging.getLogger("rnnlab.worker")
+
+
+class MemoryShortError(RuntimeError):
+    """A training would not fit into the memory; its text is one sentence meant for people."""
 
 
 class Listener(Protocol):
@@ -131,9 +137,17 @@ def execute(
         except RunLostError:
             log.warning("%s: another worker has it now", run.id)
             return RunState.INTERRUPTED
+        except MemoryShortError as error:
+            store.end_run(run.id, RunState.FAILED, message=str(error))
         except (DatasetError, WeightsError, CheckpointError) as error:
             log.exception("What it should learn from, or start from, cannot be used")
             store.end_run(run.id, RunState.FAILED, message=str(error))
+        except (OSError, StoreError) as error:
+            log.exception("Something could not be written")
+            reason = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
+            message = f"Training stopped: a file could not be written ({reason}); see to it and resume."
+            with suppress(StoreError):
+                store.end_run(run.id, RunState.FAILED, message=message)
         except MemoryError:
             log.exception("Out of memory")
             message = "There is not enough memory for this size; choose fewer neurons or a smaller batch."
@@ -148,7 +162,9 @@ def execute(
 
 def _train(store: Store, run: Run, report: StoreReport, stop: threading.Event) -> RunState:
     """Load the data, train, and record how it ended."""
-    resumes = store.checkpoint_path(run.id).exists()
+    if short := memory.shortage(run.config, loaded="tensorflow" in sys.modules):
+        raise MemoryShortError(short)
+    resumes = run.step > 1 or store.checkpoint_path(run.id).exists()  # the first point comes before the file
     _start_keras(store, run, report, for_weights=not resumes and not run.parent)
     from rnnlab import training
     from rnnlab.steering import Steering
@@ -245,10 +261,11 @@ def heartbeat(store: Store, *, run_id: str | None = None, worker_id: str | None 
     over = threading.Event()
 
     def show_life() -> None:
-        if run_id is not None:
-            store.beat(run_id)
-        if worker_id is not None:
-            store.workers.beat(worker_id)
+        with suppress(StoreError):  # a disk that is full now may not be so two seconds later
+            if run_id is not None:
+                store.beat(run_id)
+            if worker_id is not None:
+                store.workers.beat(worker_id)
 
     def beat() -> None:
         while not over.wait(HEARTBEAT_INTERVAL):

@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page
 
 from rnnlab.datasets import Dataset, bundled_digits
+from rnnlab.launcher import LocalLauncher
 from rnnlab.reader import Weights
 from rnnlab.store import Store
 from tests import dashboard
 from tests.pens import draw_digit
+from tests.waiting import wait_for
+from tests.workers import workers_of
 
 
 @pytest.fixture(autouse=True)
@@ -38,12 +41,27 @@ def store(own_home: Path) -> Iterator[Store]:
 @pytest.fixture
 def no_workers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Keep the pages from starting processes; what they would have started is a list."""
-    from rnnlab.launcher import LocalLauncher
-
     woken: list[str] = []
     monkeypatch.setattr(LocalLauncher, "wake", lambda _: woken.append("worker"))
     monkeypatch.setattr(LocalLauncher, "reap", lambda _: None)
     return woken
+
+
+@pytest.fixture
+def launcher(store: Store) -> Iterator[LocalLauncher]:
+    """Return a launcher whose workers are all gone after the test."""
+    launcher = LocalLauncher(store)
+    yield launcher
+    for run in store.runs():
+        store.control.stop(run.id)
+    for worker in workers_of(store.home):
+        worker.kill()
+
+    def all_reaped() -> bool:
+        launcher.reap()
+        return not launcher._workers
+
+    wait_for(all_reaped, "the workers to be gone")
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page, expect
 from rnnlab.runs import RunState
 from rnnlab.store import Store
 from tests import dashboard
-from tests.test_worker import workers_of
 from tests.waiting import wait_for
+from tests.workers import workers_of
 
 SECONDS = 1000.0
 

@@ -8,7 +8,7 @@ import pytest
 from rnnlab.config import Config
 from rnnlab.curves import EMPTY_CURVE, MOST_DRAWN, CurveCache, smoothed, thinned
 from rnnlab.figures import curve_json, curve_lines, draw_curve
-from rnnlab.runs import AccuracyPoint, TestPoint
+from rnnlab.runs import AccuracyPoint, RunState, TestPoint
 from rnnlab.store import Store
 
 
@@ -62,6 +62,17 @@ def test_new_points_are_added_to_a_cached_curve_and_none_is_doubled(store: Store
     assert cache.curve(run_id).steps.tolist() == [0, 20, 40, 60, 80]
     store.add_point(run_id, AccuracyPoint(100, 0.5, 1.0, 3.5))
     assert cache.curve(run_id).steps.tolist() == [0, 20, 40, 60, 80, 100]
+
+
+def test_points_that_are_forgotten_leave_the_cached_curve(store: Store) -> None:
+    run, cache = store.create_run(Config(), claimed=True), CurveCache(store)
+    for step in (0, 20, 40, 60):
+        store.add_point(run.id, AccuracyPoint(step, 0.5, 1.0, float(step)))
+        store.add_test(run.id, TestPoint(step + 1, 0.5))
+    assert cache.curve(run.id).steps.tolist() == [0, 20, 40, 60]
+    store.end_run(run.id, RunState.STOPPED, step=21)  # resumed from a checkpoint and stopped soon after
+    assert cache.curve(run.id).steps.tolist() == [0, 20]
+    assert [test.step for test in store.tests(run.id)] == [1, 21]
 
 
 def test_speed_is_steps_by_training_time(store: Store) -> None:

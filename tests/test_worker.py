@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from rnnlab.checkpoint import Checkpoint
-from rnnlab.config import Config, config_from
+from rnnlab.config import Config
 from rnnlab.datasets import Dataset
 from rnnlab.launcher import LocalLauncher
 from rnnlab.reader import Reader, Weights
@@ -19,55 +18,7 @@ from rnnlab.runs import Run, RunState
 from rnnlab.snapshots import Snapshots
 from rnnlab.store import Store
 from tests.waiting import wait_for
-
-LONG = config_from({"dataset": "digits", "neurons": 8, "batch_size": 8, "iterations": 200_000})
-SHORT = config_from({"dataset": "digits", "neurons": 8, "batch_size": 8, "iterations": 60})
-
-
-@pytest.fixture
-def launcher(store: Store) -> Iterator[LocalLauncher]:
-    """Return a launcher whose workers are all gone after the test."""
-    launcher = LocalLauncher(store)
-    yield launcher
-    for run in store.runs():
-        store.control.stop(run.id)
-    for worker in workers_of(store.home):
-        worker.kill()
-
-    def all_reaped() -> bool:
-        launcher.reap()
-        return not launcher._workers
-
-    wait_for(all_reaped, "the workers to be gone")
-
-
-def workers_of(home: Path) -> list[psutil.Process]:
-    """Return the worker processes of a home."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        command = process.info["cmdline"] or []
-        if "rnnlab.worker" in command and str(home) in command and process.status() != psutil.STATUS_ZOMBIE:
-            found.append(process)
-    return found
-
-
-def start(store: Store, launcher: LocalLauncher, config: Config) -> Run:
-    run = store.create_run(config)
-    launcher.wake()
-    return run
-
-
-def wait_until(store: Store, run: Run, state: RunState) -> Run:
-    def reached() -> Run | None:
-        now = store.run(run.id)
-        assert now.state is state or not now.state.is_ended, now
-        return now if now.state is state else None
-
-    return wait_for(reached, f"{run.id} to be {state}")
-
-
-def wait_for_points(store: Store, run: Run, count: int) -> None:
-    wait_for(lambda: len(store.points(run.id)) >= count, f"{count} points")
+from tests.workers import LONG, SHORT, start, wait_for_points, wait_until, workers_of
 
 
 def has_tensorflow(process: psutil.Process) -> bool:
@@ -93,7 +44,7 @@ def test_no_worker_is_kept_warm_where_that_is_switched_off_or_memory_is_short(
     store: Store, launcher: LocalLauncher, monkeypatch: pytest.MonkeyPatch, switch: str, available: float
 ) -> None:
     monkeypatch.setenv("RNNLAB_WARM_WORKER", switch)
-    monkeypatch.setattr("rnnlab.launcher._available_megabytes", lambda: available)
+    monkeypatch.setattr("rnnlab.launcher.available_megabytes", lambda: available)
     launcher.warm()
     assert store.workers.reserve(1, even_idle=True)
 

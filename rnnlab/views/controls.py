@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from rnnlab import datasets
+from rnnlab import datasets, memory
 from rnnlab.config import (
     HYPERPARAMETERS,
     PRESET_HELP,
@@ -176,6 +176,9 @@ def _start() -> None:
         config = config_from(_values())
     except ConfigError as error:
         remembered.problems.append(str(error))
+        return
+    if short := memory.shortage(config):
+        remembered.problems.append(short)
         return
     shared = services()
     remembered.run_id = shared.store.create_run(config).id

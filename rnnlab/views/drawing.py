@@ -10,7 +10,7 @@ from streamlit_drawable_canvas import st_canvas
 
 from rnnlab.reader import SURE_FROM, WeightsError, decided_at
 from rnnlab.runs import Run
-from rnnlab.views import teaching
+from rnnlab.views import problems, teaching
 from rnnlab.views.belief_panel import belief_panel
 from rnnlab.views.live import live_interval
 from rnnlab.views.services import newest_reader, services
@@ -81,6 +81,7 @@ def _clear() -> None:
     visit().drawing.show([])
 
 
+@problems.said()
 def _belief(run: Run | None) -> None:
     """Draw what the newest weights make of the drawing, or of the test digit that covers it."""
     drawing, specimen = visit().drawing, visit().specimen

@@ -70,6 +70,7 @@ def _choice(shared: Services, run: Run) -> None:
     st.selectbox("run", list(by_id), key=_RUN_KEY, format_func=label, on_change=choose, width=480)
 
 
+@problems.said()
 def _training(drawn: Run, shown: RunEvaluation | None) -> None:
     """Offer to evaluate a run that still trains; redraw the page where there is more to show.
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from rnnlab.database import StoreError
 from rnnlab.runs import Run
-from rnnlab.views import curve, status
+from rnnlab.views import curve, problems, status
 from rnnlab.views.services import Services, services
 from rnnlab.views.session import visit
 
@@ -41,6 +41,7 @@ def region(run: Run | None) -> None:
     st.fragment(_live, run_every=live_interval(run) or IDLE_INTERVAL)(run)
 
 
+@problems.said()
 def _live(drawn: Run | None) -> None:
     """Draw the newest state of the run; redraw the whole page where more than that has changed."""
     shared = services()

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import streamlit as st
 
+from rnnlab.database import StoreError
+from rnnlab.views.services import services
 from rnnlab.views.session import visit
 from rnnlab.views.text import plain
+
+
+@contextmanager
+def said() -> Iterator[None]:
+    """Say on the page where the store cannot be read or written meanwhile."""
+    try:
+        yield
+    except StoreError as error:
+        st.error(plain(str(error)), icon=":material/folder_off:")
 
 
 def region() -> None:
@@ -15,6 +29,7 @@ def region() -> None:
     among its neighbours changed.
     """
     with st.container(key="problems"):
-        for problem in visit().problems:
+        notice = services().store.notice
+        for problem in [*([notice] if notice else []), *visit().problems]:
             st.warning(plain(problem), icon=":material/warning:")
     visit().problems.clear()

@@ -9,7 +9,7 @@ import streamlit as st
 
 from rnnlab.config import HYPERPARAMETERS
 from rnnlab.runs import Run
-from rnnlab.views import evaluation, lab
+from rnnlab.views import evaluation, lab, problems
 from rnnlab.views.services import services
 from rnnlab.views.session import visit
 from rnnlab.views.text import STATE_BADGES, duration, percent, plain
@@ -29,6 +29,7 @@ def page() -> None:
     st.fragment(_history, run_every=_REFRESH_INTERVAL)()
 
 
+@problems.said()
 def _history() -> None:
     """Draw the table and what can be done with the run chosen in it."""
     runs = services().store.runs()

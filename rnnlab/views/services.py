@@ -6,6 +6,7 @@ import functools
 import gc
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -54,7 +55,8 @@ class Services:
         now = time.monotonic()
         if now - self._reaped >= REAP_INTERVAL:
             self._reaped = now
-            self.launcher.reap()
+            with suppress(StoreError):  # what cannot be written now is said where it is read
+                self.launcher.reap()
             self.settle_memory()
 
 

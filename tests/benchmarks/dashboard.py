@@ -22,8 +22,8 @@ from rnnlab.runs import AccuracyPoint, RunState, TestPoint
 from rnnlab.store import Store
 from tests import dashboard
 from tests.conftest import random_weights
-from tests.test_worker import workers_of
 from tests.waiting import wait_for
+from tests.workers import workers_of
 
 STROKES_MEASURED: Final = 30
 

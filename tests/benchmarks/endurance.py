@@ -17,7 +17,7 @@ import psutil
 from rnnlab.config import config_from
 from rnnlab.launcher import LocalLauncher
 from rnnlab.store import Store
-from tests.test_worker import workers_of
+from tests.workers import workers_of
 
 STEPS: Final = 50_000
 STEPS_BETWEEN_LOOKS: Final = 2_500

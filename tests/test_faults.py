@@ -1,0 +1,247 @@
+"""What becomes of runs when processes are killed, disks are full and files are damaged."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rnnlab.checkpoint import Checkpoint
+from rnnlab.config import config_from
+from rnnlab.database import StoreError
+from rnnlab.datasets import Dataset
+from rnnlab.launcher import LocalLauncher
+from rnnlab.reader import Weights, WeightsError
+from rnnlab.runs import AccuracyPoint, Run, RunState
+from rnnlab.store import Store
+from rnnlab.training import train
+from tests.test_training import Recorder, go_on
+from tests.waiting import wait_for
+from tests.workers import LONG, SHORT, start, wait_for_points, wait_until, workers_of
+
+KILLS = 20
+_TINY = {"dataset": "digits", "neurons": 8, "batch_size": 8, "schedule": "constant", "nonsense": 0}
+
+
+def interrupted(store: Store, launcher: LocalLauncher, run: Run) -> Run:
+    """Wait until the page would know that the worker of a run is gone."""
+
+    def found() -> Run | None:
+        launcher.reap()
+        now = store.run(run.id)
+        return now if now.state is RunState.INTERRUPTED else None
+
+    return wait_for(found, "the run to be interrupted", seconds=10)
+
+
+def test_a_worker_killed_at_twenty_random_moments_loses_nothing_and_changes_nothing(
+    store: Store, launcher: LocalLauncher, digits: Dataset
+) -> None:
+    config = config_from({**_TINY, "iterations": 40_000, "rotation": 5})
+    chance = random.Random(0)  # noqa: S311
+    run = start(store, launcher, config)
+    wait_for_points(store, run, 1)
+    for kill in range(KILLS):
+        time.sleep(chance.uniform(0.0, 3.0 if kill % 4 == 0 else 0.3))  # the moment is the test
+        (worker,) = workers_of(store.home)
+        worker.send_signal(signal.SIGKILL)
+        left = interrupted(store, launcher, run)
+        reached = store.points(run.id)[-1]
+        assert left.step == reached.step + 1 or left.step < reached.step
+        kept = Checkpoint.load(store.checkpoint_path(run.id))
+        assert reached.step - kept.step <= 200 or reached.seconds - kept.seconds <= 5
+        store.control.resume(run.id)
+        launcher.wake()
+        wait_until(store, run, RunState.TRAINING)
+    store.control.stop(run.id)
+    ended = wait_until(store, run, RunState.STOPPED)
+
+    recorder = Recorder()
+    train(config_from({**_TINY, "iterations": ended.step, "rotation": 5}), digits, recorder, go_on)
+    points = store.points(run.id)
+    assert [point.step for point in points] == list(range(0, ended.step, 20))
+    assert [(p.accuracy, p.loss) for p in points] == [(p.accuracy, p.loss) for p in recorder.points]
+
+
+def test_pages_and_other_runs_are_unharmed_when_the_disk_is_full_and_the_run_can_be_resumed(
+    store: Store, launcher: LocalLauncher
+) -> None:
+    resource = pytest.importorskip("resource")
+    run = start(store, launcher, LONG)
+    wait_for_points(store, run, 1)
+    store.control.pause(run.id)
+    store.control.stop(run.id)
+    stopped = wait_until(store, run, RunState.STOPPED)
+    wait_for(lambda: not workers_of(store.home), "the worker to leave")
+    store.control.train_further(run.id, 100_000)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # the worker's files can grow no further
+    try:
+        launcher.wake()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    def ended() -> Run | None:
+        launcher.reap()
+        now = store.run(run.id)
+        return now if now.state in (RunState.FAILED, RunState.INTERRUPTED) else None
+
+    full = wait_for(ended, "the run to end")
+    assert len(full.message.splitlines()) == 1
+    points = store.points(run.id)
+    assert [point.step for point in points] == list(range(0, points[-1].step + 1, 20))
+    assert Checkpoint.load(store.checkpoint_path(run.id)).step >= stopped.step
+    Weights.load(store.weights_path(run.id))
+    store.control.resume(run.id)
+    launcher.wake()
+    wait_for(lambda: store.run(run.id).step > full.step + 20, "the run to go on")
+
+
+@pytest.mark.parametrize("what", ["checkpoint", "weights"])
+def test_a_damaged_file_is_said_in_one_sentence_and_set_aside(
+    store: Store, launcher: LocalLauncher, what: str
+) -> None:
+    run = start(store, launcher, SHORT)
+    wait_until(store, run, RunState.FINISHED)
+    path = store.home / run.id / f"{what}.npz"
+    path.write_bytes(path.read_bytes()[:1000])
+    if what == "weights":
+        with pytest.raises(WeightsError, match="kept as weights"):
+            Weights.load(path)
+        with pytest.raises(WeightsError, match="set aside"):
+            Weights.load(path)
+    store.control.train_further(run.id, 60)
+    launcher.wake()
+    if what == "checkpoint":
+        message = wait_until(store, run, RunState.FAILED).message
+        assert "kept as checkpoint.npz.damaged" in message
+        assert len(message.splitlines()) == 1
+        Weights.load(store.weights_path(run.id))
+    else:
+        wait_until(store, run, RunState.FINISHED)
+        assert Weights.load(path)[1] == 120
+    assert path.with_name(f"{path.name}.damaged").stat().st_size == 1000
+    other = start(store, launcher, SHORT)
+    wait_until(store, other, RunState.FINISHED)
+
+
+def test_training_goes_on_when_the_folder_of_its_run_is_removed_under_it(
+    store: Store, launcher: LocalLauncher
+) -> None:
+    run = start(store, launcher, LONG)
+    wait_for(store.checkpoint_path(run.id).exists, "a checkpoint")
+    shutil.rmtree(store.home / run.id)
+    wait_for(store.weights_path(run.id).exists, "weights to be there again")
+    store.control.stop(run.id)
+    ended = wait_until(store, run, RunState.STOPPED)
+    assert Weights.load(store.weights_path(run.id))[1] == ended.step
+
+
+def test_a_run_whose_folder_is_gone_is_told_so(store: Store, launcher: LocalLauncher) -> None:
+    run = start(store, launcher, SHORT)
+    wait_until(store, run, RunState.FINISHED)
+    shutil.rmtree(store.home / run.id)
+    store.control.train_further(run.id, 60)
+    launcher.wake()
+    ended = wait_until(store, run, RunState.FAILED)
+    assert "no checkpoint" in ended.message
+    assert [point.step for point in store.points(run.id)] == [0, 20, 40]
+
+
+def test_a_training_that_does_not_fit_the_memory_is_refused_with_the_estimate(store: Store) -> None:
+    code = (
+        "import sys; from rnnlab import memory, worker\n"
+        "memory.available_megabytes = lambda: 300.0\n"
+        "worker.main(*sys.argv[1:])"
+    )
+    run = store.create_run(LONG)
+    subprocess.run([sys.executable, "-c", code, str(store.home), "w"], check=True, timeout=60)
+    refused = store.run(run.id)
+    assert refused.state is RunState.FAILED
+    assert "MB of memory, and 300 MB are left" in refused.message
+    assert store.points(run.id) == []
+
+
+def test_a_worker_that_was_killed_is_said_to_have_been(store: Store, launcher: LocalLauncher) -> None:
+    run = start(store, launcher, LONG)
+    wait_for_points(store, run, 1)
+    workers_of(store.home)[0].send_signal(signal.SIGKILL)
+    interrupted(store, launcher, run)
+
+    def explained() -> bool:
+        launcher.reap()
+        return "memory" in store.run(run.id).message
+
+    wait_for(explained, "an explanation", seconds=10)
+
+
+def damage(path: Path, start: int, stop: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[start:stop] = b"\xff" * (stop - start)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damaged", ["header", "pages"])
+def test_a_damaged_list_of_runs_is_set_aside_and_what_can_be_read_of_it_is_kept(
+    own_home: Path, damaged: str
+) -> None:
+    with Store(own_home) as store:
+        runs = [store.create_run(LONG, claimed=True) for _ in range(3)]
+        for run in runs:
+            for step in range(0, 20_000, 20):
+                store.add_point(run.id, AccuracyPoint(step, 0.5, 1.0, 1.0))
+    path = own_home / "runs.sqlite3"
+    before = path.stat().st_size
+    assert before > 100_000
+    damage(path, *((0, 100) if damaged == "header" else (before // 2, before // 2 + 8192)))
+    with Store(own_home) as store:
+        assert "kept as runs.sqlite3.damaged" in store.notice
+        saved = {run.id for run in store.runs()}
+        assert saved == (set() if damaged == "header" else {run.id for run in runs})
+        store.create_run(SHORT)
+    assert (own_home / "runs.sqlite3.damaged").stat().st_size == before
+    with Store(own_home) as store:
+        assert store.notice == ""
+        assert len(store.runs()) == len(saved) + 1
+
+
+def test_a_database_that_breaks_under_the_store_is_said_in_one_sentence(own_home: Path) -> None:
+    with Store(own_home) as store:
+        run = store.create_run(LONG)
+        store._database._connection.close()
+        for act in (lambda: store.run(run.id), lambda: store.control.pause(run.id)):
+            with pytest.raises(StoreError) as told:
+                act()
+            assert len(str(told.value).splitlines()) == 1
+
+
+def test_twenty_at_once_start_a_run_and_none_is_lost_or_trained_twice(own_home: Path, store: Store) -> None:
+    code = (
+        "import sys; from pathlib import Path; from rnnlab.store import Store\n"
+        "from rnnlab.launcher import LocalLauncher; from rnnlab.config import Config\n"
+        "store = Store(Path(sys.argv[1])); launcher = LocalLauncher(store)\n"
+        "sys.stdin.readline()\n"
+        "print(store.create_run(Config(dataset='digits', neurons=8, batch_size=8, iterations=40)).id)\n"
+        "launcher.wake()\n"
+    )
+    visitors = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(own_home)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(20)
+    ]
+    started = {visitor.communicate("now\n")[0].strip() for visitor in visitors}
+    assert len(started) == 20
+    assert len(workers_of(own_home)) <= 1
+    for name in started:
+        wait_until(store, store.run(name), RunState.FINISHED)
+        assert [point.step for point in store.points(name)] == [0, 20]

@@ -1,0 +1,45 @@
+"""Real worker processes, as several test files start and watch them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+
+from rnnlab.config import Config, config_from
+from rnnlab.launcher import LocalLauncher
+from rnnlab.runs import Run, RunState
+from rnnlab.store import Store
+from tests.waiting import wait_for
+
+LONG = config_from({"dataset": "digits", "neurons": 8, "batch_size": 8, "iterations": 200_000})
+SHORT = config_from({"dataset": "digits", "neurons": 8, "batch_size": 8, "iterations": 60})
+
+
+def workers_of(home: Path) -> list[psutil.Process]:
+    """Return the worker processes of a home."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        command = process.info["cmdline"] or []
+        if "rnnlab.worker" in command and str(home) in command and process.status() != psutil.STATUS_ZOMBIE:
+            found.append(process)
+    return found
+
+
+def start(store: Store, launcher: LocalLauncher, config: Config) -> Run:
+    run = store.create_run(config)
+    launcher.wake()
+    return run
+
+
+def wait_until(store: Store, run: Run, state: RunState) -> Run:
+    def reached() -> Run | None:
+        now = store.run(run.id)
+        assert now.state is state or not now.state.is_ended, now
+        return now if now.state is state else None
+
+    return wait_for(reached, f"{run.id} to be {state}")
+
+
+def wait_for_points(store: Store, run: Run, count: int) -> None:
+    wait_for(lambda: len(store.points(run.id)) >= count, f"{count} points")
