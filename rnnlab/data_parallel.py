@@ -27,20 +27,12 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from rnnlab.cores import MOST_IN_SHARD
 from rnnlab.distortion import PARAMETERS, distort
 from rnnlab.fast_path import Pixels, Shard, row_weights, side_by_side
 from rnnlab.parameters import stack_shape
 from rnnlab.processes import start_module
 from rnnlab.reader import COLUMNS, ROWS, FloatArray
-
-LEAST_IN_SHARE: Final = 16
-"""Images per share below which cutting a batch further costs more than it brings."""
-
-MOST_SHARES: Final = 8
-"""Shares at most: the gradients of all have to be added up."""
-
-MOST_IN_SHARD: Final = 128
-"""Images that a core works on at once: a larger share is worked on in pieces, for memory's sake."""
 
 WATCH_SECONDS: Final = 0.005
 """How long a process that waits for another one watches its pipe before it goes to sleep."""
@@ -58,26 +50,6 @@ _ONE_THREAD: Final = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "
 
 class HelperError(RuntimeError):
     """A helper process has ended before its time; its text is one sentence meant for people."""
-
-
-def usable_cores() -> int:
-    """Return how many processor cores training uses, at least one.
-
-    All that this process may use, in a container with a share of the processors, too, less those that
-    `RNNLAB_SPARE_CORES` leaves to others: the dashboard, say.
-    """
-    import joblib
-
-    cores = int(joblib.cpu_count())
-    spare = os.environ.get("RNNLAB_SPARE_CORES", "")
-    return max(1, cores - (int(spare) if spare.isdecimal() else 0))
-
-
-def shares_for(batch_size: int, cores: int) -> int:
-    """Return into how many shares a batch is cut."""
-    if not hasattr(os, "fork"):  # Windows: a process cannot be handed the open memory
-        return 1
-    return max(1, min(cores, MOST_SHARES, batch_size // LEAST_IN_SHARE))
 
 
 @dataclass(frozen=True)

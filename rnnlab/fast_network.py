@@ -10,7 +10,8 @@ import numpy as np
 from rnnlab.batches import Batch
 from rnnlab.checkpoint import NetworkState, taken
 from rnnlab.config import Config
-from rnnlab.data_parallel import DataParallel, shares_for, usable_cores
+from rnnlab.cores import shares_for, usable_cores
+from rnnlab.data_parallel import DataParallel
 from rnnlab.datasets import Dataset
 from rnnlab.distortion import distorts
 from rnnlab.optimizer import Adam, Average

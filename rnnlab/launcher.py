@@ -8,12 +8,10 @@ import subprocess
 import threading
 from typing import Final, Protocol
 
+from rnnlab.cores import usable_cores
 from rnnlab.memory import available_megabytes
 from rnnlab.processes import start_module
 from rnnlab.store import Store
-
-WORKER_LIMIT: Final = 1
-"""How many runs train at once: on a few cores, two would only take them from each other."""
 
 WARM_MEGABYTES: Final = 2000
 """Memory that must be available for a worker to be started before it is needed: it takes up to 900 MB."""
@@ -43,10 +41,10 @@ class LocalLauncher:
 
     Args:
         store: Where the runs are.
-        limit: How many workers may live at once.
+        limit: How many workers may live at once: on a few cores, two would only take them from each other.
     """
 
-    def __init__(self, store: Store, limit: int = WORKER_LIMIT) -> None:
+    def __init__(self, store: Store, limit: int = 1) -> None:
         self._store = store
         self._limit = limit
         self._lock = threading.Lock()
@@ -70,10 +68,15 @@ class LocalLauncher:
                 "rnnlab.worker",
                 str(self._store.home),
                 worker_id,
+                environment=self._share_of_cores(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
+
+    def _share_of_cores(self) -> dict[str, str]:
+        """Return what tells a worker how many cores are its own where several train at once."""
+        return {"RNNLAB_CORES": str(max(1, usable_cores() // self._limit))} if self._limit > 1 else {}
 
     def reap(self) -> None:
         """Record dead workers: their runs are interrupted, and where none can start, waiting runs fail."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from rnnlab.config import Config
-from rnnlab.data_parallel import MOST_IN_SHARD, shares_for, usable_cores
+from rnnlab.cores import MOST_IN_SHARD, shares_for, usable_cores
 from rnnlab.reader import COLUMNS, DIGITS, ROWS
 
 _ITSELF: Final = 560

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from rnnlab.batches import Batch
 from rnnlab.checkpoint import NetworkState, taken
 from rnnlab.config import Config
-from rnnlab.data_parallel import usable_cores
+from rnnlab.cores import usable_cores
 from rnnlab.datasets import Dataset
 from rnnlab.distortion import distort
 from rnnlab.optimizer import ADAM_EPSILON

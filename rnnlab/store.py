@@ -195,6 +195,14 @@ class Store:
         )
         return _run_from_row(rows[0]) if rows else None
 
+    def active_runs(self) -> list[Run]:
+        """Return the runs that wait, train or pause."""
+        states = [state for state in RunState if state.is_active]
+        rows = self._database.query(
+            f"SELECT {_COLUMNS} FROM runs WHERE state IN ({', '.join('?' * len(states))})", states
+        )
+        return [_run_from_row(row) for row in rows]
+
     def queue(self) -> list[Run]:
         """Return the runs that wait for a worker, the next one first."""
         rows = self._database.query(

@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 
 from rnnlab import network, networks, training
 from rnnlab.config import HYPERPARAMETERS, Config, config_from
-from rnnlab.data_parallel import usable_cores
+from rnnlab.cores import usable_cores
 from rnnlab.datasets import Dataset
 from rnnlab.fast_path import Shard, row_weights
 from rnnlab.parameters import stack_shape

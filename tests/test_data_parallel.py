@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from rnnlab import data_parallel
-from rnnlab.data_parallel import DataParallel, HelperError, shares_for, usable_cores
+from rnnlab.cores import shares_for, usable_cores
+from rnnlab.data_parallel import DataParallel, HelperError
 from rnnlab.datasets import Dataset
 from rnnlab.parameters import Parameters
 from tests.conftest import random_weights
@@ -120,7 +121,7 @@ def test_a_setting_leaves_cores_to_others(monkeypatch: pytest.MonkeyPatch, spare
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot bind processes to cores")
 def test_cores_that_a_process_may_not_use_are_not_counted() -> None:
     program = (
-        "import os; from rnnlab.data_parallel import usable_cores;"
+        "import os; from rnnlab.cores import usable_cores;"
         "os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1]); print(usable_cores())"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -24,6 +24,7 @@ from rnnlab.runs import Run
 from rnnlab.views.services import services
 from rnnlab.views.session import visit
 from rnnlab.views.text import plain
+from rnnlab.views.visitor import visitor
 
 _CUSTOM = "custom"
 _PRESET_KEY = "control_preset"
@@ -48,7 +49,10 @@ def region(run: Run | None) -> None:
                 _control(hyperparameter)
         with st.expander("More", icon=":material/tune:"):
             _advanced()
-        start_button(st.container(), shortcut="S")
+        if services().settings.read_only:
+            st.caption("This page is for watching and drawing; nothing is started here.")
+        else:
+            start_button(st.container(), shortcut="S")
         _data(run)
 
 
@@ -177,11 +181,14 @@ def _start() -> None:
     except ConfigError as error:
         remembered.problems.append(str(error))
         return
-    if short := memory.shortage(config):
-        remembered.problems.append(short)
-        return
     shared = services()
-    remembered.run_id = shared.store.create_run(config).id
+    refusal = shared.settings.refusal(config, shared.store.active_runs(), visitor()) or memory.shortage(
+        config
+    )
+    if refusal:
+        remembered.problems.append(refusal)
+        return
+    remembered.run_id = shared.store.create_run(config, owner=visitor()).id
     shared.launcher.wake()
 
 

@@ -7,7 +7,7 @@ import gc
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -18,10 +18,14 @@ from rnnlab.database import StoreError
 from rnnlab.evaluation_cache import EvaluationCache
 from rnnlab.launcher import Launcher, LocalLauncher
 from rnnlab.reader import Reader, Weights
+from rnnlab.settings import Settings, SettingsError
 from rnnlab.store import Store, default_home
 
 REAP_INTERVAL: Final = 0.8
 """Seconds between two looks for dead workers, however many people watch."""
+
+_WATCHES: Final = 10.0
+"""Seconds after which somebody who has not asked for an update has gone."""
 
 _MANY_OBJECTS: Final = 20_000
 
@@ -34,6 +38,8 @@ class Services:
     launcher: Launcher
     curves: CurveCache
     evaluations: EvaluationCache
+    settings: Settings
+    _viewers: dict[str, float] = field(default_factory=dict)
     _reaped: float = float("-inf")
     _settlings_left: int = 3
 
@@ -49,6 +55,16 @@ class Services:
             self._settlings_left -= 1
             gc.collect()
             gc.freeze()
+
+    def viewers(self, name: str) -> int:
+        """Take note of somebody who watches; return how many do."""
+        now = time.monotonic()
+        self._viewers[name] = now
+        if len(self._viewers) > 1:
+            self._viewers = {
+                each: seen for each, seen in self._viewers.copy().items() if now - seen < _WATCHES
+            }
+        return len(self._viewers)
 
     def reap(self) -> None:
         """Look for dead workers, unless that was done a moment ago for another viewer."""
@@ -67,7 +83,9 @@ _opening = threading.Lock()
 @functools.cache
 def _services_of(home: Path) -> Services:
     store = Store(home)
-    return Services(store, LocalLauncher(store), CurveCache(store), EvaluationCache(store))
+    settings = Settings.from_environment()
+    launcher = LocalLauncher(store, settings.workers)
+    return Services(store, launcher, CurveCache(store), EvaluationCache(store), settings)
 
 
 def services() -> Services:
@@ -75,7 +93,7 @@ def services() -> Services:
     try:
         with _opening:
             return _services_of(default_home())
-    except StoreError as error:
+    except (StoreError, SettingsError) as error:
         st.error(str(error), icon=":material/folder_off:")
         st.stop()
 

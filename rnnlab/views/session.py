@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,6 +95,7 @@ class Visit:
     """One visitor's session.
 
     Attributes:
+        name: Of the session, made up.
         page: The page that was shown last, as its path.
         run_id: The run on show, or `None` before there is any.
         address_run_id: The run that the page wrote into the address; another one there is the visitor's wish.
@@ -105,6 +107,7 @@ class Visit:
         problems: Sentences about values that could not be used, to be shown.
     """
 
+    name: str = field(default_factory=lambda: secrets.token_hex(8))
     page: str | None = None
     run_id: str | None = None
     address_run_id: str | None = None

@@ -14,6 +14,7 @@ from rnnlab.runs import Run
 from rnnlab.views.services import services
 from rnnlab.views.session import visit
 from rnnlab.views.text import plain
+from rnnlab.views.visitor import visitor
 
 _MOST_SHOWN: Final = 60
 """Kept drawings that are listed at once; older ones come up as newer ones are removed."""
@@ -26,6 +27,8 @@ def region(place: st.delta_generator.DeltaGenerator, run: Run | None) -> None:
         place: Where the button stands.
         run: The run on show, whose network is taught.
     """
+    if services().settings.read_only:
+        return
     with place.popover("Teach", icon=":material/school:", help="Name the digit you drew, and train on it."):
         _namer()
         drawings = Hand(services().store.hand_path).drawings()
@@ -79,8 +82,12 @@ def _trainer(run: Run | None, drawings: int) -> None:
 def _start(run: Run) -> bool:
     """Queue a run that goes on from this one's weights; return whether that was possible."""
     shared, remembered = services(), visit()
+    config = teaching_config(run.config)
+    if refusal := shared.settings.refusal(config, shared.store.active_runs(), visitor()):
+        remembered.taught = refusal
+        return False
     try:
-        remembered.run_id = shared.store.create_run(teaching_config(run.config), parent=run.id).id
+        remembered.run_id = shared.store.create_run(config, parent=run.id, owner=visitor()).id
     except StoreError as error:
         remembered.taught = str(error)
         return False

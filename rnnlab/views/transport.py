@@ -10,10 +10,12 @@ from rnnlab.changes import CHANGEABLE
 from rnnlab.config import HYPERPARAMETERS, ConfigError
 from rnnlab.database import StoreError
 from rnnlab.runs import REPORT_EVERY, Run, RunState
+from rnnlab.settings import Settings
 from rnnlab.views.controls import hyperparameter_control
 from rnnlab.views.services import Services, services
 from rnnlab.views.session import visit
 from rnnlab.views.text import plain
+from rnnlab.views.visitor import visitor
 
 _MORE_STEPS = 5_000
 """Offered to a run that has made all its steps."""
@@ -29,6 +31,10 @@ def draw(shared: Services, run: Run) -> None:
         shared: What all visitors share.
         run: As the store knows it now.
     """
+    if not shared.settings.may_control(run, visitor()):
+        mine = "Watching only" if shared.settings.read_only else "Started by somebody else, who controls it"
+        st.caption(f"{mine}.")
+        return
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="transport"):
         control, state = shared.store.control, run.state
         has_checkpoint = shared.store.checkpoint_path(run.id).exists()
@@ -42,7 +48,7 @@ def draw(shared: Services, run: Run) -> None:
             _button("Step", "skip_next", control.step, run, disabled=not paused, shortcut="N")
             _button("Stop", "stop", control.stop, run, disabled=stopping)
         if state.can_train_further and has_checkpoint:
-            _further(run)
+            _further(run, shared.settings)
         if state.is_active or has_checkpoint:
             _adjust(run)
         _queue(shared)
@@ -80,19 +86,20 @@ def _button(
 
 def _ask(wish: Callable[[str], None], run_id: str) -> None:
     """Ask something of a run; what cannot be is said on the page."""
+    shared = services()
     try:
-        wish(run_id)
+        if shared.settings.may_control(shared.store.run(run_id), visitor()):
+            wish(run_id)
     except (ConfigError, StoreError) as error:
         visit().problems.append(str(error))
-    services().launcher.wake()
+    shared.launcher.wake()
 
 
-def _further(run: Run) -> None:
+def _further(run: Run, settings: Settings) -> None:
     """Draw what gives a run that has ended more iterations."""
     left = run.iterations - run.step
     with st.popover("Train further", icon=":material/fast_forward:", help="Goes on with the same run."):
-        iterations = HYPERPARAMETERS["iterations"]
-        room = int(iterations.maximum or 0) - run.step
+        room = min(int(HYPERPARAMETERS["iterations"].maximum or 0), settings.max_iterations) - run.step
         if room < REPORT_EVERY:
             st.caption("This run has as many iterations as a run may have.")
             return
@@ -145,6 +152,8 @@ def _queue(shared: Services) -> None:
         for place, run in enumerate(waiting, start=1):
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"{place}\\. **{plain(run.id)}**", width="content")
+                if not shared.settings.may_control(run, visitor()):
+                    continue
                 st.button(
                     "Remove",
                     icon=":material/close:",

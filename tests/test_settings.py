@@ -1,0 +1,138 @@
+"""What an operator allows: limits, whose runs one controls, watching only."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from rnnlab.config import Config
+from rnnlab.database import StoreError
+from rnnlab.runs import AccuracyPoint, Run, RunState
+from rnnlab.settings import Settings, SettingsError
+from rnnlab.store import Store
+from rnnlab.views.visitor import _token
+from tests.test_pages import add_run, lab, shown
+
+pytestmark = pytest.mark.usefixtures("no_workers")
+
+
+def test_settings_come_from_the_environment_and_are_safe_without_any() -> None:
+    assert Settings.from_environment({}) == Settings()
+    given = {"RNNLAB_MAX_NEURONS": "64", "RNNLAB_READ_ONLY": " 1 ", "RNNLAB_TRAIN_AT_ONCE": "2"}
+    settings = Settings.from_environment(given)
+    assert (settings.max_neurons, settings.read_only, settings.workers) == (64, 1, 2)
+    assert Settings().workers >= 1
+    assert not Settings().shared_control
+
+
+@pytest.mark.parametrize("value", ["many", "-1", "1.5", "9" * 30, "<b>"])
+def test_a_setting_that_is_no_number_is_named(value: str) -> None:
+    with pytest.raises(SettingsError, match="RNNLAB_MAX_QUEUE must be a whole number"):
+        Settings.from_environment({"RNNLAB_MAX_QUEUE": value})
+
+
+def runs_of(store: Store, owner: str, count: int) -> list[Run]:
+    return [store.create_run(Config(), owner=owner) for _ in range(count)]
+
+
+def test_limits_refuse_in_a_sentence_and_name_what_is_allowed(store: Store) -> None:
+    settings = Settings(max_neurons=64, max_iterations=1000, max_queue=3, runs_per_visitor=2)
+    small = Config(neurons=64, iterations=1000)
+    assert settings.refusal(small, store.active_runs(), "ann") == ""
+    assert "at most 64 neurons, not 128" in settings.refusal(Config(iterations=100), [], "ann")
+    assert "at most 1,000 iterations" in settings.refusal(Config(neurons=8), [], "ann")
+    runs_of(store, "ann", 2)
+    assert "2 runs of yours" in settings.refusal(small, store.active_runs(), "ann")
+    assert settings.refusal(small, store.active_runs(), "bob") == ""
+    runs_of(store, "bob", 1)
+    assert "3 runs are waiting" in settings.refusal(small, store.active_runs(), "eve")
+    assert "watching only" in Settings(read_only=1).refusal(small, [], "ann")
+
+
+def test_runs_that_have_ended_do_not_count(store: Store) -> None:
+    for run in runs_of(store, "ann", 3):
+        store.control.stop(run.id)
+    assert Settings(runs_per_visitor=1).refusal(Config(), store.active_runs(), "ann") == ""
+
+
+def test_a_run_is_controlled_by_who_started_it_unless_the_settings_say_otherwise(store: Store) -> None:
+    (run,) = runs_of(store, "ann", 1)
+    nobodys = store.create_run(Config())
+    assert Settings().may_control(run, "ann")
+    assert not Settings().may_control(run, "bob")
+    assert Settings(shared_control=1).may_control(run, "bob")
+    assert Settings().may_control(nobodys, "bob")
+    assert not Settings(read_only=1, shared_control=1).may_control(run, "ann")
+
+
+def labels(app: object) -> list[str]:
+    return [button.label for button in app.button]  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def fresh_services(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the settings be read anew for this test's home."""
+    from rnnlab.views import services
+
+    services._services_of.cache_clear()
+
+
+@pytest.mark.usefixtures("fresh_services")
+def test_another_visitors_run_is_shown_without_its_buttons(store: Store) -> None:
+    run = store.create_run(Config(), claimed=True, owner="somebody else")
+    store.add_point(run.id, AccuracyPoint(0, 0.1, 2.3, 0.0))
+    app = lab(run=run.id)
+    assert not {"Pause", "Stop"} & set(labels(app))
+    assert "Start" in labels(app)
+    assert any("somebody else" in caption.value for caption in app.caption)
+
+
+@pytest.mark.usefixtures("fresh_services")
+def test_a_page_for_watching_only_starts_and_changes_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RNNLAB_READ_ONLY", "1")
+    add_run(store)
+    app = lab()
+    assert not {"Start", "Pause", "Stop", "Step"} & set(labels(app))
+    assert len(app.metric) == 2
+
+
+@pytest.mark.usefixtures("fresh_services")
+def test_a_start_beyond_the_limits_starts_nothing_and_says_why(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RNNLAB_MAX_NEURONS", "64")
+    app = lab()
+    app.button(key="start").click()
+    shown(app.run())
+    assert any("at most 64 neurons" in warning.value for warning in app.warning)
+    assert store.runs() == []
+
+
+@pytest.mark.usefixtures("fresh_services")
+def test_a_setting_that_cannot_be_used_is_said_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RNNLAB_MAX_NEURONS", "lots")
+    app = lab()
+    assert any("RNNLAB_MAX_NEURONS must be" in error.value for error in app.error)
+
+
+def test_a_browser_keeps_its_name_though_its_cookie_is_masked_anew() -> None:
+    token, cookies = bytes(range(16)), []
+    for mask in (b"\x01\x02\x03\x04", b"\xaa\xbb\xcc\xdd"):
+        masked = bytes(byte ^ mask[place % 4] for place, byte in enumerate(token))
+        cookies.append(f"2|{mask.hex()}|{masked.hex()}|1764100000")
+    assert [_token(cookie) for cookie in cookies] == [token, token]
+    for forged in ("", "2|zz|00|1", "nothing", "2||00|1", "2|00|1"):
+        assert _token(forged) == b""
+    assert hashlib.sha256(token).hexdigest() not in cookies[0]
+
+
+def test_states_of_active_runs_are_those_that_wait_train_or_pause(store: Store) -> None:
+    run = store.create_run(Config(), claimed=True)
+    assert [each.id for each in store.active_runs()] == [run.id]
+    store.end_run(run.id, RunState.FINISHED)
+    assert store.active_runs() == []
+    with pytest.raises(StoreError):
+        store.run("nobody")

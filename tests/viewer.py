@@ -1,0 +1,178 @@
+"""A viewer without a browser: speaks the dashboard's own protocol, as Streamlit's page does in the browser.
+
+It follows what the server asks of a page: it reruns fragments when they are due, keeps large messages to be
+referred to, and sends the states of all widgets that it has touched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ClientState_pb2 import ClientState
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.WidgetStates_pb2 import WidgetState
+from websockets.asyncio.client import ClientConnection, connect
+
+
+@dataclass
+class Viewer:
+    """One visit.
+
+    Attributes:
+        url: Of the dashboard.
+        query: The query string of the visit.
+        newest: Step of the newest point on the curve that it has been sent, -1 before any.
+        seen: When each step was first on the curve that it had been sent, in seconds of `time.monotonic`.
+        problems: Exceptions and errors that the page would show.
+        buttons: Ids of the page's buttons by their labels.
+        answers: Beliefs that it has been sent, each with its time.
+    """
+
+    url: str
+    query: str = ""
+    newest: int = -1
+    seen: dict[int, float] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    buttons: dict[str, str] = field(default_factory=dict)
+    components: dict[str, str] = field(default_factory=dict)
+    answers: list[float] = field(default_factory=list)
+    texts: set[str] = field(default_factory=set)
+    updates: int = 0
+    _socket: ClientConnection | None = None
+    _page: str = ""
+    _kept: dict[str, bytes] = field(default_factory=dict)
+    _timers: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _listener: asyncio.Task[None] | None = None
+    _finished: asyncio.Event = field(default_factory=asyncio.Event)
+    _touched: dict[str, WidgetState] = field(default_factory=dict)
+
+    async def __aenter__(self) -> Self:
+        address = self.url.replace("http", "ws", 1) + "/_stcore/stream"
+        self._socket = await connect(address, subprotocols=["streamlit"], max_size=None)  # type: ignore[list-item]
+        self._listener = asyncio.create_task(self._listen())
+        await self.rerun()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in (*self._timers.values(), self._listener):
+            if task is not None:
+                task.cancel()
+        if self._socket is not None:
+            await self._socket.close()
+
+    async def rerun(
+        self, *, fragment: str = "", auto: bool = False, widgets: tuple[WidgetState, ...] = ()
+    ) -> None:
+        """Ask the server to run the page, or a fragment of it, again."""
+        state = ClientState(
+            query_string=self.query,
+            page_script_hash=self._page,
+            fragment_id=fragment,
+            is_auto_rerun=auto,
+            cached_message_hashes=list(self._kept),
+        )
+        state.widget_states.widgets.extend([*self._touched.values(), *widgets])
+        self._finished.clear()
+        if self._socket is not None:
+            await self._socket.send(BackMsg(rerun_script=state).SerializeToString())
+
+    async def finished(self, seconds: float = 30.0) -> None:
+        """Wait until the server has run what it was asked to last."""
+        async with asyncio.timeout(seconds):
+            await self._finished.wait()
+
+    async def click(self, label: str) -> None:
+        """Click a button."""
+        await self.rerun(widgets=(WidgetState(id=self.buttons[label], trigger_value=True),))
+
+    async def draw(self, picture: bytes, strokes: list[dict[str, Any]]) -> None:
+        """Send a drawing as the canvas does when the pen lifts."""
+        data = "data:image/png;base64," + base64.b64encode(picture).decode("ascii")
+        sent = {"drawing": {"data": data, "raw": {"objects": strokes}, "width": 280, "height": 280}}
+        canvas = self.components["canvas"]
+        self._touched[canvas] = WidgetState(id=canvas, json_value=json.dumps(sent))
+        await self.rerun()
+
+    async def until(self, condition: Callable[[], bool], seconds: float = 60.0) -> None:
+        """Wait until something is so."""
+        async with asyncio.timeout(seconds):
+            while not condition():
+                await asyncio.sleep(0.02)
+
+    async def _listen(self) -> None:
+        assert self._socket is not None
+        async for content in self._socket:
+            message = ForwardMsg.FromString(content if isinstance(content, bytes) else content.encode())
+            if message.WhichOneof("type") == "ref_hash":
+                path = message.metadata.delta_path
+                message = ForwardMsg.FromString(self._kept[message.ref_hash])
+                message.metadata.delta_path[:] = path
+            elif message.metadata.cacheable:
+                self._kept[message.hash] = bytes(content)  # type: ignore[arg-type]
+            self._take(message)
+
+    def _take(self, message: ForwardMsg) -> None:
+        kind = message.WhichOneof("type")
+        if kind == "new_session":
+            self._page = message.new_session.page_script_hash
+        elif kind == "navigation":
+            self._page = message.navigation.page_script_hash
+        elif kind == "script_finished":
+            self._finished.set()
+        elif kind == "auto_rerun":
+            self._repeat(message.auto_rerun.fragment_id, message.auto_rerun.interval)
+        elif kind == "page_info_changed":
+            self.query = message.page_info_changed.query_string
+        elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
+            self._take_element(message.delta.new_element)
+
+    def _take_element(self, element: Any) -> None:
+        kind = element.WhichOneof("type")
+        if kind == "exception":
+            self.problems.append(element.exception.message)
+        elif kind == "alert":
+            self.problems.append(element.alert.body)
+        elif kind == "markdown":
+            self.texts.add(element.markdown.body)
+        elif kind == "button":
+            self.buttons[element.button.label] = element.button.id
+        elif kind == "bidi_component":
+            self._take_component(element.bidi_component)
+
+    def _take_component(self, component: Any) -> None:
+        name = component.component_name
+        data = json.loads(component.json) if component.json else {}
+        if name.endswith("rnnlab_plot"):
+            self.updates += 1
+            self._take_curve(data["figure"]["data"][0]["x"])
+        elif "canvas" in name:
+            self.components["canvas"] = component.id
+        elif isinstance(data, dict) and "beliefs" in data:
+            self.answers.append(time.monotonic())
+
+    def _take_curve(self, steps: Any) -> None:
+        if not isinstance(steps, dict):
+            return
+        drawn = np.frombuffer(base64.b64decode(steps["bdata"]), np.float32)
+        self.newest = max(self.newest, int(drawn[-1]))
+        self.seen.setdefault(self.newest, time.monotonic())
+
+    def _repeat(self, fragment: str, interval: float) -> None:
+        if fragment in self._timers:
+            self._timers[fragment].cancel()
+        self._timers[fragment] = asyncio.create_task(self._rerun_every(fragment, interval))
+
+    async def _rerun_every(self, fragment: str, interval: float) -> None:
+        with suppress(Exception):
+            while True:
+                await asyncio.sleep(interval)
+                await self.rerun(fragment=fragment, auto=True)
