@@ -36,7 +36,7 @@ def checked(values: Mapping[str, object]) -> dict[str, Value]:
     """
     for name in values:
         if name not in CHANGEABLE:
-            known = HYPERPARAMETERS[name].label if name in HYPERPARAMETERS else name[:40]
+            known = HYPERPARAMETERS[name].label if name in HYPERPARAMETERS else repr(name[:40])
             raise ConfigError(f"{known} cannot be changed while a run is under way; start a new run.")
     return {name: HYPERPARAMETERS[name].parse(value) for name, value in values.items()}
 
