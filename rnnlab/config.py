@@ -290,7 +290,8 @@ class Config:
         maximum=1.0,
         step=0.05,
         group=_DIGITS,
-        help="Share of the training digits that are distorted at all; the rest stay as they are.",
+        help="Share of the training digits that are distorted at all, and graded on the last row only; "
+        "the rest stay as they are.",
     )
     extra_digits: str = _declare(
         "none",

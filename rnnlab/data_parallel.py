@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from rnnlab.cores import MOST_IN_SHARD
-from rnnlab.distortion import PARAMETERS, distort
+from rnnlab.distortion import PARAMETERS, are_distorted, distort
 from rnnlab.fast_path import Pixels, Shard, row_weights, side_by_side
 from rnnlab.parameters import stack_shape
 from rnnlab.processes import start_module
@@ -159,6 +159,7 @@ class _Share:
                 self._arrays.labels[self._arrays.chosen[piece]],
                 self._row_weights / np.float32(whole),
                 self._gradient,
+                last_row_only=are_distorted(self._arrays.distortions[piece]) if distorted else None,
             )
         return loss
 

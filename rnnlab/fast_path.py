@@ -343,6 +343,8 @@ class Shard:
         labels: NDArray[np.uint8],
         weights: FloatArray,
         gradient: FloatArray,
+        *,
+        last_row_only: NDArray[np.bool_] | None = None,
     ) -> float:
         """Return the loss of the images, in nats, and add its derivatives to `gradient`.
 
@@ -352,11 +354,13 @@ class Shard:
             labels: Digits or `NO_DIGIT`, shape (N,).
             weights: Weight of each row of an image in the loss, shape (rows,).
             gradient: dS, in one piece.
+            last_row_only: Images of which no other row counts, besides those of no digit, shape (N,).
         """
         every_row = bool(weights[:-1].any())
         blank = self._forward(stacked, pixels, every_row=every_row)
         first = 0 if every_row else -1
-        loss, logits_gradient = _loss(self._images.logits[first:], labels, weights[first:])
+        graded = graded_rows(weights[first:], labels, last_row_only)
+        loss, logits_gradient = _loss(self._images.logits[first:], labels, graded)
         self._backward(stacked, logits_gradient, gradient, blank)
         return loss
 
@@ -394,25 +398,39 @@ class Shard:
             shared.backward(self._transposed, of_rows, gradient, range(blank))
 
 
-def _loss(logits: FloatArray, labels: NDArray[np.uint8], weights: FloatArray) -> tuple[float, FloatArray]:
-    """Return the weighted softmax cross-entropy and its derivative by the logits.
+def graded_rows(
+    weights: FloatArray, labels: NDArray[np.uint8], last_row_only: NDArray[np.bool_] | None
+) -> FloatArray:
+    """Return the weight of every row of every image in the loss, shape (rows, N).
 
     Of a picture of no digit only the last row counts: doubt is for the end, and would else be taught to the
-    first rows of digits, too, which look no different.
+    first rows of digits, too, which look no different. The same goes for distorted digits; see `distortion`.
+
+    Args:
+        weights: Of the rows, shape (rows,).
+        labels: Digits or `NO_DIGIT`, shape (N,).
+        last_row_only: As for `Shard.gradient`.
+    """
+    of_images = np.repeat(weights[:, None], len(labels), axis=1)
+    alone = labels == NO_DIGIT if last_row_only is None else (labels == NO_DIGIT) | last_row_only
+    of_images[:-1, alone] = 0
+    return of_images
+
+
+def _loss(logits: FloatArray, labels: NDArray[np.uint8], weights: FloatArray) -> tuple[float, FloatArray]:
+    """Return the weighted softmax cross-entropy and its derivative by the logits.
 
     Args:
         logits: Shape (rows, 10, N); overwritten.
         labels: Digits or `NO_DIGIT`, shape (N,).
-        weights: Of the rows, shape (rows,).
+        weights: As `graded_rows` returns them, shape (rows, N).
     """
     logits -= logits.max(axis=1, keepdims=True)
     targets = _TARGETS[:, labels]
-    of_images = np.repeat(weights[:, None], len(labels), axis=1)
-    of_images[:-1, labels == NO_DIGIT] = 0
     of_the_truth = np.einsum("rdn,dn->rn", logits, targets)
     beliefs = np.exp(logits)
     sums = beliefs.sum(axis=1)
-    loss = float((of_images * (np.log(sums) - of_the_truth)).sum())
-    beliefs *= (of_images / sums)[:, None]
-    beliefs -= of_images[:, None] * targets
+    loss = float((weights * (np.log(sums) - of_the_truth)).sum())
+    beliefs *= (weights / sums)[:, None]
+    beliefs -= weights[:, None] * targets
     return loss, beliefs

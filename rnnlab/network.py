@@ -24,7 +24,7 @@ from rnnlab.checkpoint import NetworkState, taken
 from rnnlab.config import Config
 from rnnlab.cores import usable_cores
 from rnnlab.datasets import Dataset
-from rnnlab.distortion import distort
+from rnnlab.distortion import are_distorted, distort
 from rnnlab.optimizer import ADAM_EPSILON
 from rnnlab.reader import COLUMNS, DIGITS, NO_DIGIT, ROWS, Weights
 
@@ -107,15 +107,18 @@ def _notebook_initializers(neurons: int) -> tuple[dict[str, Any], dict[str, Any]
     return dense, lstm
 
 
-def loss_of(logits: tf.Tensor, labels: tf.Tensor, row_loss_mix: float) -> tf.Tensor:
+def loss_of(
+    logits: tf.Tensor, labels: tf.Tensor, row_loss_mix: float, last_row_only: tf.Tensor | None = None
+) -> tf.Tensor:
     """Return the softmax cross-entropy of a batch, in nats, part on the last row, part on all rows.
 
-    Of a picture of no digit only the last row counts.
+    Of a picture of no digit only the last row counts, as of a distorted one.
 
     Args:
         logits: After every row, shape (N, 28, 10).
         labels: Digits or `NO_DIGIT`, `int32` of shape (N,).
         row_loss_mix: Share of the mean over all rows, 0 to 1; the rest is on the last row.
+        last_row_only: Images that are distorted, `bool` of shape (N,); none by default.
     """
     # Of no digit, `one_hot` makes nought for each of the ten: the right belief is then one tenth for each.
     targets = tf.one_hot(labels, DIGITS)
@@ -127,8 +130,10 @@ def loss_of(logits: tf.Tensor, labels: tf.Tensor, row_loss_mix: float) -> tf.Ten
     others = tf.nn.softmax_cross_entropy_with_logits(
         labels=tf.repeat(targets[:, None], ROWS - 1, axis=1), logits=logits[:, :-1]
     )
-    is_digit = tf.cast(labels != NO_DIGIT, logits.dtype)
-    all_rows = (tf.reduce_sum(others, axis=1) * is_digit + last_row) / ROWS
+    whole_way = labels != NO_DIGIT
+    if last_row_only is not None:
+        whole_way = tf.logical_and(whole_way, tf.logical_not(last_row_only))
+    all_rows = (tf.reduce_sum(others, axis=1) * tf.cast(whole_way, logits.dtype) + last_row) / ROWS
     return tf.reduce_mean(row_loss_mix * all_rows + (1.0 - row_loss_mix) * last_row)
 
 
@@ -178,6 +183,7 @@ class KerasNetwork:
         loss, accuracy = self._train(
             tf.constant(np.stack([self._images(batch) for batch in batches])),
             tf.constant(np.stack([self._data.train_labels[batch.chosen] for batch in batches])),
+            tf.constant(np.stack([_distorted(batch) for batch in batches])),
             tf.constant([batch.learning_rate for batch in batches]),
         )
         return float(loss), float(accuracy)
@@ -189,21 +195,22 @@ class KerasNetwork:
         return distort(self._data.train_images, batch.chosen, batch.distortions).transpose(2, 0, 1)
 
     def _train_steps(
-        self, images: tf.Tensor, labels: tf.Tensor, learning_rates: tf.Tensor
+        self, images: tf.Tensor, labels: tf.Tensor, distorted: tf.Tensor, learning_rates: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Train on batches (steps, batch size, …); return the last one's loss and its accuracy afterwards."""
         loss = tf.constant(0.0)
         for step in tf.range(tf.shape(images)[0]):
             self._optimizer.learning_rate.assign(learning_rates[step])
-            loss = self._train_step(_as_inputs(images[step]), tf.cast(labels[step], tf.int32))
+            expected = tf.cast(labels[step], tf.int32)
+            loss = self._train_step(_as_inputs(images[step]), expected, distorted[step])
         read, expected = self._read_digits(images[-1]), tf.cast(labels[-1], tf.int32)
         correct = tf.math.count_nonzero(tf.equal(read, expected), dtype=tf.float32)
         return loss, correct / tf.maximum(1.0, tf.math.count_nonzero(expected < DIGITS, dtype=tf.float32))
 
-    def _train_step(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    def _train_step(self, images: tf.Tensor, labels: tf.Tensor, distorted: tf.Tensor) -> tf.Tensor:
         variables = self.model.trainable_variables
         with tf.GradientTape() as tape:
-            loss = loss_of(self.model(images, training=True), labels, self._row_loss_mix)
+            loss = loss_of(self.model(images, training=True), labels, self._row_loss_mix, distorted)
         self._optimizer.apply(tape.gradient(loss, variables), variables)
         if self._averaging:
             self._steps.assign_add(1.0)
@@ -267,6 +274,13 @@ class KerasNetwork:
             yield
         finally:
             self.model.set_weights(newest)
+
+
+def _distorted(batch: Batch) -> NDArray[np.bool_]:
+    """Return which images of a batch are distorted."""
+    if batch.distortions is None:
+        return np.zeros(len(batch.chosen), np.bool_)
+    return are_distorted(batch.distortions)
 
 
 def _arrays(weights: Weights) -> list[NDArray[np.float32]]:

@@ -7,7 +7,7 @@ import pytest
 
 from rnnlab.config import Config, config_from
 from rnnlab.datasets import Dataset
-from rnnlab.distortion import distort, distorts, draw_distortions
+from rnnlab.distortion import are_distorted, distort, distorts, draw_distortions
 
 EVERYTHING = {"rotation": 15, "slant": 0.2, "scaling": 0.2, "shift": 1, "bending": 0.8, "thickness": 0.8}
 
@@ -47,6 +47,15 @@ def test_the_share_that_is_not_distorted_stays_as_it_is(digits: Dataset) -> None
     found = distorted(images, config_from({**EVERYTHING, "distorted_share": 0.7}))
     unchanged = np.abs(found - images).max(axis=(1, 2)) < 0.01
     assert unchanged.mean() == pytest.approx(0.3, abs=0.08)
+
+
+def test_it_is_known_which_digits_are_distorted(digits: Dataset) -> None:
+    config = config_from({**EVERYTHING, "distorted_share": 0.7})
+    parameters = draw_distortions(config, 400, np.random.default_rng(0))
+    found = distort(digits.train_images, np.arange(400), parameters).transpose(2, 0, 1)
+    changed = np.abs(found - digits.train_images[:400]).max(axis=(1, 2)) > 0.01
+    np.testing.assert_array_equal(are_distorted(parameters), changed)
+    assert not are_distorted(draw_distortions(Config(), 5, np.random.default_rng(0))).any()
 
 
 def test_a_quarter_turn_is_a_quarter_turn() -> None:

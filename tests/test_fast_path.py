@@ -51,19 +51,30 @@ def test_gradients_are_the_same_where_the_first_rows_are_blank(
     compare_with_keras(16, batch_size, mix, "keras", blank_rows)
 
 
-def compare_with_keras(neurons: int, batch_size: int, mix: float, initializers: str, blank_rows: int) -> None:
+def test_of_distorted_images_the_last_row_alone_counts_as_in_keras() -> None:
+    compare_with_keras(16, 9, 0.5, "keras", 3, np.arange(9) % 3 > 0)
+
+
+def compare_with_keras(  # noqa: PLR0917
+    neurons: int,
+    batch_size: int,
+    mix: float,
+    initializers: str,
+    blank_rows: int,
+    distorted: np.ndarray | None = None,
+) -> None:
     model = network.build_model(neurons, initializers, seed=1)
     images, labels = batch(batch_size, blank_rows)
     with tf.GradientTape() as tape:
         logits = model(images / np.float32(255))
-        expected_loss = network.loss_of(logits, tf.constant(labels, tf.int32), mix)
+        expected_loss = network.loss_of(logits, tf.constant(labels, tf.int32), mix, distorted)
     expected = tape.gradient(expected_loss, model.trainable_variables)
 
     parameters, matrix = stacked(Weights(*model.get_weights()))
     of_the_stack = np.zeros_like(matrix)
     weights_of_rows = row_weights(mix) / np.float32(batch_size)
     loss = Shard(batch_size, neurons).gradient(
-        matrix, side_by_side(images), labels, weights_of_rows, of_the_stack
+        matrix, side_by_side(images), labels, weights_of_rows, of_the_stack, last_row_only=distorted
     )
     gradient = Parameters(neurons)
     gradient.take_gradient(of_the_stack, parameters)
