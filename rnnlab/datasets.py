@@ -13,6 +13,7 @@ import hashlib
 import importlib.util
 import io
 import os
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable
@@ -32,6 +33,9 @@ MNIST_FILES: Final = {
     "test_images": ("t10k-images-idx3-ubyte", (10_000, SIDE, SIDE)),
     "test_labels": ("t10k-labels-idx1-ubyte", (10_000,)),
 }
+
+_RETRY_SECONDS: Final = 1.0
+"""Before a second attempt to fetch MNIST; before the third, twice as long."""
 
 _ARCHIVE_ADDRESS: Final = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 
@@ -241,16 +245,32 @@ def _read_archive(path: Path, names: Iterable[str] = tuple(MNIST_FILES)) -> dict
 
 
 def _download(path: Path, progress: Callable[[str], None]) -> None:
-    """Fetch MNIST once, into Keras' cache; the file appears there only when it is whole."""
-    import keras
+    """Fetch MNIST, into Keras' cache; the file appears there only when it is whole.
 
+    Raises:
+        DownloadError: It cannot be saved, or three attempts have failed.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DownloadError(f"MNIST could not be saved in {path.parent} ({error.strerror}).") from error
     if not os.access(path.parent, os.W_OK):
         raise DownloadError(f"MNIST could not be saved in {path.parent} (it may not be written to).")
-    progress("Downloading MNIST, 11 MB, once")
+    for again in (1, 2, 3):
+        progress("Downloading MNIST, 11 MB, once" + (f" (attempt {again} of 3)" if again > 1 else ""))
+        try:
+            _fetch(path)
+            return
+        except DownloadError:
+            if again == 3:
+                raise
+            time.sleep(again * _RETRY_SECONDS)
+
+
+def _fetch(path: Path) -> None:
+    """Try once to fetch MNIST."""
+    import keras
+
     aside = path.with_name(f"mnist-{os.getpid()}.npz")
     try:
         # Keras prints its own progress, which has no place in the output of a command.

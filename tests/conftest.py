@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page
 
+from rnnlab import datasets
 from rnnlab.datasets import Dataset, bundled_digits
 from rnnlab.launcher import LocalLauncher
 from rnnlab.reader import Weights
@@ -28,6 +29,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("RNNLAB_HOME", str(home))
     monkeypatch.setenv("RNNLAB_WORKER_IDLE_SECONDS", "0")
     monkeypatch.setenv("RNNLAB_WARM_WORKER", "0")
+    monkeypatch.setattr(datasets, "_RETRY_SECONDS", 0.0)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     return home
 

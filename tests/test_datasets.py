@@ -124,10 +124,38 @@ def test_without_internet_the_bundled_digits_are_used_and_it_is_said(
     said: list[str] = []
     data = load("mnist", said.append)
     assert said[-1].startswith("Downloading MNIST")
+    assert "attempt 3 of 3" in said[-1]
     assert data.description == "bundled digits, 1,797 digits"
     assert "MNIST could not be downloaded" in data.note
     assert "bundled with scikit-learn" in data.note
     assert not list(keras_home.glob("datasets/*"))
+
+
+def test_a_download_that_breaks_off_is_tried_again_and_then_kept(
+    keras_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import hashlib
+
+    import keras
+
+    whole, attempts = b"all of MNIST", []
+
+    def breaks_off_twice(name: str, **_: object) -> str:
+        attempts.append(name)
+        path = keras_home / "datasets" / name
+        path.write_bytes(whole if len(attempts) == 3 else whole[:5])
+        if len(attempts) == 1:
+            raise OSError("connection reset")
+        return str(path)
+
+    monkeypatch.setattr(keras.utils, "get_file", breaks_off_twice)
+    monkeypatch.setattr(datasets, "_ARCHIVE_SHA256", hashlib.sha256(whole).hexdigest())
+    said: list[str] = []
+    cache = datasets.keras_cache()
+    datasets._download(cache, said.append)
+    assert cache.read_bytes() == whole
+    assert [path.name for path in cache.parent.iterdir()] == [cache.name]
+    assert said[-1].endswith("(attempt 3 of 3)")
 
 
 def test_a_download_that_is_not_mnist_is_thrown_away(

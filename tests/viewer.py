@@ -57,7 +57,12 @@ class Viewer:
 
     async def __aenter__(self) -> Self:
         address = self.url.replace("http", "ws", 1) + "/_stcore/stream"
-        self._socket = await connect(address, subprotocols=["streamlit"], max_size=None)  # type: ignore[list-item]
+        self._socket = await connect(
+            address,
+            subprotocols=["streamlit"],  # type: ignore[list-item]
+            max_size=None,
+            max_queue=None,
+        )
         self._listener = asyncio.create_task(self._listen())
         await self.rerun()
         return self

@@ -1,0 +1,146 @@
+"""Real dashboards that are killed, doubled, reloaded and crowded, driven over their own protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Coroutine, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rnnlab.launcher import LocalLauncher
+from rnnlab.runs import Run, RunState
+from rnnlab.store import Store
+from tests import dashboard
+from tests.viewer import Viewer
+from tests.waiting import wait_for
+from tests.workers import LONG, start, wait_for_points, wait_until, workers_of
+
+TINY = "dataset=digits&iterations=40&neurons=8&batch_size=8&nonsense=0"
+
+
+@pytest.fixture(autouse=True)
+def no_workers_left(own_home: Path) -> Iterator[None]:
+    """Kill what a test has left."""
+    yield
+    for worker in workers_of(own_home):
+        worker.kill()
+
+
+def run_async(work: Coroutine[Any, Any, None]) -> None:
+    async def limited() -> None:
+        async with asyncio.timeout(120):
+            await work
+
+    asyncio.run(limited())
+
+
+def environment(home: Path) -> dict[str, str]:
+    return {"RNNLAB_HOME": str(home), "RNNLAB_WORKER_IDLE_SECONDS": "1", "RNNLAB_WARM_WORKER": "0"}
+
+
+async def sees_it_grow(url: str, run: Run) -> None:
+    """Make sure that a visitor who comes now sees the run go on."""
+    async with Viewer(url, f"run={run.id}") as viewer:
+        await viewer.until(lambda: viewer.newest >= 0)
+        seen = viewer.newest
+        await viewer.until(lambda: viewer.newest > seen)
+        assert viewer.problems == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_training_goes_on_without_its_dashboard_and_the_next_one_finds_it(
+    store: Store, launcher: LocalLauncher, how: signal.Signals
+) -> None:
+    run = start(store, launcher, LONG)
+    wait_for_points(store, run, 1)
+    with dashboard.dashboard(environment(store.home)) as (url, process):
+        run_async(sees_it_grow(url, run))
+        process.send_signal(how)
+        process.wait(timeout=20)
+        seen = len(store.points(run.id))
+        wait_for_points(store, run, seen + 2)
+    with dashboard.dashboard(environment(store.home)) as (url, _):
+        run_async(sees_it_grow(url, run))
+    assert len(workers_of(store.home)) == 1
+
+
+def test_two_dashboards_on_one_store_show_and_control_the_same_run(store: Store) -> None:
+    async def visit_both(first: str, second: str) -> None:
+        async with Viewer(first, TINY.replace("40", "200000")) as one, Viewer(second) as other:
+            await one.finished()
+            await one.click("Start")
+            await one.until(lambda: one.newest > 0)
+            await other.until(lambda: other.newest > 0)
+            assert len(store.runs()) == 1
+            await one.click("Pause")
+            await one.until(lambda: store.runs()[0].state is RunState.PAUSED)
+            assert one.problems == other.problems == []
+
+    with (
+        dashboard.dashboard(environment(store.home)) as (first, _),
+        dashboard.dashboard(environment(store.home)) as (second, _),
+    ):
+        run_async(visit_both(first, second))
+        assert len(workers_of(store.home)) == 1
+
+
+def test_a_hundred_refreshes_start_nothing_and_show_the_run_each_time(
+    store: Store, launcher: LocalLauncher
+) -> None:
+    run = start(store, launcher, LONG)
+    wait_for_points(store, run, 1)
+
+    async def refresh(url: str) -> None:
+        for _ in range(100):
+            async with Viewer(url, f"run={run.id}") as viewer:
+                await viewer.until(lambda viewer=viewer: viewer.newest >= 0)  # type: ignore[misc]
+                assert viewer.problems == []
+
+    with dashboard.dashboard(environment(store.home)) as (url, _):
+        run_async(refresh(url))
+    assert [each.id for each in store.runs()] == [run.id]
+    assert store.run(run.id).state is RunState.TRAINING
+    assert len(workers_of(store.home)) == 1
+
+
+def test_twenty_sessions_that_press_start_at_once_get_a_run_each_and_one_worker(store: Store) -> None:
+    async def press_at_once(url: str) -> None:
+        async with AsyncExitStack() as stack:
+            crowd = [await stack.enter_async_context(Viewer(url, TINY)) for _ in range(20)]
+            for viewer in crowd:
+                await viewer.until(lambda viewer=viewer: "Start" in viewer.buttons)  # type: ignore[misc]
+            await asyncio.gather(*(viewer.click("Start") for viewer in crowd))
+            await crowd[0].until(lambda: len(store.runs()) == 20)
+            assert len(workers_of(store.home)) <= 1
+            assert [problem for viewer in crowd for problem in viewer.problems] == []
+
+    with dashboard.dashboard(environment(store.home)) as (url, _):
+        run_async(press_at_once(url))
+        for run in store.runs():
+            wait_until(store, run, RunState.FINISHED)
+            assert [point.step for point in store.points(run.id)] == [0, 20]
+    assert len(store.runs()) == 20
+
+
+def test_the_page_says_within_ten_seconds_that_a_worker_is_gone_and_resumes_its_run(
+    store: Store, launcher: LocalLauncher
+) -> None:
+    run = start(store, launcher, LONG)
+    wait_for(store.checkpoint_path(run.id).exists, "a checkpoint")
+
+    async def watch(url: str) -> None:
+        async with Viewer(url, f"run={run.id}") as viewer:
+            await viewer.until(lambda: viewer.newest >= 0)
+            workers_of(store.home)[0].kill()
+            await viewer.until(lambda: "Resume" in viewer.buttons, seconds=10)
+            assert any("is kept" in problem for problem in viewer.problems)
+            seen = viewer.newest
+            await viewer.click("Resume")
+            await viewer.until(lambda: viewer.newest > seen + 100)
+
+    with dashboard.dashboard(environment(store.home)) as (url, _):
+        run_async(watch(url))
