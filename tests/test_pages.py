@@ -188,6 +188,40 @@ def test_what_went_wrong_is_said_in_one_sentence(store: Store, state: RunState, 
     assert "<b>" not in app.error[0].value
 
 
+def test_a_change_on_the_way_is_marked_on_the_curve_and_told(store: Store) -> None:
+    run = add_run(store)
+    store.control.change(run.id, {"learning_rate": 0.01})
+    assert "heard: learning rate 0.01" in texts(lab())
+    store.control.take_changes(run.id, 41)
+    curve = component(lab(), "curve")
+    assert [shape["x0"] for shape in curve["figure"]["layout"]["shapes"]] == [41]
+    assert [mark["text"] for mark in curve["figure"]["layout"]["annotations"]] == ["learning rate 0.01"]
+    assert "From step 41 on: learning rate 0.01." in curve["description"]
+
+
+def test_buttons_ask_what_they_say_of_the_run_on_show(store: Store) -> None:
+    run = add_run(store)
+    app = lab()
+    app.button(key="run_pause").click().run()
+    assert store.control.wishes(run.id).pause_at == 0
+    assert "pausing" in texts(shown(app))
+    store.control.set_paused(run.id)
+    app = lab()
+    app.button(key="run_step").click().run()
+    assert store.control.wishes(run.id).pause_at == store.run(run.id).step + 20
+    lab().button(key="run_resume").click().run()
+    assert store.control.wishes(run.id).pause_at is None
+
+
+def test_more_iterations_than_a_run_may_have_are_not_offered(store: Store) -> None:
+    run = add_run(store)
+    store.checkpoint_path(run.id).write_bytes(b"")
+    store.end_run(run.id, RunState.FINISHED, step=199_900)
+    app = lab()
+    field = app.number_input(key=f"further_{run.id}_199900")
+    assert (field.min, field.max) == (20, 100)
+
+
 def test_which_data_is_in_use_is_visible(store: Store) -> None:
     run = add_run(store)
     store.set_data(run.id, "digits", "bundled digits, 1,797 digits", "MNIST could not be downloaded.")

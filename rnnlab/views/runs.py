@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from rnnlab.config import HYPERPARAMETERS
+from rnnlab.figures import change_words
 from rnnlab.runs import Run
 from rnnlab.views import evaluation, lab, problems
 from rnnlab.views.services import services
@@ -95,6 +96,9 @@ def _chosen(run: Run) -> None:
             st.markdown(f"test accuracy {percent(run.test_accuracy, 2)}", width="content")
         if run.parent:
             st.markdown(f"Started from the weights of **{plain(run.parent)}**.")
+        if run.changes:
+            told = ", ".join(f"{change_words(change)} from step {change.step:,} on" for change in run.changes)
+            st.markdown(f"Changed on the way: {plain(told)}.")
         if run.message:
             st.markdown(plain(run.message))
         with st.container(horizontal=True):
