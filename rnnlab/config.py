@@ -364,6 +364,7 @@ PRESETS: Mapping[str, Config] = {
     "default": Config(),
     "best": Config(
         learning_rate=0.003,
+        batch_size=176,
         warm_up=200,
         clip_norm=1.0,
         rotation=15.0,
@@ -372,7 +373,7 @@ PRESETS: Mapping[str, Config] = {
         shift=0.5,
         bending=0.8,
         thickness=0.6,
-        distorted_share=0.75,
+        distorted_share=0.7,
         extra_digits="forms",
         nonsense=0.03,
     ),

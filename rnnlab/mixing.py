@@ -16,10 +16,10 @@ from rnnlab.hand import Hand
 from rnnlab.nonsense import draw_nonsense
 from rnnlab.reader import NO_DIGIT
 
-_BUNDLED_COPIES: Final = 3
+_BUNDLED_COPIES: Final = 4
 """How often each bundled digit is mixed into other training digits, which far outnumber them."""
 
-_FORMS_COPIES: Final = 2
+_FORMS_COPIES: Final = 4
 """The same of the digits drawn by rule."""
 
 _NONSENSE: Final = 800
