@@ -46,6 +46,9 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="RUN",
         help="start from the newest weights of this run; a run must have as many neurons as they have",
     )
+    resume = add("resume", "go on with a run that was interrupted, paused or stopped, or has finished")
+    add_run_argument(resume)
+    resume.add_argument("--iterations", type=positive, help="how many more; by default those that are left")
     add("runs", "list the runs")
     read = add("read", "read canvas images, white digits on black")
     add_run_argument(read)
@@ -120,6 +123,8 @@ def run_command(arguments: argparse.Namespace, store: Store, config: Config | No
         case "train":
             parent = getattr(arguments, "run", None)
             commands.train(store, config or Config(), parent, as_json=arguments.json)
+        case "resume":
+            commands.resume(store, arguments.run, arguments.iterations, as_json=arguments.json)
         case "runs":
             commands.runs(store, as_json=arguments.json)
         case "read":

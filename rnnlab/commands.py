@@ -17,6 +17,7 @@ from rich.table import Table
 
 from rnnlab import datasets, drawing, evaluation, worker
 from rnnlab.config import Config
+from rnnlab.doubt import sureness
 from rnnlab.reader import SURE_FROM, Reader, Weights, decided_at
 from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
 from rnnlab.snapshots import Snapshots
@@ -90,16 +91,51 @@ def train(store: Store, config: Config, parent: str | None = None, *, as_json: b
         CommandError: The run failed or diverged.
         StoreError: The parent has no weights.
     """
-    run = store.create_run(config, claimed=True, parent=parent)
+    _execute(store, store.create_run(config, claimed=True, parent=parent), as_json=as_json)
+
+
+def resume(store: Store, name: str, iterations: int | None, *, as_json: bool) -> None:
+    """Go on in the foreground with a run that was interrupted, paused or stopped, or has finished.
+
+    Args:
+        store: Where the run is.
+        name: Of the run.
+        iterations: How many more steps, for one that has ended in order; by default those that it has left.
+        as_json: Whether to print JSON.
+
+    Raises:
+        CommandError: The run cannot go on, or failed or diverged.
+        ConfigError: It would have more iterations than a run may have.
+    """
+    store.mark_interrupted()
+    run = store.find(name)
+    if run.state.can_train_further:
+        more = iterations if iterations is not None else run.iterations - run.step
+        if more <= 0:
+            raise CommandError(f"{run.id} has made all its steps; say how many more with --iterations.")
+        store.control.train_further(run.id, more)
+    else:
+        store.control.resume(run.id)
+    claimed = store.claim(run.id)
+    if claimed is None:
+        raise CommandError(
+            f"{run.id} is {run.state} and cannot be resumed here; runs that pause without a worker, were "
+            "interrupted, failed, stopped or finished can."
+        )
+    _execute(store, claimed, as_json=as_json)
+
+
+def _execute(store: Store, run: Run, *, as_json: bool) -> None:
+    """Train a claimed run in the foreground; raise where it does not end well."""
     stop = worker.stop_on_signals()
     if as_json:
-        print_json(event="run", run=run.id, config=asdict(config))
+        print_json(event="run", run=run.id, config=asdict(run.config))
         worker.execute(store, run, listener=JsonListener(), stop=stop)
     else:
-        print(f"{run.id}: {describe(config)}")
+        print(f"{run.id}: {describe(run.config)}")
         columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
         with Progress(*columns, console=Console(highlight=False)) as progress:
-            worker.execute(store, run, listener=ProgressListener(progress, config.iterations), stop=stop)
+            worker.execute(store, run, listener=ProgressListener(progress, run.iterations), stop=stop)
     _print_end(store.run(run.id), as_json=as_json)
 
 
@@ -196,7 +232,7 @@ def read(store: Store, name: str, images: Iterable[str], step: int | None, *, as
         if "error" in answer and answer["error"] != "blank":
             unreadable.append(image)
         if as_json:
-            print_json(**answer)
+            print_json(**{name: value for name, value in answer.items() if name != "sureness"})
         else:
             print(_read_words(answer))
     if unreadable:
@@ -221,6 +257,7 @@ def _read_image(reader: Reader, image: str) -> dict[str, Any]:
         "image": image,
         "digit": digit,
         "probability": float(beliefs[-1, digit]),
+        "sureness": float(sureness(reader, prepared.picture[None], beliefs[-1:])[0]),
         "decided_at": decided_at(beliefs),
         "beliefs": np.round(beliefs.astype(np.float64), 7).tolist(),
     }
@@ -241,7 +278,7 @@ def _read_words(answer: dict[str, Any]) -> str:
 
 def _verdict(answer: dict[str, Any]) -> str:
     """Return in words what was read, or that it is no more than a guess."""
-    if answer["probability"] < SURE_FROM:
+    if answer["sureness"] < SURE_FROM:
         return f"not sure, perhaps a {answer['digit']} ({answer['probability']:.1%})"
     return f"{answer['digit']}, {answer['probability']:.1%} sure, decided at row {answer['decided_at']} of 28"
 

@@ -12,6 +12,7 @@ first rows of an undistorted one than it could be.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -72,14 +73,12 @@ def draw_distortions(config: Config, count: int, generator: np.random.Generator)
     def uniform(limit: float) -> NDArray[np.float64]:
         return generator.uniform(-limit, limit, count)
 
-    turn = np.deg2rad(uniform(config.rotation))
-    slant = uniform(config.slant)
-    wider, taller = np.exp(uniform(config.scaling)), np.exp(uniform(config.scaling))
-    cosine, sine = np.cos(turn), np.sin(turn)
+    turn, slant = uniform(config.rotation), uniform(config.slant)
     parameters = np.empty((count, PARAMETERS), np.float32)
     across, down = parameters[:, :_COORDINATES], parameters[:, _COORDINATES : 2 * _COORDINATES]
-    across[:, 0], across[:, 1] = wider * cosine, wider * (slant * cosine - sine)
-    down[:, 0], down[:, 1] = taller * sine, taller * (slant * sine + cosine)
+    _turn_and_slant(across, down, turn, slant)
+    across[:, :2] *= np.exp(uniform(config.scaling))[:, None]
+    down[:, :2] *= np.exp(uniform(config.scaling))[:, None]
     for part in (across, down):
         part[:, 2] = MASS_CENTRE + uniform(config.shift)
         bumps = generator.standard_normal((count, _COORDINATES - 3), np.float32)
@@ -87,6 +86,31 @@ def draw_distortions(config: Config, count: int, generator: np.random.Generator)
     parameters[:, -1] = uniform(config.thickness)
     parameters[generator.random(count) >= config.distorted_share] = _NONE
     return parameters
+
+
+def turned_and_slanted(changes: Sequence[tuple[float, float]]) -> FloatArray:
+    """Return distortions that do nothing but turn and slant.
+
+    Args:
+        changes: Degrees and slant of each.
+
+    Returns:
+        As `draw_distortions` does.
+    """
+    parameters = np.repeat(_NONE[None], len(changes), axis=0)
+    degrees, slants = np.array(changes, np.float64).T
+    _turn_and_slant(parameters, parameters[:, _COORDINATES:], degrees, slants)
+    return parameters
+
+
+def _turn_and_slant(
+    across: FloatArray, down: FloatArray, degrees: NDArray[np.float64], slant: NDArray[np.float64]
+) -> None:
+    """Write what turns and slants into the first two coefficients of columns and rows."""
+    turn = np.deg2rad(degrees)
+    cosine, sine = np.cos(turn), np.sin(turn)
+    across[:, 0], across[:, 1] = cosine, slant * cosine - sine
+    down[:, 0], down[:, 1] = sine, slant * sine + cosine
 
 
 def are_distorted(parameters: FloatArray) -> NDArray[np.bool_]:

@@ -37,6 +37,13 @@ def written_aside(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
             aside.unlink(missing_ok=True)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a process that was killed has left of files that it was writing aside."""
+    for leftover in folder.glob(".*.npz.*"):
+        with suppress(OSError):
+            leftover.unlink()
+
+
 def set_aside(path: Path) -> Path | None:
     """Rename a damaged file, so that a new one can take its place and it can still be looked at.
 

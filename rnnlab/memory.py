@@ -60,7 +60,7 @@ def shortage(config: Config, *, loaded: bool = False) -> str:
 
     Args:
         config: The hyperparameters.
-        loaded: Whether the process that asks has TensorFlow loaded and will train.
+        loaded: Whether the process that will train has TensorFlow loaded.
     """
     needed, available = needed_megabytes(config) - (_ITSELF if loaded else 0), available_megabytes()
     if needed <= available:

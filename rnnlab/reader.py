@@ -34,7 +34,7 @@ DIGITS: Final = 10
 NO_DIGIT: Final = DIGITS
 """Label of a training picture that shows no digit; the right belief about it is one tenth for each."""
 SURE_FROM: Final = 0.5
-"""Belief in the top digit below which an answer is called unsure: it is then more likely wrong than right."""
+"""Sureness, as `doubt` measures it, below which an answer is called unsure."""
 
 READ_BATCH: Final = 500
 """Images read at once: large enough for fast products, small enough for the caches."""

@@ -22,6 +22,7 @@ from rnnlab import memory
 from rnnlab.checkpoint import Checkpoint, CheckpointError
 from rnnlab.database import StoreError
 from rnnlab.datasets import DatasetError
+from rnnlab.files import remove_leftovers
 from rnnlab.hand import Hand
 from rnnlab.mixing import training_data
 from rnnlab.reader import Weights, WeightsError
@@ -164,6 +165,7 @@ def _train(store: Store, run: Run, report: StoreReport, stop: threading.Event) -
     """Load the data, train, and record how it ended."""
     if short := memory.shortage(run.config, loaded="tensorflow" in sys.modules):
         raise MemoryShortError(short)
+    remove_leftovers(store.folder(run.id))
     resumes = run.step > 1 or store.checkpoint_path(run.id).exists()  # the first point comes before the file
     _start_keras(store, run, report, for_weights=not resumes and not run.parent)
     from rnnlab import training

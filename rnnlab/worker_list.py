@@ -91,6 +91,10 @@ class WorkerList:
             )
         )
 
+    def any(self) -> bool:
+        """Return whether there is a background worker; most of its memory it has taken by then."""
+        return bool(self._database.query("SELECT 1 FROM workers LIMIT 1"))
+
     def dismiss(self, worker_id: str) -> None:
         """Strike a worker that has ended off the list, whatever waits."""
         self._database.execute("DELETE FROM workers WHERE id = ?", (worker_id,))

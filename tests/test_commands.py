@@ -135,6 +135,34 @@ def test_ctrl_c_stops_the_run_in_order(own_home: Path) -> None:
         assert store.run(first["run"]).step == last["step"]
 
 
+def test_a_run_that_was_killed_is_resumed_and_then_trained_further(own_home: Path) -> None:
+    with long_training() as process, Store(own_home) as store:
+        assert process.stdout is not None
+        name = json.loads(process.stdout.readline())["run"]
+        wait_for(store.checkpoint_path(name).exists, "a checkpoint")
+        process.kill()
+        process.wait()
+        resumed = subprocess.Popen(
+            [sys.executable, "-m", "rnnlab", "resume", "latest", "--json"], stdout=subprocess.PIPE, text=True
+        )
+        assert resumed.stdout is not None
+        assert json.loads(resumed.stdout.readline())["run"] == name
+        first = json.loads(resumed.stdout.readline())
+        assert first["event"] == "step"
+        resumed.send_signal(signal.SIGINT)
+        resumed.communicate()
+        stopped = store.run(name).step
+        assert stopped > first["step"]
+        done = run_cli("resume", name, "--iterations", "40", "--json")
+        end = json_lines(done.stdout)[-1]
+        assert (end["state"], end["step"]) == ("finished", stopped + 40)
+        points = [point.step for point in store.points(name)]
+        assert points == list(range(0, points[-1] + 1, 20))
+        again = run_cli("resume", name)
+        assert (again.returncode, again.stderr.count("\n")) == (1, 1)
+        assert "say how many more with --iterations" in again.stderr
+
+
 def test_stop_in_the_store_ends_a_run_of_the_command_line(own_home: Path) -> None:
     with long_training() as process:
         assert process.stdout is not None

@@ -21,6 +21,7 @@ from rnnlab.reader import Weights, WeightsError
 from rnnlab.runs import AccuracyPoint, Run, RunState
 from rnnlab.store import Store
 from rnnlab.training import train
+from tests.test_pages import lab, shown
 from tests.test_training import Recorder, go_on
 from tests.waiting import wait_for
 from tests.workers import LONG, SHORT, start, wait_for_points, wait_until, workers_of
@@ -61,6 +62,7 @@ def test_a_worker_killed_at_twenty_random_moments_loses_nothing_and_changes_noth
         wait_until(store, run, RunState.TRAINING)
     store.control.stop(run.id)
     ended = wait_until(store, run, RunState.STOPPED)
+    assert not list((store.home / run.id).glob(".*"))
 
     recorder = Recorder()
     train(config_from({**_TINY, "iterations": ended.step, "rotation": 5}), digits, recorder, go_on)
@@ -245,3 +247,15 @@ def test_twenty_at_once_start_a_run_and_none_is_lost_or_trained_twice(own_home: 
     for name in started:
         wait_until(store, store.run(name), RunState.FINISHED)
         assert [point.step for point in store.points(name)] == [0, 20]
+
+
+def test_a_start_that_does_not_fit_the_memory_is_refused_on_the_page(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LocalLauncher, "wake", lambda _: None)
+    monkeypatch.setattr("rnnlab.memory.available_megabytes", lambda: 300.0)
+    app = lab()
+    app.button(key="start").click()
+    shown(app.run())
+    assert any("of memory, and 300 MB are left" in plain.value for plain in app.warning)
+    assert store.runs() == []

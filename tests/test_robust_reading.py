@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rnnlab.batches import Batches
 from rnnlab.config import config_from
+from rnnlab.doubt import sureness
 from rnnlab.drawing import prepare
 from rnnlab.mixing import training_data
 from rnnlab.networks import new_network
@@ -78,5 +79,8 @@ NONSENSE: dict[str, list[Path]] = {
 @pytest.mark.usefixtures("mnist_folder")
 @pytest.mark.parametrize("name", list(NONSENSE))
 def test_what_is_no_digit_is_doubted(reader: Reader, name: str) -> None:
-    found = belief(reader, draw_strokes(NONSENSE[name]))
-    assert found.max() < SURE_FROM
+    prepared = prepare(draw_strokes(NONSENSE[name]))
+    assert prepared is not None
+    beliefs = reader.read(prepared.picture[None]).beliefs[:, -1]
+    assert beliefs.max() < SURE_FROM
+    assert sureness(reader, prepared.picture[None], beliefs)[0] < SURE_FROM

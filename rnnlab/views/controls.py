@@ -182,13 +182,12 @@ def _start() -> None:
         remembered.problems.append(str(error))
         return
     shared = services()
-    refusal = shared.settings.refusal(config, shared.store.active_runs(), visitor()) or memory.shortage(
-        config
-    )
-    if refusal:
+    store = shared.store
+    refusal = shared.settings.refusal(config, store.active_runs(), visitor())
+    if refusal := refusal or memory.shortage(config, loaded=store.workers.any()):
         remembered.problems.append(refusal)
         return
-    remembered.run_id = shared.store.create_run(config, owner=visitor()).id
+    remembered.run_id = store.create_run(config, owner=visitor()).id
     shared.launcher.wake()
 
 

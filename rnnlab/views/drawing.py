@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 from streamlit_drawable_canvas import st_canvas
 
+from rnnlab.doubt import sureness
 from rnnlab.reader import SURE_FROM, WeightsError, decided_at
 from rnnlab.runs import Run
 from rnnlab.views import problems, teaching
@@ -106,7 +107,7 @@ def _belief(run: Run | None) -> None:
         shown |= {
             "beliefs": np.round(beliefs.astype(np.float64), 4).tolist(),
             "decided_at": decided_at(beliefs),
-            "sure": bool(beliefs[-1].max() >= SURE_FROM),
+            "sure": bool(sureness(reader, prepared.picture[None], beliefs[-1:])[0] >= SURE_FROM),
             "note": _note(run, step),
         }
     belief_panel(shown, key="belief")

@@ -92,6 +92,7 @@ def measures(store: Store, iterations: int) -> None:
         ("+ bundled digits", {"extra_digits": "bundled"}),
         ("+ digits drawn by rule", {"extra_digits": "forms"}),
         ("+ nonsense", {"nonsense": best.nonsense}),
+        ("+ larger batches", {"batch_size": best.batch_size}),
     ):
         config = replace(config, **values)
         run = trained(store, config, name)

@@ -29,6 +29,7 @@ from rnnlab import drawing
 from rnnlab.batches import Batches
 from rnnlab.config import Config, teaching_config
 from rnnlab.datasets import Dataset
+from rnnlab.doubt import sureness
 from rnnlab.mixing import training_data, with_share
 from rnnlab.networks import new_network
 from rnnlab.reader import DIGITS, Reader, Weights
@@ -174,7 +175,7 @@ def doubt(reader: Reader, images: NDArray[np.uint8], labels: NDArray[np.uint8]) 
     """Read drawings."""
     beliefs = reader.read(images).beliefs[:, -1]
     read = beliefs.argmax(axis=1)
-    sure = np.argsort(beliefs.max(axis=1))[round(0.02 * len(labels)) :]
+    sure = np.argsort(sureness(reader, images, beliefs))[round(0.02 * len(labels)) :]
     confusion = np.zeros((DIGITS, DIGITS), np.int64)
     np.add.at(confusion, (labels, read), 1)
     return Doubt(float((read == labels).mean()), float((read != labels)[sure].mean()), confusion)

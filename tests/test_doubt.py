@@ -1,0 +1,46 @@
+"""How sure a network may be of an answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rnnlab.config import config_from
+from rnnlab.datasets import Dataset
+from rnnlab.distortion import distort, draw_distortions, turned_and_slanted
+from rnnlab.doubt import sureness
+from rnnlab.reader import Reader
+from tests.conftest import random_weights
+
+
+def test_sureness_is_the_mean_belief_over_a_digit_and_its_changed_copies(digits: Dataset) -> None:
+    reader, images = Reader(random_weights(scale=0.7)), digits.test_images[:20]
+    beliefs = reader.read(images).beliefs[:, -1]
+    found = sureness(reader, images, beliefs)
+    changes = turned_and_slanted([(5, 0), (-5, 0), (0, 0.15), (0, -0.15)])
+    for image, belief, mine in zip(images, beliefs, found, strict=True):
+        copies = distort(image[None], np.zeros(4, np.int64), changes).transpose(2, 0, 1)
+        others = reader.read(np.rint(copies).astype(np.uint8)).beliefs[:, -1, belief.argmax()]
+        assert mine == pytest.approx((belief.max() + others.sum()) / 5, abs=1e-5)
+
+
+def test_an_answer_that_no_change_touches_is_as_sure_as_its_belief() -> None:
+    reader, blank = Reader(random_weights()), np.zeros((1, 28, 28), np.uint8)
+    beliefs = reader.read(blank).beliefs[:, -1]
+    assert sureness(reader, blank, beliefs)[0] == pytest.approx(beliefs.max(), abs=1e-6)
+
+
+def test_sureness_does_not_depend_on_the_company_and_of_nothing_there_is_none(digits: Dataset) -> None:
+    reader, images = Reader(random_weights()), digits.train_images[:600]
+    beliefs = reader.read(images).beliefs[:, -1]
+    together = sureness(reader, images, beliefs)
+    alone = [sureness(reader, images[[i]], beliefs[[i]])[0] for i in (0, 499, 500, 599)]
+    np.testing.assert_allclose(together[[0, 499, 500, 599]], alone, atol=1e-5)
+    assert sureness(reader, images[:0], beliefs[:0]).shape == (0,)
+
+
+def test_a_turn_and_a_slant_are_those_that_training_draws() -> None:
+    drawn = draw_distortions(config_from({"rotation": 10, "slant": 0.3}), 1, np.random.default_rng(4))
+    generator = np.random.default_rng(4)
+    degrees, slant = generator.uniform(-10, 10), generator.uniform(-0.3, 0.3)
+    np.testing.assert_allclose(turned_and_slanted([(degrees, slant)]), drawn, atol=1e-6)
