@@ -19,6 +19,7 @@ from streamlit.testing.v1 import AppTest
 from rnnlab.config import Config, config_from
 from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
 from rnnlab.store import Store
+from rnnlab.views.live import live_interval
 from rnnlab.views.session import Visit
 from tests.conftest import random_weights
 from tests.pens import draw_digit
@@ -211,6 +212,15 @@ def test_buttons_ask_what_they_say_of_the_run_on_show(store: Store) -> None:
     assert store.control.wishes(run.id).pause_at == store.run(run.id).step + 20
     lab().button(key="run_resume").click().run()
     assert store.control.wishes(run.id).pause_at is None
+
+
+def test_the_more_people_watch_the_less_often_each_gets_an_update(store: Store) -> None:
+    begun = add_run(store)
+    waiting = store.create_run(Config())
+    assert [live_interval(begun, viewers) for viewers in (1, 25, 26, 50, 51)] == [1, 1, 2, 2, 3]
+    assert [live_interval(waiting, viewers) for viewers in (1, 7, 8, 26)] == [0.3, 0.3, 1, 2]
+    store.end_run(begun.id, RunState.FINISHED)
+    assert live_interval(store.run(begun.id), 50) is None
 
 
 def test_more_iterations_than_a_run_may_have_are_not_offered(store: Store) -> None:

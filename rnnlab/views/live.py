@@ -41,7 +41,9 @@ def live_interval(run: Run | None, viewers: int = 1) -> float | None:
     """
     if run is None or not run.state.is_active:
         return None
-    return LIVE_INTERVAL * -(-viewers // VIEWERS_AT_A_TIME) if run.has_begun else STARTING_INTERVAL
+    if not run.has_begun and viewers <= VIEWERS_AT_A_TIME * STARTING_INTERVAL:
+        return STARTING_INTERVAL
+    return LIVE_INTERVAL * -(-viewers // VIEWERS_AT_A_TIME)
 
 
 def region(run: Run | None) -> None:
