@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
 from rnnlab.runs import RunState
 from rnnlab.store import Store
@@ -177,6 +177,28 @@ def test_scrubbing_and_playing_read_the_picture_from_top_to_bottom(page: Page, u
     expect(page.get_by_role("button", name="Pause", exact=False).last).to_be_visible()
     expect(row).to_have_text("row 28 of 28")
     expect(page.get_by_role("button", name="Play")).to_be_visible()
+
+
+def test_a_stroke_whose_answer_has_got_lost_is_answered_all_the_same(page: Page, url: str) -> None:
+    lost: list[int] = []
+
+    def lose_the_first_answer(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+
+        def pass_on(message: str | bytes) -> None:
+            if isinstance(message, bytes) and b'"beliefs"' in message and not lost:
+                lost.append(len(message))
+                return
+            socket.send(message)
+
+        server.on_message(pass_on)
+
+    page.route_web_socket(re.compile("_stcore/stream"), lose_the_first_answer)
+    open_and_start(page, url, 20)
+    expect(page.locator(".st-key-status")).to_contain_text("finished")
+    dashboard.draw(page, "0")  # in one stroke; of a run that has ended, nothing else renews the belief
+    expect(page.locator(".verdict .digit")).not_to_have_text("", timeout=10 * SECONDS)
+    assert lost
 
 
 def shown_step(page: Page) -> int:

@@ -22,6 +22,9 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.asyncio.client import ClientConnection, connect
 
+_MOST_PATIENCE = 1.5
+"""Seconds after which the belief panel asks again; see `belief_panel.js`."""
+
 
 @dataclass
 class Viewer:
@@ -106,6 +109,20 @@ class Viewer:
         canvas = self.components["canvas"]
         self._touched[canvas] = WidgetState(id=canvas, json_value=json.dumps(sent))
         await self.rerun()
+
+    async def answered(self, since: int, seconds: float = 60.0) -> float:
+        """Wait until there are more answers than so many; ask again after 1.5 s, as the page does.
+
+        Returns:
+            When the answer came.
+        """
+        async with asyncio.timeout(seconds):
+            while len(self.answers) <= since:
+                with suppress(TimeoutError):
+                    await self.until(lambda: len(self.answers) > since, seconds=_MOST_PATIENCE)
+                    break
+                await self.rerun()
+        return self.answers[since]
 
     async def until(self, condition: Callable[[], bool], seconds: float = 60.0) -> None:
         """Wait until something is so."""

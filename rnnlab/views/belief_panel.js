@@ -12,15 +12,20 @@ const CIVIDIS = [
   [138, 134, 120], [165, 156, 116], [195, 179, 105], [254, 232, 56],
 ]
 
+// Streamlit now and then drops an answer when another part of the page is redrawn at the same moment and the server
+// is busy. A stroke that has changed nothing here for so long is asked about again.
+const MILLISECONDS_TO_ANSWER = 1500
+
 const panels = new WeakMap()
 
 export default function (component) {
-  const { data, parentElement } = component
+  const { data, parentElement, setTriggerValue } = component
   let panel = panels.get(parentElement)
   if (!panel) {
     panel = createPanel(parentElement)
     panels.set(parentElement, panel)
   }
+  panel.askAgain = () => setTriggerValue('again', Date.now())
   panel.show(data)
   return () => panel.stop()
 }
@@ -34,6 +39,7 @@ function createPanel(root) {
   let row = ROWS
   let timer = null
   let picture = ''
+  let unanswered = null
 
   buildBars(find('.bars'))
   buildRowLabels(find('.rows'))
@@ -41,10 +47,21 @@ function createPanel(root) {
   scrubber.addEventListener('input', () => { stop(); moveTo(Number(scrubber.value)) })
   play.addEventListener('click', () => (timer ? stop() : start()))
   new ResizeObserver(() => render()).observe(map)
+  document.addEventListener('pointerup', awaitAnswer, true)
+
+  function awaitAnswer(event) {
+    if (!root.isConnected) {
+      document.removeEventListener('pointerup', awaitAnswer, true)
+    } else if (event.composedPath().some((node) => node.classList?.contains('upper-canvas'))) {
+      clearTimeout(unanswered)
+      unanswered = setTimeout(() => panel.askAgain(), MILLISECONDS_TO_ANSWER)
+    }
+  }
 
   function show(newData) {
     const newPicture = JSON.stringify(newData.picture ?? null)
     if (newPicture !== picture) {
+      clearTimeout(unanswered)
       picture = newPicture
       stop()
       row = ROWS
@@ -91,7 +108,8 @@ function createPanel(root) {
     find('.note').textContent = data.note ?? ''
   }
 
-  return { show, stop }
+  const panel = { show, stop, askAgain: () => {} }
+  return panel
 }
 
 // The canvas comes with a toolbar that shows only under a mouse, covers the corner where a 5 begins, and whose

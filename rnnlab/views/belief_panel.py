@@ -31,4 +31,5 @@ def belief_panel(shown: dict[str, Any], key: str) -> None:
             strokes meanwhile.
         key: Of the component.
     """
-    _component(data=shown, key=key)
+    # The panel asks again where an answer has got lost; that this part of the page then runs is all it takes.
+    _component(data=shown, key=key, on_again_change=lambda: None)

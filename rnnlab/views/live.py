@@ -25,7 +25,7 @@ IDLE_INTERVAL: Final = 3.0
 """Seconds between two looks for a run that someone else has started."""
 
 
-VIEWERS_AT_A_TIME: Final = 25
+VIEWERS_AT_A_TIME: Final = 17
 """Viewers for whom there is an update a second; where more watch, each has one less often.
 
 An update costs the server 10 to 20 ms, and training is to keep most of the processor.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import importlib
 import threading
 import time
 from contextlib import suppress
@@ -82,6 +83,9 @@ _opening = threading.Lock()
 
 @functools.cache
 def _services_of(home: Path) -> Services:
+    # Streamlit imports it when it first needs it. Plotly looks whether it is there, and breaks where another
+    # visitor's thread is just about to import it.
+    importlib.import_module("pandas")
     store = Store(home)
     settings = Settings.from_environment()
     launcher = LocalLauncher(store, settings.workers)

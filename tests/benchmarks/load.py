@@ -139,8 +139,7 @@ async def draw(url: str, run: Run, people: int, rounds: int) -> None:
     async def one(viewer: Viewer, stroke: int) -> None:
         known, start = len(viewer.answers), time.monotonic()
         await viewer.draw(pictures[stroke % 2], [{"type": "path", "stroke": str(stroke)}])
-        await viewer.until(lambda: len(viewer.answers) > known)
-        replies.append(viewer.answers[known] - start)
+        replies.append(await viewer.answered(known) - start)
 
     for stroke in range(rounds):
         await asyncio.gather(*(one(viewer, stroke) for viewer in crowd))
