@@ -22,7 +22,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.asyncio.client import ClientConnection, connect
 
-_MOST_PATIENCE = 1.5
+_MOST_PATIENCE = 1.0
 """Seconds after which the belief panel asks again; see `belief_panel.js`."""
 
 
@@ -53,6 +53,7 @@ class Viewer:
     _socket: ClientConnection | None = None
     _page: str = ""
     _kept: dict[str, bytes] = field(default_factory=dict)
+    _fragments: dict[str, str] = field(default_factory=dict)
     _timers: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _listener: asyncio.Task[None] | None = None
     _finished: asyncio.Event = field(default_factory=asyncio.Event)
@@ -100,7 +101,9 @@ class Viewer:
 
     async def click(self, label: str) -> None:
         """Click a button."""
-        await self.rerun(widgets=(WidgetState(id=self.buttons[label], trigger_value=True),))
+        button = self.buttons[label]
+        pressed = WidgetState(id=button, trigger_value=True)
+        await self.rerun(fragment=self._fragments[button], widgets=(pressed,))
 
     async def draw(self, picture: bytes, strokes: list[dict[str, Any]]) -> None:
         """Send a drawing as the canvas does when the pen lifts."""
@@ -108,10 +111,10 @@ class Viewer:
         sent = {"drawing": {"data": data, "raw": {"objects": strokes}, "width": 280, "height": 280}}
         canvas = self.components["canvas"]
         self._touched[canvas] = WidgetState(id=canvas, json_value=json.dumps(sent))
-        await self.rerun()
+        await self.rerun(fragment=self._fragments[canvas])
 
     async def answered(self, since: int, seconds: float = 60.0) -> float:
-        """Wait until there are more answers than so many; ask again after 1.5 s, as the page does.
+        """Wait until there are more answers than so many; ask again after a second, as the page does.
 
         Returns:
             When the answer came.
@@ -121,7 +124,7 @@ class Viewer:
                 with suppress(TimeoutError):
                     await self.until(lambda: len(self.answers) > since, seconds=_MOST_PATIENCE)
                     break
-                await self.rerun()
+                await self.rerun(fragment=self._fragments[self.components["belief"]])
         return self.answers[since]
 
     async def until(self, condition: Callable[[], bool], seconds: float = 60.0) -> None:
@@ -155,9 +158,9 @@ class Viewer:
         elif kind == "page_info_changed":
             self.query = message.page_info_changed.query_string
         elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
-            self._take_element(message.delta.new_element)
+            self._take_element(message.delta.new_element, message.delta.fragment_id)
 
-    def _take_element(self, element: Any) -> None:
+    def _take_element(self, element: Any, fragment: str) -> None:
         kind = element.WhichOneof("type")
         if kind == "exception":
             self.problems.append(element.exception.message)
@@ -167,7 +170,9 @@ class Viewer:
             self.texts.add(element.markdown.body)
         elif kind == "button":
             self.buttons[element.button.label] = element.button.id
+            self._fragments[element.button.id] = fragment
         elif kind == "bidi_component":
+            self._fragments[element.bidi_component.id] = fragment
             self._take_component(element.bidi_component)
 
     def _take_component(self, component: Any) -> None:
@@ -178,8 +183,10 @@ class Viewer:
             self._take_curve(data["figure"]["data"][0]["x"])
         elif "canvas" in name:
             self.components["canvas"] = component.id
-        elif isinstance(data, dict) and "beliefs" in data:
-            self.answers.append(time.monotonic())
+        elif name.endswith("rnnlab_belief_panel"):
+            self.components["belief"] = component.id
+            if "beliefs" in data:
+                self.answers.append(time.monotonic())
 
     def _take_curve(self, steps: Any) -> None:
         if not isinstance(steps, dict):

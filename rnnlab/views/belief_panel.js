@@ -14,7 +14,7 @@ const CIVIDIS = [
 
 // Streamlit now and then drops an answer when another part of the page is redrawn at the same moment and the server
 // is busy. A stroke that has changed nothing here for so long is asked about again.
-const MILLISECONDS_TO_ANSWER = 1500
+const MILLISECONDS_TO_ANSWER = 1000
 
 const panels = new WeakMap()
 

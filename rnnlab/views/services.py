@@ -28,7 +28,8 @@ REAP_INTERVAL: Final = 0.8
 _WATCHES: Final = 10.0
 """Seconds after which somebody who has not asked for an update has gone."""
 
-_MANY_OBJECTS: Final = 20_000
+_SETTLE_INTERVAL: Final = 20.0
+"""Seconds between two looks through all objects."""
 
 
 @dataclass
@@ -42,18 +43,19 @@ class Services:
     settings: Settings
     _viewers: dict[str, float] = field(default_factory=dict)
     _reaped: float = float("-inf")
-    _settlings_left: int = 3
+    _settled: float = float("-inf")
 
     def settle_memory(self) -> None:
-        """Take what is loaded by now out of the garbage collector's sight.
+        """Take what is loaded by now out of the garbage collector's sight, for some seconds.
 
         Streamlit collects garbage after every run of a script, and each of the live regions is one, once a
-        second. Looking through all objects of all libraries takes some 100 ms each time, though hardly any is
-        garbage. This is done a few times only, when the first pages are drawn: what visitors leave behind
-        later must be found.
+        second. Looking through all objects of all libraries and visitors takes some 100 ms each time, though
+        hardly any is garbage. What visitors leave behind is found when everything is looked through again.
         """
-        if self._settlings_left and len(gc.get_objects()) > _MANY_OBJECTS:
-            self._settlings_left -= 1
+        now = time.monotonic()
+        if now - self._settled >= _SETTLE_INTERVAL:
+            self._settled = now
+            gc.unfreeze()
             gc.collect()
             gc.freeze()
 
