@@ -156,7 +156,7 @@ def curve_json(
     ]
     traces[2]["marker"] = {**traces[2]["marker"], "size": _marker_size(lines)}
     layout = {**drawing["layout"], "uirevision": _revision(run_id, with_loss=with_loss, close_up=close_up)}
-    return {"data": traces, "layout": layout | _marks(changes)}
+    return {"data": traces, "layout": layout | (_marks(changes) if changes else {})}
 
 
 def change_words(change: Change) -> str:

@@ -104,7 +104,7 @@ def test_a_damaged_weights_file_is_refused_in_one_sentence(tmp_path: Path) -> No
     flipped[len(whole) // 2] ^= 255
     for damaged in (b"", b"PK", whole[:500], whole[:-30], bytes(flipped)):
         path.write_bytes(damaged)
-        with pytest.raises(WeightsError, match=r"is damaged .*train the run again"):
+        with pytest.raises(WeightsError, match=r"is damaged .*resume the run or train a new one"):
             Weights.load(path)
 
 
