@@ -13,7 +13,7 @@ const CIVIDIS = [
 ]
 
 // Streamlit now and then drops an answer when another part of the page is redrawn at the same moment and the server
-// is busy. A stroke that has changed nothing here for so long is asked about again.
+// is busy. So long after the last stroke the panel asks once more, whatever has come by then.
 const MILLISECONDS_TO_ANSWER = 1000
 
 const panels = new WeakMap()
@@ -61,7 +61,6 @@ function createPanel(root) {
   function show(newData) {
     const newPicture = JSON.stringify(newData.picture ?? null)
     if (newPicture !== picture) {
-      clearTimeout(unanswered)
       picture = newPicture
       stop()
       row = ROWS

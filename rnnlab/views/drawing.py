@@ -85,6 +85,7 @@ def _clear() -> None:
 @problems.said()
 def _belief(run: Run | None) -> None:
     """Draw what the newest weights make of the drawing, or of the test digit that covers it."""
+    take_in_canvas()  # what was sent with a request that has got lost comes with the next one
     drawing, specimen = visit().drawing, visit().specimen
     prepared = specimen.prepared if specimen else drawing.prepared
     newest, problem = None, "" if specimen else drawing.problem
