@@ -82,10 +82,11 @@ def test_pages_and_other_runs_are_unharmed_when_the_disk_is_full_and_the_run_can
     stopped = wait_until(store, run, RunState.STOPPED)
     wait_for(lambda: not workers_of(store.home), "the worker to leave")
     store.control.train_further(run.id, 100_000)
+    worker = store.workers.reserve(1)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # the worker's files can grow no further
     try:
-        launcher.wake()
+        launcher._start(worker)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
