@@ -100,7 +100,7 @@ class Weights:
         """Write the weights aside and rename them into place.
 
         Args:
-            path: The `.npz` file; its folder must exist.
+            path: The `.npz` file; its folder is made where it is missing.
             step: The training step that they belong to; kept in the file.
 
         Raises:

@@ -161,13 +161,18 @@ def test_a_worker_that_cannot_start_is_not_waited_for_forever(
     assert "no number" in (store.home / "worker.log").read_text()
 
 
-def test_a_paused_run_waits_steps_and_goes_on_in_the_same_process(
-    store: Store, launcher: LocalLauncher
-) -> None:
+def pause_a_run(store: Store, launcher: LocalLauncher) -> Run:
+    """Start a run, let it report twice, and have it pause."""
     run = start(store, launcher, LONG)
     wait_for_points(store, run, 2)
     store.control.pause(run.id)
-    paused = wait_until(store, run, RunState.PAUSED)
+    return wait_until(store, run, RunState.PAUSED)
+
+
+def test_a_paused_run_waits_steps_and_goes_on_in_the_same_process(
+    store: Store, launcher: LocalLauncher
+) -> None:
+    run = paused = pause_a_run(store, launcher)
     assert Weights.load(store.weights_path(run.id))[1] == paused.step
     assert Checkpoint.load(store.checkpoint_path(run.id)).step == paused.step
     for steps in (20, 40):
@@ -184,10 +189,7 @@ def test_a_paused_run_waits_steps_and_goes_on_in_the_same_process(
 def test_a_paused_run_gives_its_worker_to_one_that_waits_and_is_resumed_after_it(
     store: Store, launcher: LocalLauncher
 ) -> None:
-    run = start(store, launcher, LONG)
-    wait_for_points(store, run, 2)
-    store.control.pause(run.id)
-    paused = wait_until(store, run, RunState.PAUSED)
+    run = paused = pause_a_run(store, launcher)
     other = start(store, launcher, SHORT)
     wait_until(store, other, RunState.FINISHED)
     assert store.run(run.id).state is RunState.PAUSED
