@@ -32,7 +32,11 @@ def draw(shared: Services, run: Run) -> None:
         run: As the store knows it now.
     """
     if not shared.settings.may_control(run, visitor()):
-        mine = "Watching only" if shared.settings.read_only else "Started by somebody else, who controls it"
+        mine = (
+            "Watching only"
+            if shared.settings.read_only
+            else "Started by somebody else, or in another browser, which controls it"
+        )
         st.caption(f"{mine}.")
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="transport"):
