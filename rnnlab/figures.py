@@ -151,7 +151,7 @@ def curve_json(
     drawing = _drawing(window, with_loss=with_loss, close_up=close_up)
     drawn = (lines.batch, lines.smoothed, lines.test, lines.loss)
     traces = [
-        {**trace, "x": _packed(line.x), "y": _packed(line.y)}
+        {**trace, "x": _packed(line.x), "y": _packed(line.y), "mode": _mode(trace["mode"], line)}
         for trace, line in zip(drawing["data"], drawn, strict=False)
     ]
     traces[2]["marker"] = {**traces[2]["marker"], "size": _marker_size(lines)}
@@ -194,6 +194,11 @@ def _packed(values: NDArray[np.float32]) -> dict[str, str] | list[float]:
     if not len(values):
         return []  # of which Plotly knows no packed form
     return {"dtype": "f4", "bdata": base64.b64encode(values.tobytes()).decode("ascii")}
+
+
+def _mode(mode: str, line: Line) -> str:
+    """Return how a line is drawn: its very first point as a mark, for a line of one point cannot be seen."""
+    return "lines+markers" if len(line.x) == 1 else mode
 
 
 def _revision(run_id: str, *, with_loss: bool, close_up: bool) -> str:

@@ -118,8 +118,26 @@ def test_a_drawing_stays_while_warnings_and_the_welcome_go(page: Page, url: str)
     page.get_by_role("button", name="Start the first run").click()
     expect(page.locator(".st-key-status")).to_contain_text("finished", timeout=60 * SECONDS)
     expect(page.get_by_text("neurons must be")).to_be_hidden()
-    expect(page.get_by_text("No network has been trained yet")).to_be_hidden()
+    expect(page.get_by_text("Here you will see it learn")).to_be_hidden()
     assert dashboard.drawn_ink(page) == ink > 1000
+
+
+def test_the_canvas_stays_where_it_is_while_the_first_run_starts_and_ends(page: Page, url: str) -> None:
+    dashboard.ready(page, f"{url}/?dataset=digits&iterations=20")
+    page.locator("canvas.upper-canvas").evaluate(
+        """(canvas) => {
+          const places = window.places = new Set()
+          const note = () => {
+            places.add(Math.round(canvas.getBoundingClientRect().top))
+            requestAnimationFrame(note)
+          }
+          note()
+        }"""
+    )
+    dashboard.start_button(page).click()
+    expect(page.locator(".st-key-status")).to_contain_text("finished", timeout=60 * SECONDS)
+    places = page.evaluate("[...window.places]")
+    assert max(places) - min(places) <= 1
 
 
 def test_the_curve_keeps_its_zoom_and_is_never_made_anew_while_it_grows(page: Page, url: str) -> None:

@@ -121,6 +121,16 @@ def test_the_quick_json_form_is_that_of_the_figure(
     assert json.loads(json.dumps(quick)) == json.loads(drawn.to_json())
 
 
+def test_the_very_first_point_can_be_seen(store: Store) -> None:
+    def modes(points: int) -> list[str]:
+        curve = CurveCache(store).curve(fill(store, points))
+        drawn = curve_json(curve, (), "some-run", 5, with_loss=True, close_up=False)["data"]
+        return [trace["mode"] for trace in drawn if trace["name"] != "test set"]
+
+    assert modes(1) == ["lines+markers"] * 3
+    assert modes(2) == ["lines"] * 3
+
+
 def test_viewers_of_the_same_curve_share_one_drawing(store: Store) -> None:
     cache, run_id = CurveCache(store), fill(store, 50)
 

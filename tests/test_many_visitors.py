@@ -136,8 +136,8 @@ def test_the_page_says_within_ten_seconds_that_a_worker_is_gone_and_resumes_its_
         async with Viewer(url, f"run={run.id}") as viewer:
             await viewer.until(lambda: viewer.newest >= 0)
             workers_of(store.home)[0].kill()
+            await viewer.until(lambda: any("is kept" in problem for problem in viewer.problems), seconds=10)
             await viewer.until(lambda: "Resume" in viewer.buttons, seconds=10)
-            assert any("is kept" in problem for problem in viewer.problems)
             seen = viewer.newest
             await viewer.click("Resume")
             await viewer.until(lambda: viewer.newest > seen + 100)

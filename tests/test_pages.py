@@ -76,6 +76,13 @@ def test_before_any_run_the_page_says_so_and_offers_to_start_one(no_workers: lis
     assert app.query_params["run"] == store.runs()[0].id
 
 
+def test_a_read_only_page_without_a_run_offers_no_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RNNLAB_READ_ONLY", "1")
+    app = lab()
+    assert "Watching only" in texts(app)
+    assert not [button.key for button in app.button if str(button.key).startswith("start")]
+
+
 def test_every_hyperparameter_has_a_control_with_its_bounds() -> None:
     app = lab()
     numbers = {number.label: (number.min, number.max, number.value) for number in app.number_input}

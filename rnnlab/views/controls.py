@@ -70,13 +70,15 @@ def start_button(
     label: str = "Start",
     key: str = "start",
     shortcut: str | None = None,
+    *,
+    wide: bool = True,
 ) -> None:
-    """Draw a button that starts a run with the values of the controls."""
+    """Draw a button that starts a run with the values of the controls, as wide as its place or its words."""
     place.button(
         label,
         icon=":material/play_arrow:",
         type="primary",
-        width="stretch",
+        width="stretch" if wide else "content",
         key=key,
         shortcut=shortcut,
         on_click=_start,

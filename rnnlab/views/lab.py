@@ -33,11 +33,11 @@ def page() -> None:
 
 
 def _welcome() -> None:
-    """Say what there is to do before any run exists."""
+    """Say what will be seen here before any run exists."""
     with st.container(border=True):
-        st.subheader("No network has been trained yet")
+        st.subheader("Here you will see it learn")
         st.markdown(
-            "Start one: it learns to read handwritten digits **one row of pixels after the other**. "
-            "Here you will see how often it is right, and beside it what it makes of the digit you draw."
+            "Every 20th step of the training becomes a point of a curve: what share of the batch it read "
+            "correctly (the **accuracy**). Beside it you can draw a digit and see what the network believes "
+            "after each row of pixels."
         )
-        controls.start_button(st.container(), "Start the first run", key="start_first")

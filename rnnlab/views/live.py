@@ -50,7 +50,7 @@ def region(run: Run | None) -> None:
     """Draw status and curve of a run and keep them up to date.
 
     Args:
-        run: The run on show, or `None` before there is any: then nothing is drawn until there is one.
+        run: The run on show, or `None` before there is any.
     """
     interval = live_interval(run, services().viewers(visit().name)) or IDLE_INTERVAL
     st.fragment(_live, run_every=interval)(run, interval)
@@ -70,10 +70,10 @@ def _live(drawn: Run | None, interval: float) -> None:
     wanted = live_interval(run, shared.viewers(visit().name)) or IDLE_INTERVAL
     if visit().problems or wanted != interval or _page_is_outdated(drawn, run):
         st.rerun()
+    with st.container(key="lab_status"):
+        status.draw(shared, run) if run else status.draw_none(shared)
     if run is None:
         return
-    with st.container(key="lab_status"):
-        status.draw(shared, run)
     with st.container(key="lab_curve"):
         curve.draw(shared, run)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from rnnlab.changes import Change
 from rnnlab.figures import change_words
 from rnnlab.runs import Run, RunState
-from rnnlab.views import transport
+from rnnlab.views import controls, transport
 from rnnlab.views.services import Services
 from rnnlab.views.session import visit
 from rnnlab.views.text import STATE_BADGES, Colour, duration, percent, plain
@@ -23,20 +24,48 @@ def draw(shared: Services, run: Run) -> None:
         shared: What all visitors share.
         run: As the store knows it now.
     """
-    line = st.container(horizontal=True, vertical_alignment="center", gap="medium", key="status")
+    line = _line()
     with line.container(key="status_words"):
         _words(shared, run)
     curve = shared.curves.curve(run.id)
     recent = float(curve.accuracy[-_RECENT:].mean()) if len(curve.accuracy) else None
+    _accuracies(line, recent, run.test_accuracy)
+
+
+def draw_none(shared: Services) -> None:
+    """Draw the status before there is any run: as high as with one, so that nothing moves at the first Start.
+
+    Args:
+        shared: What all visitors share.
+    """
+    line = _line()
+    with line.container(key="status_words"):
+        st.markdown("**No network has been trained yet**")
+        with st.container(key="transport"):
+            if shared.settings.read_only:
+                st.caption("Watching only.")
+            else:
+                controls.start_button(st.container(), "Start the first run", key="start_first", wide=False)
+        st.progress(0.0, text="It learns to read digits row by row.")
+    _accuracies(line, None, None)
+
+
+def _line() -> DeltaGenerator:
+    """Return what words and figures stand in."""
+    return st.container(horizontal=True, vertical_alignment="center", gap="medium", key="status")
+
+
+def _accuracies(line: DeltaGenerator, batch: float | None, test: float | None) -> None:
+    """Draw the two accuracies, from 0 to 1 or `None` before there are any."""
     line.metric(
         "batch accuracy",
-        percent(recent),
+        percent(batch),
         width="content",
         help=f"Share of the last {_RECENT} reported batches read correctly.",
     )
     line.metric(
         "test accuracy",
-        percent(run.test_accuracy),
+        percent(test),
         width="content",
         help="Share of all test images read correctly: digits that the network never learns from.",
     )
