@@ -31,7 +31,7 @@ from rnnlab.cores import MOST_IN_SHARD
 from rnnlab.distortion import PARAMETERS, are_distorted, distort
 from rnnlab.fast_path import Pixels, Shard, row_weights, side_by_side
 from rnnlab.parameters import stack_shape
-from rnnlab.processes import start_module
+from rnnlab.processes import HelperError, start_module
 from rnnlab.reader import COLUMNS, ROWS, FloatArray
 
 WATCH_SECONDS: Final = 0.005
@@ -46,10 +46,6 @@ _STANDARD_INPUT: Final = 0
 _STANDARD_OUTPUT: Final = 1
 _CACHE_LINE: Final = 64
 _ONE_THREAD: Final = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
-
-
-class HelperError(RuntimeError):
-    """A helper process has ended before its time; its text is one sentence meant for people."""
 
 
 @dataclass(frozen=True)
@@ -225,8 +221,7 @@ class _Helper:
         return float(_ANSWER.unpack(message)[0])
 
     def _ended(self) -> HelperError:
-        status = self._process.wait()
-        return HelperError(f"A helper process of the training ended unexpectedly (exit status {status})")
+        return HelperError(self._process.wait())
 
     def close(self) -> None:
         """End the process and wait until it has."""

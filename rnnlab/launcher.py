@@ -9,18 +9,12 @@ import threading
 from typing import Final, Protocol
 
 from rnnlab.cores import usable_cores
-from rnnlab.memory import available_megabytes
+from rnnlab.memory import available_megabytes, system_kills, words_on_a_kill
 from rnnlab.processes import start_module
 from rnnlab.store import Store
 
 WARM_MEGABYTES: Final = 2000
 """Memory that must be available for a worker to be started before it is needed: it takes up to 900 MB."""
-
-
-_KILLED: Final = (
-    "Its worker was killed, by hand or by the system; where memory is short, choose fewer neurons or a "
-    "smaller batch. What it learned until then is kept, and Resume goes on from there."
-)
 
 
 class Launcher(Protocol):
@@ -49,6 +43,7 @@ class LocalLauncher:
         self._limit = limit
         self._lock = threading.Lock()
         self._workers: dict[str, subprocess.Popen[bytes]] = {}
+        self._kills = system_kills()
 
     def wake(self) -> None:
         """Start a worker if runs wait and none lives; a living one finds them by itself."""
@@ -64,6 +59,7 @@ class LocalLauncher:
         if worker_id is None:
             return
         with (self._store.home / "worker.log").open("ab") as log, self._lock:
+            self._kills = system_kills()
             self._workers[worker_id] = start_module(
                 "rnnlab.worker",
                 str(self._store.home),
@@ -93,5 +89,5 @@ class LocalLauncher:
                     "worker.log in the folder of runs tells why."
                 )
             elif process.returncode == -signal.SIGKILL:
-                self._store.explain_interruption(process.pid, _KILLED)
+                self._store.explain_interruption(process.pid, words_on_a_kill(self._kills))
         self.wake()

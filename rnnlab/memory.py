@@ -25,6 +25,13 @@ _GROUPS: Final = (
 )
 """Where Linux tells what a container may use and uses; files that it keeps in memory can be let go."""
 
+_KILLS: Final = (
+    "/sys/fs/cgroup/memory.events",
+    "/sys/fs/cgroup/memory/memory.oom_control",
+    "/proc/vmstat",
+)
+"""Where Linux counts the processes that it has ended because memory ran out: all, or a container's."""
+
 
 def needed_megabytes(config: Config) -> float:
     """Return about how much memory training takes, in all processes together."""
@@ -45,6 +52,27 @@ def available_megabytes() -> float:
         taken = _number(f"{folder}/{used}") - _number(f"{folder}/memory.stat", reclaimable, missing=0.0)
         found.append(_number(f"{folder}/{limit}") - (taken if taken < float("inf") else 0.0))
     return min(found) / 1e6
+
+
+def system_kills() -> int:
+    """Return how many processes the system has ended so far because memory ran out, as far as it tells."""
+    return int(sum(_number(path, "oom_kill", missing=0.0) for path in _KILLS))
+
+
+def words_on_a_kill(kills_before: int) -> str:
+    """Return in a sentence why a process of a training was killed, and what is left of its run.
+
+    Args:
+        kills_before: `system_kills` before it was.
+    """
+    if system_kills() > kills_before:
+        reason = "Memory ran out, and the system ended its worker; choose fewer neurons or a smaller batch."
+    else:
+        reason = (
+            "Its worker was killed, by hand or by the system; where memory is short, choose fewer neurons "
+            "or a smaller batch."
+        )
+    return f"{reason} What it learned until then is kept, and Resume goes on from there."
 
 
 def _number(path: str, name: str = "", missing: float = float("inf")) -> float:

@@ -9,6 +9,18 @@ from pathlib import Path
 from typing import Any
 
 
+class HelperError(RuntimeError):
+    """A helper process has ended before its time; its text is one sentence meant for people.
+
+    Args:
+        status: Its exit status; negative for the signal that ended it.
+    """
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"A helper process of the training ended unexpectedly (exit status {status})")
+        self.status = status
+
+
 def start_module(
     module: str, *arguments: str, environment: dict[str, str] | None = None, **options: Any
 ) -> subprocess.Popen[bytes]:

@@ -25,6 +25,7 @@ from rnnlab.datasets import DatasetError
 from rnnlab.files import remove_leftovers
 from rnnlab.hand import Hand
 from rnnlab.mixing import training_data
+from rnnlab.processes import HelperError
 from rnnlab.reader import Weights, WeightsError
 from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
 from rnnlab.snapshots import Snapshots
@@ -132,6 +133,7 @@ def execute(
     Returns:
         The state in which it ended.
     """
+    kills = memory.system_kills()
     with run_log(store, run), heartbeat(store, run_id=run.id):
         try:
             return _train(store, run, StoreReport(store, run, listener), stop or threading.Event())
@@ -140,6 +142,11 @@ def execute(
             return RunState.INTERRUPTED
         except MemoryShortError as error:
             store.end_run(run.id, RunState.FAILED, message=str(error))
+        except HelperError as error:
+            log.exception("A helper process ended")
+            words = memory.words_on_a_kill(kills) if error.status == -signal.SIGKILL else f"{error}."
+            store.end_run(run.id, RunState.INTERRUPTED, message=words)
+            return RunState.INTERRUPTED
         except (DatasetError, WeightsError, CheckpointError) as error:
             log.exception("What it should learn from, or start from, cannot be used")
             store.end_run(run.id, RunState.FAILED, message=str(error))

@@ -14,9 +14,10 @@ import pytest
 
 from rnnlab import data_parallel
 from rnnlab.cores import shares_for, usable_cores
-from rnnlab.data_parallel import DataParallel, HelperError
+from rnnlab.data_parallel import DataParallel
 from rnnlab.datasets import Dataset
 from rnnlab.parameters import Parameters
+from rnnlab.processes import HelperError
 from tests.conftest import random_weights
 from tests.waiting import wait_for
 

@@ -171,17 +171,50 @@ def test_a_training_that_does_not_fit_the_memory_is_refused_with_the_estimate(st
     assert store.points(run.id) == []
 
 
+def wait_for_explanation(store: Store, launcher: LocalLauncher, run: Run, words: str) -> None:
+    def explained() -> bool:
+        launcher.reap()
+        return words in store.run(run.id).message
+
+    wait_for(explained, "an explanation", seconds=10)
+
+
 def test_a_worker_that_was_killed_is_said_to_have_been(store: Store, launcher: LocalLauncher) -> None:
     run = start(store, launcher, LONG)
     wait_for_points(store, run, 1)
     workers_of(store.home)[0].send_signal(signal.SIGKILL)
     interrupted(store, launcher, run)
+    wait_for_explanation(store, launcher, run, "by hand or by the system")
 
-    def explained() -> bool:
-        launcher.reap()
-        return "memory" in store.run(run.id).message
 
-    wait_for(explained, "an explanation", seconds=10)
+def test_a_worker_that_the_system_ended_for_want_of_memory_is_said_to_have_been(
+    store: Store, launcher: LocalLauncher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = tmp_path / "vmstat"
+    counted.write_text("pgfault 12\noom_kill 3\n")
+    monkeypatch.setattr("rnnlab.memory._KILLS", (str(counted), str(tmp_path / "missing")))
+    run = start(store, launcher, LONG)
+    wait_for_points(store, run, 1)
+    workers_of(store.home)[0].send_signal(signal.SIGKILL)
+    counted.write_text("pgfault 15\noom_kill 4\n")
+    interrupted(store, launcher, run)
+    wait_for_explanation(store, launcher, run, "Memory ran out")
+
+
+def test_a_run_whose_helper_process_was_killed_is_interrupted_and_can_be_resumed(
+    store: Store, launcher: LocalLauncher
+) -> None:
+    config = config_from({"dataset": "digits", "neurons": 8, "batch_size": 256, "iterations": 40_000})
+    run = start(store, launcher, config)
+    wait_for(store.checkpoint_path(run.id).exists, "a checkpoint")
+    (worker,) = workers_of(store.home)
+    (helper,) = [child for child in worker.children() if "rnnlab.data_parallel" in child.cmdline()]
+    helper.send_signal(signal.SIGKILL)
+    left = wait_until(store, run, RunState.INTERRUPTED)
+    assert "was killed" in left.message
+    store.control.resume(run.id)
+    launcher.wake()
+    wait_for(lambda: store.run(run.id).step > left.step + 20, "the run to go on")
 
 
 def damage(path: Path, start: int, stop: int) -> None:

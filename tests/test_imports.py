@@ -97,6 +97,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hand",
         "memory",
         "mixing",
+        "processes",
         "reader",
         "runs",
         "snapshots",
