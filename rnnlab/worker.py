@@ -49,6 +49,9 @@ POLL_INTERVAL: Final = 0.1
 NICENESS: Final = 10
 """How far training steps back when the dashboard needs the processor."""
 
+HARDLY_BETTER_THAN_GUESSING: Final = 0.15
+"""Test accuracy below which a run that has ended gets a hint: one digit in ten is right by chance."""
+
 log = logging.getLogger("rnnlab.worker")
 
 
@@ -217,17 +220,22 @@ def _keep(store: Store, run: Run, outcome: Outcome) -> None:
     if outcome.checkpoint is not None:
         outcome.checkpoint.save(store.checkpoint_path(run.id))
     if outcome.state is not RunState.PAUSED:  # a pause has been recorded when it began
-        message = _end_message(outcome.state)
+        message = _end_message(outcome)
         store.end_run(run.id, outcome.state, message=message, step=outcome.step, seconds=outcome.seconds)
     log.info("%s: %s after %d steps", run.id, outcome.state, outcome.step)
 
 
-def _end_message(state: RunState) -> str:
+def _end_message(outcome: Outcome) -> str:
     """Return what people should know about how a run ended, where the state does not say it all."""
-    if state is RunState.DIVERGED:
+    if outcome.state is RunState.DIVERGED:
         return (
             "The loss became infinite or not a number; the last good weights are kept. "
             "Try a smaller learning rate."
+        )
+    if outcome.test_accuracy is not None and outcome.test_accuracy < HARDLY_BETTER_THAN_GUESSING:
+        return (
+            "It reads hardly better than guessing would (10 % of ten digits). "
+            "Try a smaller learning rate, or more iterations."
         )
     return ""
 

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rnnlab.checkpoint import Checkpoint
@@ -215,6 +216,38 @@ def test_a_run_whose_helper_process_was_killed_is_interrupted_and_can_be_resumed
     store.control.resume(run.id)
     launcher.wake()
     wait_for(lambda: store.run(run.id).step > left.step + 20, "the run to go on")
+
+
+def test_a_loss_that_is_no_number_ends_the_run_there_with_the_last_good_weights_and_a_hint(
+    store: Store, launcher: LocalLauncher
+) -> None:
+    run = start(store, launcher, SHORT)
+    wait_until(store, run, RunState.FINISHED)
+    path = store.checkpoint_path(run.id)
+    kept = Checkpoint.load(path)
+    near_the_end_of_float32 = np.full_like(kept.network["parameters"], 1e38)
+    Checkpoint(kept.step, kept.seconds, {**kept.network, "parameters": near_the_end_of_float32}).save(path)
+    store.control.train_further(run.id, 1000)
+    launcher.wake()
+    diverged = wait_until(store, run, RunState.DIVERGED)
+    assert diverged.step == 61
+    assert "smaller learning rate" in diverged.message
+    assert [point.step for point in store.points(run.id)] == [0, 20, 40]
+    weights, step = Weights.load(store.weights_path(run.id))
+    assert step == 60
+    assert weights.are_finite()
+
+
+def test_a_learning_rate_at_which_nothing_is_learned_gets_a_hint(
+    store: Store, launcher: LocalLauncher
+) -> None:
+    config = config_from({**_TINY, "iterations": 200, "learning_rate": 1, "neurons": 32})
+    run = start(store, launcher, config)
+    ended = wait_until(store, run, RunState.FINISHED)
+    assert ended.test_accuracy is not None
+    assert ended.test_accuracy < 0.15
+    assert "hardly better than guessing" in ended.message
+    assert "smaller learning rate" in ended.message
 
 
 def damage(path: Path, start: int, stop: int) -> None:
