@@ -5,8 +5,6 @@ A run that goes on from a checkpoint goes on exactly as if it had never been awa
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnlab.files import set_aside, written_aside
+from rnnlab.files import arrays_of, written_aside
 
 NetworkState = Mapping[str, NDArray[Any]]
 """What a network in training consists of: weights, moments of the optimizer, averages; by name."""
@@ -61,24 +59,17 @@ class Checkpoint:
         Raises:
             CheckpointError: The file is missing or damaged.
         """
-        try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-                step, seconds = int(arrays["step"]), float(arrays["seconds"])
-                network = {name.removeprefix(_PREFIX): arrays[name] for name in arrays if name not in _OWN}
+        with arrays_of(
+            path,
+            CheckpointError,
+            called="checkpoint",
+            missing=f"The run has kept no checkpoint to go on from; {_INSTEAD}.",
+            instead=_INSTEAD,
+        ) as arrays:
+            step, seconds = int(arrays["step"]), float(arrays["seconds"])
             if step < 0 or not np.isfinite(seconds):
                 raise ValueError("its step or its time cannot be")
-        except FileNotFoundError as error:
-            raise CheckpointError(f"The run has kept no checkpoint to go on from; {_INSTEAD}.") from error
-        except OSError as error:
-            raise CheckpointError(
-                f"The checkpoint {path} cannot be read ({error.strerror}); check the folder of runs."
-            ) from error
-        except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            kept = set_aside(path)
-            raise CheckpointError(
-                f"The checkpoint {path} is damaged ({error})"
-                f"{f' and is kept as {kept.name}' if kept else ''}; {_INSTEAD}."
-            ) from error
+            network = {name.removeprefix(_PREFIX): arrays[name] for name in arrays if name not in _OWN}
         return cls(step, seconds, network)
 
 

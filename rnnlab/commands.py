@@ -151,8 +151,8 @@ def _print_end(run: Run, *, as_json: bool) -> None:
         )
     elif run.state in (RunState.FINISHED, RunState.STOPPED):
         print(f"{run.id} {run.state} after {run.step:,} steps: {percent(run.test_accuracy)} on the test set.")
-        if run.data_note:
-            print(run.data_note)
+        for remark in filter(None, (run.message, run.data_note)):
+            print(remark)
     if run.state not in (RunState.FINISHED, RunState.STOPPED):
         raise CommandError(f"{run.id} {run.state}: {run.message}")
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 @contextmanager
@@ -35,6 +40,36 @@ def written_aside(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
     finally:
         with suppress(OSError):
             aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def arrays_of(
+    path: Path, error: type[ValueError], *, called: str, missing: str, instead: str
+) -> Iterator[Mapping[str, NDArray[Any]]]:
+    """Offer the arrays of an `.npz` file; one that is damaged, or found unusable in the block, is set aside.
+
+    Args:
+        path: The file.
+        error: Raised for whatever is wrong with it.
+        called: What people call it.
+        missing: What they are told where there is none.
+        instead: What they can do where it is damaged.
+    """
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
+            yield dict(arrays)
+    except FileNotFoundError as problem:
+        raise error(missing) from problem
+    except OSError as problem:
+        raise error(
+            f"The {called} {path} cannot be read ({problem.strerror}); check the folder of runs."
+        ) from problem
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as problem:
+        kept = set_aside(path)
+        raise error(
+            f"The {called} {path} is damaged ({problem})"
+            f"{f' and is kept as {kept.name}' if kept else ''}; {instead}."
+        ) from problem
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -17,8 +17,6 @@ activation between the input layer and the LSTM, so the two products are folded 
 
 from __future__ import annotations
 
-import io
-import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Self
@@ -26,7 +24,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnlab.files import damaged_name, set_aside, written_aside
+from rnnlab.files import arrays_of, damaged_name, written_aside
 
 ROWS: Final = 28
 COLUMNS: Final = 28
@@ -120,30 +118,22 @@ class Weights:
         Raises:
             WeightsError: The file is missing, damaged or not of this form.
         """
-        try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-                weights = cls(**{f.name: arrays[f.name] for f in fields(cls)})
-                step = int(arrays["step"])
+        with arrays_of(
+            path,
+            WeightsError,
+            called="weights file",
+            missing=_missing(path),
+            instead="resume the run or train a new one",
+        ) as arrays:
+            weights, step = cls(**{f.name: arrays[f.name] for f in fields(cls)}), int(arrays["step"])
             if weights.output_kernel.ndim != 2:
                 raise WeightsError("output_kernel must have two axes")
             weights.check()
-        except FileNotFoundError as error:
-            raise WeightsError(_missing(path)) from error
-        except OSError as error:
-            raise WeightsError(
-                f"The weights file {path} cannot be read ({error.strerror}); check the folder of runs."
-            ) from error
-        except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            kept = set_aside(path)
-            raise WeightsError(
-                f"The weights file {path} is damaged ({error})"
-                f"{f' and is kept as {kept.name}' if kept else ''}; resume the run or train a new one."
-            ) from error
         return weights, step
 
 
 def _missing(path: Path) -> str:
-    """Return why there is no weights file."""
+    """Return why there is no weights file, where there is none."""
     if damaged_name(path).exists():
         return (
             f"The weights file {path} was damaged and has been set aside; resume the run or train a new one."

@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -260,16 +260,19 @@ def stderr_to(path: Path) -> Iterator[None]:
 
 @contextmanager
 def run_log(store: Store, run: Run) -> Iterator[None]:
-    """Write what is logged meanwhile to the run's own log, too."""
-    handler = logging.FileHandler(store.folder(run.id) / "log.txt", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    log.addHandler(handler)
+    """Write what is logged meanwhile to the run's own log, too, where that can be written."""
     log.setLevel(logging.INFO)
-    try:
+    with ExitStack() as stack:
+        try:
+            handler = logging.FileHandler(store.folder(run.id) / "log.txt", encoding="utf-8")
+        except OSError:
+            log.exception("%s: its log cannot be written", run.id)
+        else:
+            handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+            log.addHandler(handler)
+            stack.callback(handler.close)
+            stack.callback(log.removeHandler, handler)
         yield
-    finally:
-        log.removeHandler(handler)
-        handler.close()
 
 
 @contextmanager

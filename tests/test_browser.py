@@ -333,6 +333,17 @@ def test_a_projector_of_1280_by_720_shows_start_drawing_and_curve_without_scroll
     projector.close()
 
 
+def test_the_belief_map_is_as_high_as_the_canvas_after_a_window_has_grown(page: Page, url: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    dashboard.ready(page, url)
+    page.set_viewport_size({"width": 1440, "height": 1000})
+    belief_map = page.locator(".map canvas")
+    wait_for(lambda: (belief_map.bounding_box() or {"width": 0})["width"] > 100, "a wide map")
+    box = belief_map.bounding_box()
+    assert box is not None
+    assert box["height"] == 280
+
+
 @pytest.mark.parametrize("colours", ["light", "dark"])
 def test_a_phone_shows_status_drawing_and_curve_below_each_other_without_scrolling_sideways(
     chromium: Browser, url: str, colours: str

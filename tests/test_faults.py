@@ -147,6 +147,43 @@ def test_training_goes_on_when_the_folder_of_its_run_is_removed_under_it(
     assert Weights.load(store.weights_path(run.id))[1] == ended.step
 
 
+WORKER_BOUND_BY_PERMISSIONS = """
+import ctypes, os, sys
+# Root may write everywhere by a capability (CAP_DAC_OVERRIDE), which what it starts from here on lacks.
+ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
+os.execv(sys.executable, [sys.executable, "-m", "rnnlab.worker", *sys.argv[1:]])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, permissions bind root in other ways")
+@pytest.mark.parametrize("has_log", [True, False])
+def test_a_folder_that_cannot_be_written_to_is_said_in_one_sentence_and_harms_no_other_run(
+    store: Store, launcher: LocalLauncher, has_log: bool
+) -> None:
+    run = start(store, launcher, SHORT)
+    wait_until(store, run, RunState.FINISHED)
+    wait_for(lambda: not workers_of(store.home), "the worker to leave")
+    folder, before = store.folder(run.id), store.weights_path(run.id).read_bytes()
+    if not has_log:
+        store.log_path(run.id).unlink()
+    store.control.train_further(run.id, 60)
+    other = store.create_run(SHORT)
+    folder.chmod(0o555)
+    try:
+        command = [sys.executable, "-c", WORKER_BOUND_BY_PERMISSIONS, str(store.home), "w"]
+        subprocess.run(command, check=True, timeout=60)
+    finally:
+        folder.chmod(0o755)
+    ended = store.run(run.id)
+    assert ended.state is RunState.FAILED
+    assert "could not be written (Permission denied)" in ended.message
+    assert store.weights_path(run.id).read_bytes() == before
+    assert store.run(other.id).state is RunState.FINISHED
+    store.control.resume(run.id)
+    launcher.wake()
+    assert wait_until(store, run, RunState.FINISHED).step == 120
+
+
 def test_a_run_whose_folder_is_gone_is_told_so(store: Store, launcher: LocalLauncher) -> None:
     run = start(store, launcher, SHORT)
     wait_until(store, run, RunState.FINISHED)

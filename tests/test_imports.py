@@ -18,7 +18,7 @@ STANDARD = set(sys.stdlib_module_names)
 MAY_IMPORT: dict[str, set[str]] = {
     # Room: what it may import besides the standard library. Every room imports only rooms above it.
     "config": set(),
-    "files": set(),
+    "files": {"numpy"},
     "names": set(),
     "changes": {"config"},
     "runs": {"changes", "config"},
