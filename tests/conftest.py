@@ -71,7 +71,7 @@ def digits() -> Dataset:
     return bundled_digits()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def mnist_folder() -> Path:
     """Return the folder of MNIST's files; skip where there is none."""
     folder = os.environ.get("RNNLAB_MNIST_DIR")

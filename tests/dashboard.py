@@ -51,6 +51,29 @@ def answers(url: str) -> bool:
     return False
 
 
+def launch(environment: dict[str, str]) -> tuple[str, subprocess.Popen[bytes]]:
+    """Start the dashboard; return its address, where it does not answer yet, and its process.
+
+    Args:
+        environment: Variables besides those of this process.
+    """
+    port = free_port()
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    process = subprocess.Popen(
+        [*command, "--server.headless", "true", "--server.address", "127.0.0.1"],
+        cwd=ROOT,
+        env=os.environ | environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    return f"http://127.0.0.1:{port}", process
+
+
+def wait_until_it_answers(url: str) -> None:
+    """Wait for a dashboard that has been started."""
+    wait_for(lambda: answers(f"{url}/_stcore/health"), "the dashboard")
+
+
 @contextlib.contextmanager
 def dashboard(environment: dict[str, str]) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Start the dashboard; its address and its process are handed over.
@@ -58,18 +81,11 @@ def dashboard(environment: dict[str, str]) -> Iterator[tuple[str, subprocess.Pop
     Args:
         environment: Variables besides those of this process.
     """
-    port = free_port()
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    with subprocess.Popen(
-        [*command, "--server.headless", "true", "--server.address", "127.0.0.1"],
-        cwd=ROOT,
-        env=os.environ | environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
+    url, process = launch(environment)
+    with process:
         try:
-            wait_for(lambda: answers(f"http://127.0.0.1:{port}/_stcore/health"), "the dashboard")
-            yield f"http://127.0.0.1:{port}", process
+            wait_until_it_answers(url)
+            yield url, process
         finally:
             process.terminate()
 

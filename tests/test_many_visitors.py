@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import signal
 from collections.abc import Coroutine, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,61 @@ def test_training_goes_on_without_its_dashboard_and_the_next_one_finds_it(
     with dashboard.dashboard(environment(store.home)) as (url, _):
         run_async(sees_it_grow(url, run))
     assert len(workers_of(store.home)) == 1
+
+
+async def press_buttons(viewer: Viewer, pressed: list[str]) -> None:
+    """Press the buttons of the run on show, over and over; note which."""
+    while True:
+        for label in ("Pause", "Step", "Resume"):
+            if label in viewer.buttons:
+                await viewer.click(label)
+                pressed.append(label)
+            await asyncio.sleep(0.05)
+
+
+async def kill_dashboard(home: Path, run: Run, when: str, seconds: float, pressed: list[str]) -> None:
+    """Start a dashboard and kill it some seconds after it was started, answered or showed the buttons."""
+    url, process = dashboard.launch(environment(home))
+    if when == "started":
+        await asyncio.sleep(seconds)
+    else:
+        await asyncio.to_thread(dashboard.wait_until_it_answers, url)
+        async with Viewer(url, f"run={run.id}") as viewer:
+            if when == "answered":
+                await asyncio.sleep(seconds)
+            else:
+                await viewer.until(lambda: "Step" in viewer.buttons)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(press_buttons(viewer, pressed), seconds)
+            process.kill()
+    process.kill()
+    await asyncio.to_thread(process.wait)
+
+
+def test_dashboards_killed_at_twenty_random_moments_leave_the_run_as_it_is(
+    store: Store, launcher: LocalLauncher
+) -> None:
+    chance = random.Random(0)  # noqa: S311
+    run = start(store, launcher, LONG)
+    wait_for_points(store, run, 1)
+    pressed: list[str] = []
+
+    async def kill_five() -> None:
+        kinds = ("started", "answered", "drawn", "drawn", "drawn")
+        kills = (kill_dashboard(store.home, run, kind, chance.uniform(0.1, 1.5), pressed) for kind in kinds)
+        await asyncio.gather(*kills)
+
+    for _ in range(4):
+        run_async(kill_five())
+        with Store(store.home) as again:
+            assert again.notice == ""
+            assert again.run(run.id).state in (RunState.TRAINING, RunState.PAUSED)
+    assert set(pressed) == {"Pause", "Step", "Resume"}
+    assert len(workers_of(store.home)) == 1
+    store.control.resume(run.id)
+    wait_for_points(store, run, len(store.points(run.id)) + 2)
+    steps = [point.step for point in store.points(run.id)]
+    assert steps == list(range(0, steps[-1] + 1, 20))
 
 
 def test_two_dashboards_on_one_store_show_and_control_the_same_run(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -30,7 +31,7 @@ WAYS = {
 
 
 @pytest.fixture(scope="module")
-def reader() -> Iterator[Reader]:
+def reader(mnist_folder: pathlib.Path) -> Iterator[Reader]:
     """Return a network that has learned for some seconds what `best` learns."""
     values = {"neurons": 64, "iterations": 700, "learning_rate": 0.005, "nonsense": 0.05}
     config = config_from(values, "best")
@@ -48,7 +49,6 @@ def belief(reader: Reader, canvas: NDArray[np.uint8]) -> NDArray[np.float32]:
     return beliefs
 
 
-@pytest.mark.usefixtures("mnist_folder")
 @pytest.mark.parametrize("digit", sorted(STROKES))
 def test_a_digit_is_read_the_same_however_it_is_drawn(reader: Reader, digit: str) -> None:
     beliefs = {name: belief(reader, draw_digit(digit, **way)) for name, way in WAYS.items()}  # type: ignore[arg-type]
@@ -76,7 +76,6 @@ NONSENSE: dict[str, list[Path]] = {
 }
 
 
-@pytest.mark.usefixtures("mnist_folder")
 @pytest.mark.parametrize("name", list(NONSENSE))
 def test_what_is_no_digit_is_doubted(reader: Reader, name: str) -> None:
     prepared = prepare(draw_strokes(NONSENSE[name]))

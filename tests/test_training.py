@@ -116,14 +116,14 @@ def test_the_test_set_is_read_after_about_as_many_images_whatever_the_batch(
 
 @pytest.mark.usefixtures("mnist_folder")
 def test_the_notebook_preset_learns_as_fast_as_the_notebook_did() -> None:
-    """Means of 5 readings, median of three seeds; the benchmark `learning` follows the curve further."""
-    data, by_260, by_500 = load("mnist"), [], []
-    for seed in (0, 1, 2):
+    """Means of 5 readings; the benchmark `learning` follows nine seeds further."""
+    data = load("mnist")
+
+    def best_mean(seed: int, iterations: int) -> float:
         recorder = Recorder()
-        train(config_from({"seed": seed, "iterations": 501}, "notebook"), data, recorder, go_on)
+        train(config_from({"seed": seed, "iterations": iterations}, "notebook"), data, recorder, go_on)
         accuracies = [point.accuracy for point in recorder.points]
-        means = [float(np.mean(accuracies[i - 4 : i + 1])) for i in range(4, len(accuracies))]
-        by_260.append(max(means[:10]))
-        by_500.append(max(means))
-    assert float(np.median(by_260)) >= 0.90
-    assert float(np.median(by_500)) >= 0.95
+        return max(float(np.mean(accuracies[i - 4 : i + 1])) for i in range(4, len(accuracies)))
+
+    assert float(np.median([best_mean(seed, 261) for seed in (0, 1, 2)])) >= 0.90
+    assert best_mean(0, 501) >= 0.95

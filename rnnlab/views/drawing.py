@@ -55,7 +55,9 @@ def _drawing(run: Run | None) -> None:
         take_in_canvas()
         with panel:
             # A blank canvas has no belief that newer weights could change.
-            st.fragment(_belief, run_every=live_interval(run) if specimen or drawing.prepared else None)(run)
+            changes = specimen is not None or drawing.prepared is not None
+            interval = live_interval(run, services().viewers(visit().name)) if changes else None
+            st.fragment(_belief, run_every=interval)(run)
     fixed = not drawing.strokes or specimen is not None
     tools.button("Undo", icon=":material/undo:", on_click=_undo, disabled=fixed, key="undo")
     tools.button("Clear", icon=":material/delete:", on_click=_clear, disabled=fixed, key="clear")

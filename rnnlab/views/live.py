@@ -68,7 +68,8 @@ def _live(drawn: Run | None, interval: float) -> None:
     shared.reap()
     run = _newest(shared, drawn)
     wanted = live_interval(run, shared.viewers(visit().name)) or IDLE_INTERVAL
-    if visit().problems or wanted != interval or _page_is_outdated(drawn, run):
+    outdated = visit().problems or _page_is_outdated(drawn, run)
+    if outdated or (wanted != interval and shared.may_change_pace()):
         st.rerun()
     with st.container(key="lab_status"):
         status.draw(shared, run) if run else status.draw_none(shared)

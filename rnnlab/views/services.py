@@ -28,6 +28,9 @@ REAP_INTERVAL: Final = 0.8
 _WATCHES: Final = 10.0
 """Seconds after which somebody who has not asked for an update has gone."""
 
+_PACE_INTERVAL: Final = 0.25
+"""Seconds between two pages that are redrawn for the number of viewers alone."""
+
 _SETTLE_INTERVAL: Final = 20.0
 """Seconds between two looks through all objects."""
 
@@ -44,6 +47,7 @@ class Services:
     _viewers: dict[str, float] = field(default_factory=dict)
     _reaped: float = float("-inf")
     _settled: float = float("-inf")
+    _paced: float = float("-inf")
 
     def settle_memory(self) -> None:
         """Take what is loaded by now out of the garbage collector's sight, for some seconds.
@@ -68,6 +72,17 @@ class Services:
                 each: seen for each, seen in self._viewers.copy().items() if now - seen < _WATCHES
             }
         return len(self._viewers)
+
+    def may_change_pace(self) -> bool:
+        """Return whether a page may be redrawn for the number of viewers alone: one after the other may.
+
+        Redrawn all at once, as when a class comes or goes, they would keep everybody waiting.
+        """
+        now = time.monotonic()
+        if now - self._paced < _PACE_INTERVAL:
+            return False
+        self._paced = now
+        return True
 
     def reap(self) -> None:
         """Look for dead workers, unless that was done a moment ago for another viewer."""
