@@ -60,6 +60,12 @@ def build_parser() -> argparse.ArgumentParser:
     export.add_argument("path", type=keras_path, metavar="PATH", help="the file to write; ends in .keras")
     export.add_argument("--every-row", action="store_true", help="answer after every row, not after the last")
     bench = add("bench", "measure training throughput here: RNN Lab, plain Keras, PyTorch if installed")
+    add_bench_options(bench)
+    return parser
+
+
+def add_bench_options(bench: argparse.ArgumentParser) -> None:
+    """Add what says how, and what, is measured."""
     add_train_options(bench)
     bench.add_argument(
         "--rounds", type=positive, default=5, help="turns of each, the median counts (default 5)"
@@ -70,7 +76,6 @@ def build_parser() -> argparse.ArgumentParser:
         "--grid", action="store_true", help="compare at batch sizes 32 to 512, neurons 32 to 256"
     )
     what.add_argument("--growth", action="store_true", help="show how the cost of a step grows")
-    return parser
 
 
 def add_run_argument(parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from rnnlab import datasets, drawing, evaluation, worker
+from rnnlab import datasets, drawing, evaluation, execution
 from rnnlab.config import Config
 from rnnlab.doubt import sureness
 from rnnlab.reader import SURE_FROM, Reader, Weights, decided_at
@@ -127,15 +127,15 @@ def resume(store: Store, name: str, iterations: int | None, *, as_json: bool) ->
 
 def _execute(store: Store, run: Run, *, as_json: bool) -> None:
     """Train a claimed run in the foreground; raise where it does not end well."""
-    stop = worker.stop_on_signals()
+    stop = execution.stop_on_signals()
     if as_json:
         print_json(event="run", run=run.id, config=asdict(run.config))
-        worker.execute(store, run, listener=JsonListener(), stop=stop)
+        execution.execute(store, run, listener=JsonListener(), stop=stop)
     else:
         print(f"{run.id}: {describe(run.config)}")
         columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
         with Progress(*columns, console=Console(highlight=False)) as progress:
-            worker.execute(store, run, listener=ProgressListener(progress, run.iterations), stop=stop)
+            execution.execute(store, run, listener=ProgressListener(progress, run.iterations), stop=stop)
     _print_end(store.run(run.id), as_json=as_json)
 
 
@@ -319,7 +319,7 @@ def export(store: Store, name: str, path: Path, *, every_row: bool, as_json: boo
     """
     run = store.find(name)
     weights, step = Weights.load(store.weights_path(run.id))
-    with worker.stderr_to(store.log_path(run.id)):
+    with execution.stderr_to(store.log_path(run.id)):
         from rnnlab import network
 
         network.start_devices()
@@ -366,7 +366,7 @@ def bench(config: Config, what: str, rounds: int, seconds: float, *, as_json: bo
 
 def _prepare_bench(config: Config, *, as_json: bool) -> tuple[Any, datasets.Dataset]:
     """Start TensorFlow and load the data; say on what is measured."""
-    with worker.stderr_to(Path(os.devnull)):
+    with execution.stderr_to(Path(os.devnull)):
         from rnnlab import network, throughput
 
         network.start_devices()

@@ -74,16 +74,17 @@ class RunControl:
         self._go_on(run_id, None)
 
     def step(self, run_id: str) -> None:
-        """Let a run that pauses go on for one report."""
+        """Let a run that pauses, or will, go on for one report; asked again meanwhile, for one more."""
         self._go_on(run_id, REPORT_EVERY)
 
     def _go_on(self, run_id: str, steps: int | None) -> None:
         """Let a run go on, for so many steps if a number is given."""
         with self._database.transaction() as connection:
             state, step, held = _standing(connection, run_id)
-            pause_at = None if steps is None else step + steps
+            (asked,) = connection.execute("SELECT pause_at FROM runs WHERE id = ?", (run_id,)).fetchone()
+            pause_at = None if steps is None else max(step, asked or 0) + steps
             if state in _HAVE_A_WORKER or (state is RunState.PAUSED and held):
-                if steps is None or state is RunState.PAUSED:
+                if steps is None or asked is not None:
                     connection.execute("UPDATE runs SET pause_at = ? WHERE id = ?", (pause_at, run_id))
             elif state.can_resume:
                 self._enqueue(connection, run_id, pause_at)

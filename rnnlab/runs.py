@@ -118,6 +118,11 @@ class Run:
         return self.pause_at is not None and self.state in (RunState.PREPARING, RunState.TRAINING)
 
     @property
+    def is_going_on(self) -> bool:
+        """Whether someone asked it to leave its pause, and it has not yet."""
+        return self.state is RunState.PAUSED and (self.pause_at is None or self.pause_at > self.step)
+
+    @property
     def has_begun(self) -> bool:
         """Whether it has reported a point."""
         return self.batch_accuracy is not None

@@ -27,12 +27,12 @@ from rnnlab import network, networks, training
 from rnnlab.config import HYPERPARAMETERS, Config, config_from
 from rnnlab.cores import usable_cores
 from rnnlab.datasets import Dataset
+from rnnlab.execution import StoreReport
 from rnnlab.fast_path import Shard, row_weights
 from rnnlab.parameters import stack_shape
 from rnnlab.reader import COLUMNS, DIGITS, ROWS, Weights
 from rnnlab.runs import AccuracyPoint, RunState, TestPoint
 from rnnlab.store import Store
-from rnnlab.worker import StoreReport
 
 PYTORCH_HINT: Final = "PyTorch is not installed; to compare with it: pip install torch"
 

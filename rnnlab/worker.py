@@ -1,44 +1,20 @@
-"""The background process: takes runs from the store, trains them one after the other, reports.
+"""The background process: takes runs from the store and trains them one after the other.
 
-Started by the launcher as `python -m rnnlab.worker HOME WORKER_ID`. The command line's `train` uses the same
-`execute` in the foreground. Knows nothing of Streamlit.
+Started by the launcher as `python -m rnnlab.worker HOME WORKER_ID`. Knows nothing of Streamlit.
 """
 
 from __future__ import annotations
 
-import logging
 import os
-import signal
 import sys
 import threading
 import time
-import traceback
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final
 
-from rnnlab import memory
-from rnnlab.checkpoint import Checkpoint, CheckpointError
-from rnnlab.database import StoreError
-from rnnlab.datasets import DatasetError
-from rnnlab.files import remove_leftovers
-from rnnlab.hand import Hand
-from rnnlab.mixing import training_data
-from rnnlab.processes import HelperError
-from rnnlab.reader import Weights, WeightsError
-from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
-from rnnlab.snapshots import Snapshots
-from rnnlab.store import RunLostError, Store
-
-if TYPE_CHECKING:
-    from rnnlab.training import Outcome
-
-HEARTBEAT_INTERVAL: Final = 2.0
-"""Seconds between two signs of life."""
-
-PUBLISH_INTERVAL: Final = 0.4
-"""Seconds between two writings of the newest weights: as often as anybody can see."""
+from rnnlab.execution import execute, heartbeat, stop_on_signals
+from rnnlab.store import Store
 
 IDLE_SECONDS: Final = 600.0
 """How long a worker waits for the next run before it ends; `RNNLAB_WORKER_IDLE_SECONDS` sets another time."""
@@ -48,257 +24,6 @@ POLL_INTERVAL: Final = 0.1
 
 NICENESS: Final = 10
 """How far training steps back when the dashboard needs the processor."""
-
-HARDLY_BETTER_THAN_GUESSING: Final = 0.15
-"""Test accuracy below which a run that has ended gets a hint: one digit in ten is right by chance."""
-
-log = logging.getLogger("rnnlab.worker")
-
-
-class MemoryShortError(RuntimeError):
-    """A training would not fit into the memory; its text is one sentence meant for people."""
-
-
-class Listener(Protocol):
-    """Who wants to hear of a run while it trains: the command line's progress bar, for one."""
-
-    def point(self, point: AccuracyPoint) -> None:
-        """Take a point of the curve."""
-
-    def test(self, test: TestPoint) -> None:
-        """Take an accuracy on the whole test set."""
-
-    def note(self, text: str) -> None:
-        """Take a few words on what is going on."""
-
-
-class StoreReport:
-    """Reports a training run to the store and publishes its weights.
-
-    Args:
-        store: Where to.
-        run: The run.
-        listener: Told the same, if given.
-    """
-
-    def __init__(self, store: Store, run: Run, listener: Listener | None = None) -> None:
-        self._store, self._run, self._listener = store, run, listener
-        self._snapshots = Snapshots(store.folder(run.id))
-        self._published = float("-inf")
-
-    def cores(self, cores: int) -> None:
-        """Store on how many processor cores the run trains."""
-        self._store.set_cores(self._run.id, cores)
-        log.info("%s: trains on %d of this machine's processor cores", self._run.id, cores)
-
-    def note(self, text: str) -> None:
-        """Say what is going on."""
-        self._store.set_message(self._run.id, text)
-        if self._listener:
-            self._listener.note(text)
-
-    def point(self, point: AccuracyPoint, weights: Weights) -> None:
-        """Store a point; publish the weights where the last ones have been there for a moment."""
-        self._store.add_point(self._run.id, point)
-        if time.monotonic() - self._published >= PUBLISH_INTERVAL:
-            self.publish(weights, point.step)
-        self._snapshots.keep(weights, point.step)
-        if self._listener:
-            self._listener.point(point)
-
-    def publish(self, weights: Weights, step: int) -> None:
-        """Put weights where people can see them."""
-        weights.save(self._store.weights_path(self._run.id), step)
-        self._published = time.monotonic()
-
-    def test(self, test: TestPoint) -> None:
-        """Store a test."""
-        self._store.add_test(self._run.id, test)
-        if self._listener:
-            self._listener.test(test)
-
-
-def execute(
-    store: Store,
-    run: Run,
-    *,
-    listener: Listener | None = None,
-    stop: threading.Event | None = None,
-) -> RunState:
-    """Train a claimed run to its end, whatever that is, and record it.
-
-    Args:
-        store: Where the run is.
-        run: A run that this process has claimed.
-        listener: Told what the store is told, if given.
-        stop: Set to stop the run at its next report, as a request in the store does.
-
-    Returns:
-        The state in which it ended.
-    """
-    kills = memory.system_kills()
-    with run_log(store, run), heartbeat(store, run_id=run.id):
-        try:
-            return _train(store, run, StoreReport(store, run, listener), stop or threading.Event())
-        except RunLostError:
-            log.warning("%s: another worker has it now", run.id)
-            return RunState.INTERRUPTED
-        except MemoryShortError as error:
-            store.end_run(run.id, RunState.FAILED, message=str(error))
-        except HelperError as error:
-            log.exception("A helper process ended")
-            words = memory.words_on_a_kill(kills) if error.status == -signal.SIGKILL else f"{error}."
-            store.end_run(run.id, RunState.INTERRUPTED, message=words)
-            return RunState.INTERRUPTED
-        except (DatasetError, WeightsError, CheckpointError) as error:
-            log.exception("What it should learn from, or start from, cannot be used")
-            store.end_run(run.id, RunState.FAILED, message=str(error))
-        except (OSError, StoreError) as error:
-            log.exception("Something could not be written")
-            reason = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
-            message = f"Training stopped: a file could not be written ({reason}); see to it and resume."
-            with suppress(StoreError):
-                store.end_run(run.id, RunState.FAILED, message=message)
-        except MemoryError:
-            log.exception("Out of memory")
-            message = "There is not enough memory for this size; choose fewer neurons or a smaller batch."
-            store.end_run(run.id, RunState.FAILED, message=message)
-        except Exception as error:
-            log.exception("The run failed")
-            last_line = traceback.format_exception_only(error)[-1].strip().splitlines()[0][:200]
-            message = f"Training failed ({last_line}); the run's log tells more."
-            store.end_run(run.id, RunState.FAILED, message=message)
-    return RunState.FAILED
-
-
-def _train(store: Store, run: Run, report: StoreReport, stop: threading.Event) -> RunState:
-    """Load the data, train, and record how it ended."""
-    if short := memory.shortage(run.config, loaded="tensorflow" in sys.modules):
-        raise MemoryShortError(short)
-    remove_leftovers(store.folder(run.id))
-    resumes = run.step > 1 or store.checkpoint_path(run.id).exists()  # the first point comes before the file
-    _start_keras(store, run, report, for_weights=not resumes and not run.parent)
-    from rnnlab import training
-    from rnnlab.steering import Steering
-
-    checkpoint = Checkpoint.load(store.checkpoint_path(run.id)) if resumes else None
-    start = Weights.load(store.start_path(run.id))[0] if run.parent and not resumes else None
-    data = training_data(run.config, Hand(store.hand_path), report.note)
-    log.info("%s: %s %s", run.id, data.description, data.note)
-    store.set_data(run.id, data.name, data.description, data.note)
-    step = checkpoint.step if checkpoint else 0
-    log.info("%s: begins at step %d", run.id, step)
-    outcome = training.train(
-        run.config,
-        data,
-        report,
-        Steering(store, run.id, stop, lambda moment: report.publish(moment.network.weights(), moment.step)),
-        start=start,
-        changes=(*run.changes, *store.control.take_changes(run.id, step)),
-        checkpoint=checkpoint,
-    )
-    _keep(store, run, outcome)
-    return outcome.state
-
-
-def _start_keras(store: Store, run: Run, report: StoreReport, *, for_weights: bool) -> None:
-    """Start TensorFlow, which takes seconds, where it is needed: to draw weights, or to ask for a GPU."""
-    from rnnlab import networks
-
-    if for_weights or networks.may_have_gpu():
-        report.note("Starting TensorFlow")
-        with stderr_to(store.log_path(run.id)):
-            from rnnlab import network
-
-            network.start_devices()
-
-
-def _keep(store: Store, run: Run, outcome: Outcome) -> None:
-    """Keep what a training has brought, and record how it ended."""
-    if outcome.weights is not None:
-        outcome.weights.save(store.weights_path(run.id), outcome.weights_step)
-    if outcome.checkpoint is not None:
-        outcome.checkpoint.save(store.checkpoint_path(run.id))
-    if outcome.state is not RunState.PAUSED:  # a pause has been recorded when it began
-        message = _end_message(outcome)
-        store.end_run(run.id, outcome.state, message=message, step=outcome.step, seconds=outcome.seconds)
-    log.info("%s: %s after %d steps", run.id, outcome.state, outcome.step)
-
-
-def _end_message(outcome: Outcome) -> str:
-    """Return what people should know about how a run ended, where the state does not say it all."""
-    if outcome.state is RunState.DIVERGED:
-        return (
-            "The loss became infinite or not a number; the last good weights are kept. "
-            "Try a smaller learning rate."
-        )
-    if outcome.test_accuracy is not None and outcome.test_accuracy < HARDLY_BETTER_THAN_GUESSING:
-        return (
-            "It reads hardly better than guessing would (10 % of ten digits). "
-            "Try a smaller learning rate, or more iterations."
-        )
-    return ""
-
-
-@contextmanager
-def stderr_to(path: Path) -> Iterator[None]:
-    """Append to a file what this process writes to its standard error meanwhile, C++ libraries included.
-
-    TensorFlow prints a dozen lines about processors and drivers while it starts, whatever its log level.
-    """
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with path.open("ab") as file:
-            os.dup2(file.fileno(), 2)
-        yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
-@contextmanager
-def run_log(store: Store, run: Run) -> Iterator[None]:
-    """Write what is logged meanwhile to the run's own log, too, where that can be written."""
-    log.setLevel(logging.INFO)
-    with ExitStack() as stack:
-        try:
-            handler = logging.FileHandler(store.folder(run.id) / "log.txt", encoding="utf-8")
-        except OSError:
-            log.exception("%s: its log cannot be written", run.id)
-        else:
-            handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-            log.addHandler(handler)
-            stack.callback(handler.close)
-            stack.callback(log.removeHandler, handler)
-        yield
-
-
-@contextmanager
-def heartbeat(store: Store, *, run_id: str | None = None, worker_id: str | None = None) -> Iterator[None]:
-    """Show every two seconds that a run is worked on or a worker lives, also while TensorFlow compiles."""
-    over = threading.Event()
-
-    def show_life() -> None:
-        with suppress(StoreError):  # a disk that is full now may not be so two seconds later
-            if run_id is not None:
-                store.beat(run_id)
-            if worker_id is not None:
-                store.workers.beat(worker_id)
-
-    def beat() -> None:
-        while not over.wait(HEARTBEAT_INTERVAL):
-            show_life()
-
-    show_life()
-    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def preload() -> None:
@@ -335,18 +60,6 @@ def serve(store: Store, worker_id: str, idle_seconds: float, stop: threading.Eve
             else:
                 stop.wait(POLL_INTERVAL)
     store.workers.dismiss(worker_id)
-
-
-def stop_on_signals() -> threading.Event:
-    """Return an event that is set when the process is asked to end (Ctrl-C, SIGTERM)."""
-    stop = threading.Event()
-
-    def on_signal(*_: object) -> None:
-        stop.set()
-
-    signal.signal(signal.SIGINT, on_signal)
-    signal.signal(signal.SIGTERM, on_signal)
-    return stop
 
 
 def main(home: str, worker_id: str) -> None:

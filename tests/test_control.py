@@ -87,6 +87,20 @@ def test_a_single_step_is_twenty_iterations(store: Store) -> None:
     assert store.control.wishes(run.id).pause_at == run.step + 20
 
 
+def test_steps_asked_for_while_one_is_made_are_added_and_none_without_a_pause(store: Store) -> None:
+    run = training(store)
+    store.control.step(run.id)
+    assert store.control.wishes(run.id).pause_at is None
+    store.control.pause(run.id)
+    store.control.set_paused(run.id)
+    for asked in (1, 2):
+        store.control.step(run.id)
+        store.control.set_going_on(run.id)
+        assert store.control.wishes(run.id).pause_at == run.step + 20 * asked
+    store.control.resume(run.id)
+    assert store.control.wishes(run.id).pause_at is None
+
+
 def test_an_interrupted_run_waits_again_and_keeps_its_points(store: Store) -> None:
     run = training(store)
     left_by_its_worker(store, run)

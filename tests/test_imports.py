@@ -89,7 +89,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "figures": {"changes", "config", "runs", "curves", "numpy", "plotly"},
     "evaluation_cache": {"datasets", "evaluation", "reader", "runs", "store"},
     "evaluation_figures": {"evaluation", "figures", "reader", "numpy", "plotly"},
-    "worker": {
+    "execution": {
         "checkpoint",
         "database",
         "datasets",
@@ -107,6 +107,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "steering",
         "training",
     },
+    "worker": {"execution", "store", "network"},
     "throughput": {
         "config",
         "cores",
@@ -119,7 +120,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "runs",
         "store",
         "training",
-        "worker",
+        "execution",
         "numpy",
         "threadpoolctl",
         "keras",
@@ -162,7 +163,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "network",
         "store",
         "snapshots",
-        "worker",
+        "execution",
         "throughput",
         "numpy",
         "rich",

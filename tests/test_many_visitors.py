@@ -90,7 +90,7 @@ async def kill_dashboard(home: Path, run: Run, when: str, seconds: float, presse
             if when == "answered":
                 await asyncio.sleep(seconds)
             else:
-                await viewer.until(lambda: "Step" in viewer.buttons)
+                await viewer.until(lambda: "Stop" in viewer.buttons)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(press_buttons(viewer, pressed), seconds)
             process.kill()

@@ -216,6 +216,7 @@ def test_buttons_ask_what_they_say_of_the_run_on_show(store: Store) -> None:
     store.control.set_paused(run.id)
     app = lab()
     app.button(key="run_step").click().run()
+    assert "going on" in texts(app)
     assert store.control.wishes(run.id).pause_at == store.run(run.id).step + 20
     lab().button(key="run_resume").click().run()
     assert store.control.wishes(run.id).pause_at is None

@@ -8,11 +8,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from rnnlab.config import config_from, teaching_config
+from rnnlab.execution import execute
 from rnnlab.hand import Hand
 from rnnlab.reader import Weights
 from rnnlab.runs import RunState
 from rnnlab.store import Store
-from rnnlab.worker import execute
 from tests.test_hand import png
 from tests.test_pages import add_run, lab, open_with_drawing, shown, texts
 

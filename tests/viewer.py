@@ -36,8 +36,9 @@ class Viewer:
         newest: Step of the newest point on the curve that it has been sent, -1 before any.
         seen: When each step was first on the curve that it had been sent, in seconds of `time.monotonic`.
         problems: Exceptions and errors that the page would show.
-        buttons: Ids of the page's buttons by their labels.
-        answers: Beliefs that it has been sent, each with its time.
+        buttons: Ids of the buttons that could be pressed when they were last drawn, by their labels.
+        answers: When it was sent a belief, each time.
+        texts: When each text was sent to it last, in seconds of `time.monotonic`.
     """
 
     url: str
@@ -48,7 +49,7 @@ class Viewer:
     buttons: dict[str, str] = field(default_factory=dict)
     components: dict[str, str] = field(default_factory=dict)
     answers: list[float] = field(default_factory=list)
-    texts: set[str] = field(default_factory=set)
+    texts: dict[str, float] = field(default_factory=dict)
     updates: int = 0
     _socket: ClientConnection | None = None
     _page: str = ""
@@ -167,13 +168,19 @@ class Viewer:
         elif kind == "alert":
             self.problems.append(element.alert.body)
         elif kind == "markdown":
-            self.texts.add(element.markdown.body)
+            self.texts[element.markdown.body] = time.monotonic()
         elif kind == "button":
-            self.buttons[element.button.label] = element.button.id
-            self._fragments[element.button.id] = fragment
+            self._take_button(element.button, fragment)
         elif kind == "bidi_component":
             self._fragments[element.bidi_component.id] = fragment
             self._take_component(element.bidi_component)
+
+    def _take_button(self, button: Any, fragment: str) -> None:
+        self._fragments[button.id] = fragment
+        if button.disabled:
+            self.buttons.pop(button.label, None)
+        else:
+            self.buttons[button.label] = button.id
 
     def _take_component(self, component: Any) -> None:
         name = component.component_name

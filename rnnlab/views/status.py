@@ -95,6 +95,8 @@ def _badge(run: Run) -> tuple[str, str, Colour]:
         return "stopping", ":material/stop:", "gray"
     if run.is_pausing:
         return "pausing", ":material/pause:", "gray"
+    if run.is_going_on:
+        return "going on", ":material/play_arrow:", "gray"
     return STATE_BADGES[run.state]
 
 

@@ -42,14 +42,13 @@ def draw(shared: Services, run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="transport"):
         control, state = shared.store.control, run.state
         has_checkpoint = shared.store.checkpoint_path(run.id).exists()
-        pausing, stopping = run.is_pausing, run.stop_requested
-        if state in (RunState.PREPARING, RunState.TRAINING):
-            _button("Pause", "pause", control.pause, run, disabled=pausing or stopping, shortcut="P")
-        if state is RunState.PAUSED or (state.can_resume and has_checkpoint):
+        pauses, stopping = state is RunState.PAUSED or run.is_pausing, run.stop_requested
+        if state in (RunState.PREPARING, RunState.TRAINING) and not pauses:
+            _button("Pause", "pause", control.pause, run, disabled=stopping, shortcut="P")
+        if pauses or (state.can_resume and has_checkpoint):
             _button("Resume", "play_arrow", control.resume, run, disabled=stopping, shortcut="P")
         if state.is_active:
-            paused = state is RunState.PAUSED and not stopping
-            _button("Step", "skip_next", control.step, run, disabled=not paused, shortcut="N")
+            _button("Step", "skip_next", control.step, run, disabled=stopping or not pauses, shortcut="N")
             _button("Stop", "stop", control.stop, run, disabled=stopping)
         if state.can_train_further and has_checkpoint:
             _further(run, shared.settings)

@@ -19,10 +19,10 @@ import numpy as np
 from rnnlab.config import PRESETS, Config
 from rnnlab.datasets import load_test
 from rnnlab.evaluation import evaluate
+from rnnlab.execution import execute
 from rnnlab.reader import Reader, Weights
 from rnnlab.runs import Run, RunState
 from rnnlab.store import Store, default_home
-from rnnlab.worker import execute
 from tests.benchmarks.hands import Doubt, doubt, folder, pictures
 
 FIRST_ROW = 5
