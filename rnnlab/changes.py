@@ -48,6 +48,16 @@ def changed(config: Config, changes: Iterable[Change]) -> Config:
     return config
 
 
+def merged(known: Iterable[Change], new: Sequence[Change]) -> tuple[Change, ...]:
+    """Return changes in the order of their steps, new ones, made at one step, among them.
+
+    A run that goes on from before a change makes it again, unless it has been told otherwise since.
+    """
+    told = {change.name: change.step for change in new}
+    kept = [each for each in known if each.name not in told or each.step <= told[each.name]]
+    return tuple(sorted([*kept, *new], key=lambda change: change.step))
+
+
 def config_at(config: Config, changes: Iterable[Change], step: int) -> Config:
     """Return the configuration of the step after so many completed ones."""
     return changed(config, (change for change in changes if change.step <= step))

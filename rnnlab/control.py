@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 from rnnlab import changes
 from rnnlab.changes import Change
-from rnnlab.config import HYPERPARAMETERS, ConfigError, Value
+from rnnlab.config import HYPERPARAMETERS, Config, ConfigError, Value
 from rnnlab.database import Database, StoreError
 from rnnlab.runs import REPORT_EVERY, RunState
-from rnnlab.worker_list import process_is_alive
+from rnnlab.worker_list import is_held
 
 _HAVE_A_WORKER = (RunState.PREPARING, RunState.TRAINING)
 
@@ -53,7 +53,7 @@ class RunControl:
     def stop(self, run_id: str) -> None:
         """Ask a run to stop: one that no worker has ends at once, one that trains at its next report."""
         with self._database.transaction() as connection:
-            state, step, held = _standing(connection, run_id)
+            state, step, held = self._standing(connection, run_id)
             if state in _HAVE_A_WORKER or (state is RunState.PAUSED and held):
                 connection.execute("UPDATE runs SET stop_requested = 1 WHERE id = ?", (run_id,))
             elif state in (RunState.QUEUED, RunState.PAUSED):
@@ -80,7 +80,7 @@ class RunControl:
     def _go_on(self, run_id: str, steps: int | None) -> None:
         """Let a run go on, for so many steps if a number is given."""
         with self._database.transaction() as connection:
-            state, step, held = _standing(connection, run_id)
+            state, step, held = self._standing(connection, run_id)
             (asked,) = connection.execute("SELECT pause_at FROM runs WHERE id = ?", (run_id,)).fetchone()
             pause_at = None if steps is None else max(step, asked or 0) + steps
             if state in _HAVE_A_WORKER or (state is RunState.PAUSED and held):
@@ -100,7 +100,7 @@ class RunControl:
             ConfigError: It would have more iterations than a run may have.
         """
         with self._database.transaction() as connection:
-            state, step, _ = _standing(connection, run_id)
+            state, step, _ = self._standing(connection, run_id)
             if state.can_train_further:
                 limit = HYPERPARAMETERS["iterations"].maximum or 0
                 if not REPORT_EVERY <= iterations <= limit - step:
@@ -112,21 +112,25 @@ class RunControl:
                 self._enqueue(connection, run_id, None)
 
     def change(self, run_id: str, values: Mapping[str, object]) -> None:
-        """Ask for other hyperparameters from the next report on.
+        """Ask for other hyperparameters from the next report on; to ask for what is takes a wish back.
 
         Raises:
             ConfigError: A value cannot be used, or cannot be changed on the way.
         """
         checked = changes.checked(values)
         with self._database.transaction() as connection:
-            state, _, _ = _standing(connection, run_id)
+            state, _, _ = self._standing(connection, run_id)
             if state.is_active or state.can_resume or state.can_train_further:
                 self._request(connection, run_id, checked)
 
     def _request(self, connection: Connection, run_id: str, values: Mapping[str, Value]) -> None:
-        row = connection.execute("SELECT requested FROM runs WHERE id = ?", (run_id,)).fetchone()
-        requested = json.dumps({**json.loads(row[0]), **values})
-        connection.execute("UPDATE runs SET requested = ? WHERE id = ?", (requested, run_id))
+        requested, config, known = connection.execute(
+            "SELECT requested, config, changes FROM runs WHERE id = ?", (run_id,)
+        ).fetchone()
+        now = changes.changed(Config.from_json(config), changes.from_json(known))
+        wishes = {**json.loads(requested), **values}
+        left = {name: value for name, value in wishes.items() if value != getattr(now, name)}
+        connection.execute("UPDATE runs SET requested = ? WHERE id = ?", (json.dumps(left), run_id))
 
     def _enqueue(self, connection: Connection, run_id: str, pause_at: int | None) -> None:
         connection.execute(
@@ -134,6 +138,22 @@ class RunControl:
             "process = NULL, pause_at = ? WHERE id = ?",
             (RunState.QUEUED, self._clock(), pause_at, run_id),
         )
+
+    def _standing(self, connection: Connection, run_id: str) -> tuple[RunState, int, bool]:
+        """Return the state of a run, the steps it has completed, and whether a living worker has it.
+
+        Raises:
+            StoreError: There is no such run.
+        """
+        row = connection.execute(
+            "SELECT state, step, process, heartbeat FROM runs WHERE id = ?", (run_id,)
+        ).fetchone()
+        if row is None:
+            raise StoreError(
+                f"There is no run called {run_id[:60]!r}; the list of runs shows those there are."
+            )
+        state, step, process, beat = row
+        return RunState(state), step, is_held(process, self._clock() - (beat or 0.0))
 
     # What a worker asks
 
@@ -155,31 +175,38 @@ class RunControl:
                 "SELECT changes, requested FROM runs WHERE id = ?", (run_id,)
             ).fetchone()
             taken = tuple(Change(step, name, value) for name, value in json.loads(requested).items())
+            made = changes.merged(changes.from_json(known), taken)
             connection.execute(
                 "UPDATE runs SET changes = ?, requested = '{}' WHERE id = ?",
-                (changes.to_json([*changes.from_json(known), *taken]), run_id),
+                (changes.to_json(made), run_id),
             )
             branch_off(connection, run_id, step)
         return taken
 
     def set_paused(self, run_id: str) -> None:
         """Say that a run waits, its worker still with it."""
-        self._database.execute("UPDATE runs SET state = ? WHERE id = ?", (RunState.PAUSED, run_id))
+        self._set_state(run_id, RunState.PAUSED)
 
     def set_going_on(self, run_id: str) -> None:
         """Say that a run waits no longer."""
-        self._database.execute("UPDATE runs SET state = ? WHERE id = ?", (RunState.TRAINING, run_id))
+        self._set_state(run_id, RunState.TRAINING)
 
-    def release(self, run_id: str) -> bool:
-        """Part from a run that pauses, so that its worker can take another one.
+    def _set_state(self, run_id: str, state: RunState) -> None:
+        """Set the state of a run, unless another worker has it by now."""
+        self._database.execute(
+            "UPDATE runs SET state = ? WHERE id = ? AND process = ?", (state, run_id, os.getpid())
+        )
+
+    def release(self, run_id: str, step: int) -> bool:
+        """Part from a run that pauses after so many steps, so that its worker can take another one.
 
         Returns:
             Whether it still was to pause: if not, its worker must go on with it.
         """
         return bool(
             self._database.execute(
-                "UPDATE runs SET process = NULL WHERE id = ? AND pause_at IS NOT NULL AND stop_requested = 0",
-                (run_id,),
+                "UPDATE runs SET process = NULL WHERE id = ? AND pause_at <= ? AND stop_requested = 0",
+                (run_id, step),
             )
         )
 
@@ -194,17 +221,3 @@ def branch_off(connection: Connection, run_id: str, step: int) -> None:
     tests = connection.execute("DELETE FROM tests WHERE run = ? AND step > ?", (run_id, step))
     if points.rowcount or tests.rowcount:
         connection.execute("UPDATE runs SET branches = branches + 1 WHERE id = ?", (run_id,))
-
-
-def _standing(connection: Connection, run_id: str) -> tuple[RunState, int, bool]:
-    """Return the state of a run, the steps it has completed, and whether a living worker has it.
-
-    Raises:
-        StoreError: There is no such run.
-    """
-    row = connection.execute("SELECT state, step, process FROM runs WHERE id = ?", (run_id,)).fetchone()
-    if row is None:
-        raise StoreError(f"There is no run called {run_id[:60]!r}; the list of runs shows those there are.")
-    state, step, process = row
-    held = process is not None and (process == os.getpid() or process_is_alive(process))
-    return RunState(state), step, held

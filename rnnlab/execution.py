@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -14,13 +15,14 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from rnnlab import memory
 from rnnlab.checkpoint import Checkpoint, CheckpointError
 from rnnlab.database import StoreError
-from rnnlab.datasets import DatasetError
+from rnnlab.datasets import Dataset, DatasetError
 from rnnlab.files import remove_leftovers
 from rnnlab.hand import Hand
 from rnnlab.mixing import training_data
@@ -41,6 +43,9 @@ PUBLISH_INTERVAL: Final = 0.4
 
 HARDLY_BETTER_THAN_GUESSING: Final = 0.15
 """Test accuracy below which a run that has ended gets a hint: one digit in ten is right by chance."""
+
+RETRY_SECONDS: Final = 1.0
+"""Seconds between two tries to write to the store where that is not possible."""
 
 log = logging.getLogger("rnnlab.worker")
 
@@ -126,44 +131,60 @@ def execute(
     Returns:
         The state in which it ended.
     """
-    kills = memory.system_kills()
+    kills, stop = memory.system_kills(), stop or threading.Event()
     with run_log(store, run), heartbeat(store, run_id=run.id):
         try:
-            return _train(store, run, StoreReport(store, run, listener), stop or threading.Event())
+            return _train(store, run, StoreReport(store, run, listener), stop)
         except RunLostError:
             log.warning("%s: another worker has it now", run.id)
             return RunState.INTERRUPTED
-        except MemoryShortError as error:
-            store.end_run(run.id, RunState.FAILED, message=str(error))
-        except HelperError as error:
-            log.exception("A helper process ended")
-            words = memory.words_on_a_kill(kills) if error.status == -signal.SIGKILL else f"{error}."
-            store.end_run(run.id, RunState.INTERRUPTED, message=words)
-            return RunState.INTERRUPTED
-        except (DatasetError, WeightsError, CheckpointError) as error:
-            log.exception("What it should learn from, or start from, cannot be used")
-            store.end_run(run.id, RunState.FAILED, message=str(error))
-        except (OSError, StoreError) as error:
-            log.exception("Something could not be written")
+        except Exception as error:
+            log.exception("%s: ended by an error", run.id)
+            state, message = _end_by(error, kills)
+            _end_when_possible(store, run, state, message, stop)
+            return state
+
+
+def _end_by(error: Exception, kills: int) -> tuple[RunState, str]:
+    """Return in which state an error ends a run, and what people should know of it.
+
+    Args:
+        error: The error.
+        kills: `memory.system_kills` when the run began.
+    """
+    match error:
+        case HelperError(status=status):
+            killed = status == -signal.SIGKILL
+            return RunState.INTERRUPTED, memory.words_on_a_kill(kills) if killed else f"{error}."
+        case MemoryShortError() | DatasetError() | WeightsError() | CheckpointError():
+            message = str(error)
+        case OSError() | StoreError():
             reason = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
             message = f"Training stopped: a file could not be written ({reason}); see to it and resume."
-            with suppress(StoreError):
-                store.end_run(run.id, RunState.FAILED, message=message)
-        except MemoryError:
-            log.exception("Out of memory")
+        case MemoryError():
             message = "There is not enough memory for this size; choose fewer neurons or a smaller batch."
-            store.end_run(run.id, RunState.FAILED, message=message)
-        except Exception as error:
-            log.exception("The run failed")
+        case _:
             last_line = traceback.format_exception_only(error)[-1].strip().splitlines()[0][:200]
             message = f"Training failed ({last_line}); the run's log tells more."
-            store.end_run(run.id, RunState.FAILED, message=message)
-    return RunState.FAILED
+    return RunState.FAILED, message
+
+
+def _end_when_possible(store: Store, run: Run, state: RunState, message: str, stop: threading.Event) -> None:
+    """Record how a run ended; on a full disk, as soon as there is room again."""
+    while True:
+        try:
+            store.end_run(run.id, state, message=message)
+        except StoreError:
+            if stop.wait(RETRY_SECONDS):
+                return
+        else:
+            return
 
 
 def _train(store: Store, run: Run, report: StoreReport, stop: threading.Event) -> RunState:
     """Load the data, train, and record how it ended."""
-    if short := memory.shortage(run.config, loaded="tensorflow" in sys.modules):
+    config_then = replace(run.config_now, **run.requested)  # type: ignore[arg-type]
+    if short := memory.shortage(config_then, loaded="tensorflow" in sys.modules):
         raise MemoryShortError(short)
     remove_leftovers(store.folder(run.id))
     resumes = run.step > 1 or store.checkpoint_path(run.id).exists()  # the first point comes before the file
@@ -173,22 +194,48 @@ def _train(store: Store, run: Run, report: StoreReport, stop: threading.Event) -
 
     checkpoint = Checkpoint.load(store.checkpoint_path(run.id)) if resumes else None
     start = Weights.load(store.start_path(run.id))[0] if run.parent and not resumes else None
-    data = training_data(run.config, Hand(store.hand_path), report.note)
+    data = _data(store, run, report, resumes=resumes)
     log.info("%s: %s %s", run.id, data.description, data.note)
     store.set_data(run.id, data.name, data.description, data.note)
     step = checkpoint.step if checkpoint else 0
     log.info("%s: begins at step %d", run.id, step)
+    store.control.take_changes(run.id, step)
     outcome = training.train(
         run.config,
         data,
         report,
         Steering(store, run.id, stop, lambda moment: report.publish(moment.network.weights(), moment.step)),
         start=start,
-        changes=(*run.changes, *store.control.take_changes(run.id, step)),
+        changes=store.run(run.id).changes,
         checkpoint=checkpoint,
     )
     _keep(store, run, outcome)
     return outcome.state
+
+
+def _data(store: Store, run: Run, report: StoreReport, *, resumes: bool) -> Dataset:
+    """Load what a run learns from: where it goes on, the very same that it has learned from before.
+
+    Raises:
+        DatasetError: It cannot be had.
+    """
+    known = run.data_name if resumes else ""
+    config = replace(run.config, dataset=known) if known else run.config
+    data = training_data(config, Hand(_hand_of(store, run)), report.note)
+    if known and data.name != known:
+        raise DatasetError(f"The run has learned from {run.data}. {data.note} Resume it later.")
+    return data
+
+
+def _hand_of(store: Store, run: Run) -> Path:
+    """Return the folder of the named drawings that a run learns from: those there were when it began."""
+    own = store.folder(run.id) / "hand"
+    if run.config.your_hand and not own.exists() and store.hand_path.exists():
+        aside = own.with_name(".hand")
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.copytree(store.hand_path, aside)
+        os.rename(aside, own)
+    return own
 
 
 def _start_keras(store: Store, run: Run, report: StoreReport, *, for_weights: bool) -> None:

@@ -9,6 +9,7 @@ import threading
 from typing import Final, Protocol
 
 from rnnlab.cores import usable_cores
+from rnnlab.database import StoreError
 from rnnlab.memory import available_megabytes, system_kills, words_on_a_kill
 from rnnlab.processes import start_module
 from rnnlab.store import Store
@@ -21,13 +22,25 @@ class Launcher(Protocol):
     """Where workers come from: processes of this machine now, a cluster perhaps later."""
 
     def wake(self) -> None:
-        """See to it that waiting runs have a worker; cheap to call, from anywhere, any number of times."""
+        """See to it that waiting runs have a worker; cheap to call, from anywhere, any number of times.
+
+        Raises:
+            StoreError: No worker can be started.
+        """
 
     def warm(self) -> None:
-        """Have a worker ready for the next run, where that is wanted and there is memory for it."""
+        """Have a worker ready for the next run, where that is wanted and there is memory for it.
+
+        Raises:
+            StoreError: As for `wake`.
+        """
 
     def reap(self) -> None:
-        """Find workers that have died, and say so in the store."""
+        """Find workers that have died, say so in the store, and see to it that waiting runs have another.
+
+        Raises:
+            StoreError: The store cannot be written, or as for `wake`.
+        """
 
 
 class LocalLauncher:
@@ -58,17 +71,23 @@ class LocalLauncher:
         """Start the process of a worker that has a place, if it has one."""
         if worker_id is None:
             return
-        with (self._store.home / "worker.log").open("ab") as log, self._lock:
-            self._kills = system_kills()
-            self._workers[worker_id] = start_module(
-                "rnnlab.worker",
-                str(self._store.home),
-                worker_id,
-                environment=self._share_of_cores(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+        try:
+            with (self._store.home / "worker.log").open("ab") as log, self._lock:
+                self._kills = system_kills()
+                self._workers[worker_id] = start_module(
+                    "rnnlab.worker",
+                    str(self._store.home),
+                    worker_id,
+                    environment=self._share_of_cores(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                )
+        except OSError as error:
+            self._store.workers.dismiss(worker_id)
+            raise StoreError(
+                f"No worker can be started in {self._store.home} ({error.strerror}); check the folder."
+            ) from error
 
     def _share_of_cores(self) -> dict[str, str]:
         """Return what tells a worker how many cores are its own where several train at once."""
@@ -82,8 +101,8 @@ class LocalLauncher:
                 del self._workers[worker]
         self._store.mark_interrupted()
         for worker, process in ended.items():
-            self._store.workers.dismiss(worker)
-            if process.returncode > 0:
+            shown = self._store.workers.dismiss(worker)
+            if process.returncode > 0 and not shown:
                 self._store.fail_queued(
                     f"The worker could not run (exit status {process.returncode}); "
                     "worker.log in the folder of runs tells why."

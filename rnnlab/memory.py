@@ -83,18 +83,20 @@ def _number(path: str, name: str = "", missing: float = float("inf")) -> float:
     return missing
 
 
-def shortage(config: Config, *, loaded: bool = False) -> str:
+def shortage(config: Config, *, loaded: bool = False, instead_of: Config | None = None) -> str:
     """Return in a sentence why a training does not fit into the memory there is, or nothing where it does.
 
     Args:
         config: The hyperparameters.
         loaded: Whether the process that will train has TensorFlow loaded.
+        instead_of: Those with which it trains already, if it does.
     """
-    needed, available = needed_megabytes(config) - (_ITSELF if loaded else 0), available_megabytes()
+    taken = needed_megabytes(instead_of) if instead_of else _ITSELF if loaded else 0.0
+    needed, available = needed_megabytes(config) - taken, max(available_megabytes(), 0.0)
     if needed <= available:
         return ""
     return (
         f"Training {config.neurons:,} neurons with batches of {config.batch_size:,} takes about "
-        f"{needed:,.0f} MB of memory, and {max(available, 0):,.0f} MB are left; choose fewer neurons or a "
-        "smaller batch, or close other programs."
+        f"{needed:,.0f} MB of memory{' more' if instead_of else ''}, and {available:,.0f} MB are left; "
+        "choose fewer neurons or a smaller batch, or close other programs."
     )

@@ -12,7 +12,7 @@ from typing import Self
 
 from rnnlab.config import Config
 from rnnlab.cores import usable_cores
-from rnnlab.runs import Run
+from rnnlab.runs import Run, RunState
 
 _CORES_OF_A_RUN = 4
 """With fewer, runs side by side would only take the cores from each other."""
@@ -89,14 +89,26 @@ class Settings:
                 return (
                     f"This lab trains at most {limit:,} {name}, not {getattr(config, name):,}; choose fewer."
                 )
+        return self.no_place(active, visitor)
+
+    def no_place(self, active: Iterable[Run], visitor: str) -> str:
+        """Return in a sentence why a visitor may have no further run wait, or nothing where they may.
+
+        Args:
+            active: The runs that wait, train or pause now.
+            visitor: Who asks.
+        """
         active = list(active)
-        if sum(not run.has_begun for run in active) >= self.max_queue:
-            return (
-                f"{self.max_queue:,} runs are waiting, the most there may be; try again when some have begun."
-            )
+        if sum(run.state is RunState.QUEUED for run in active) >= self.max_queue:
+            return f"{_runs(self.max_queue)} waiting, the most there may be; try again when one has begun."
         if sum(run.owner == visitor for run in active) >= self.runs_per_visitor:
             return (
-                f"{self.runs_per_visitor:,} runs of yours are waiting or training, the most one may have; "
+                f"{_runs(self.runs_per_visitor, ' of yours')} waiting or training, the most one may have; "
                 "stop one or wait for it."
             )
         return ""
+
+
+def _runs(count: int, whose: str = "") -> str:
+    """Return how many runs, and the verb."""
+    return f"1 run{whose} is" if count == 1 else f"{count:,} runs{whose} are"

@@ -51,7 +51,7 @@ class Steering:
                 waiting_since = time.monotonic()
                 self._begin_pause(moment)
             long = time.monotonic() - waiting_since >= LONGEST_PAUSE
-            if (long or control.others_wait()) and control.release(self._run_id):
+            if (long or control.others_wait()) and control.release(self._run_id, moment.step):
                 return Instruction(RunState.PAUSED)
             self._stop.wait(LOOK_INTERVAL)
         if waiting_since is not None:

@@ -21,7 +21,8 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -31,7 +32,7 @@ from rnnlab.control import RunControl, branch_off
 from rnnlab.database import Database, StoreError
 from rnnlab.names import new_name
 from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
-from rnnlab.worker_list import HEARTBEAT_GRACE, WorkerList, process_is_alive
+from rnnlab.worker_list import WorkerList, is_held
 
 _COLUMNS: Final = (
     "id, config, state, created, started, ended, heartbeat, step, seconds, message, data, data_name, "
@@ -55,14 +56,32 @@ def default_home() -> Path:
 
 
 def _run_from_row(row: tuple[object, ...]) -> Run:
-    """Build a run from a row of `_COLUMNS`."""
+    """Build a run from a row of `_COLUMNS`.
+
+    Raises:
+        StoreError: Something in it is damaged.
+    """
     values = dict(zip(_COLUMNS.split(", "), row, strict=True))
-    values["config"] = Config.from_json(str(values["config"]))
-    values["state"] = RunState(str(values["state"]))
-    values["changes"] = changes.from_json(str(values["changes"]))
-    values["requested"] = json.loads(str(values["requested"]))
-    values["stop_requested"] = bool(values["stop_requested"])
-    return Run(**values)  # type: ignore[arg-type]
+    try:
+        values["config"] = Config.from_json(str(values["config"]))
+        values["state"] = RunState(str(values["state"]))
+        values["changes"] = changes.from_json(str(values["changes"]))
+        values["requested"] = changes.checked(json.loads(str(values["requested"])))
+        values["stop_requested"] = bool(values["stop_requested"])
+        return Run(**values)  # type: ignore[arg-type]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StoreError(
+            f"What the list of runs says of {str(values['id'])[:60]!r} is damaged; open another run."
+        ) from error
+
+
+def _runs_from_rows(rows: Iterable[tuple[object, ...]]) -> list[Run]:
+    """Build runs from rows, without those that are damaged."""
+    found = []
+    for row in rows:
+        with suppress(StoreError):
+            found.append(_run_from_row(row))
+    return found
 
 
 class Store:
@@ -181,19 +200,18 @@ class Store:
 
     def runs(self) -> list[Run]:
         """Return all runs, newest first."""
-        return [
-            _run_from_row(row)
-            for row in self._database.query(f"SELECT {_COLUMNS} FROM runs ORDER BY created DESC, rowid DESC")
-        ]
+        return _runs_from_rows(
+            self._database.query(f"SELECT {_COLUMNS} FROM runs ORDER BY created DESC, rowid DESC")
+        )
 
     def current_run(self) -> Run | None:
         """Return the run that a newcomer wants to see: the one that trains, else the newest."""
         rows = self._database.query(
             f"SELECT {_COLUMNS} FROM runs "
-            "ORDER BY state IN (?, ?) DESC, state IN (?, ?) DESC, created DESC LIMIT 1",
+            "ORDER BY state IN (?, ?) DESC, state IN (?, ?) DESC, created DESC LIMIT 3",
             (RunState.TRAINING, RunState.PREPARING, RunState.QUEUED, RunState.PAUSED),
         )
-        return _run_from_row(rows[0]) if rows else None
+        return next(iter(_runs_from_rows(rows)), None)
 
     def active_runs(self) -> list[Run]:
         """Return the runs that wait, train or pause."""
@@ -201,14 +219,14 @@ class Store:
         rows = self._database.query(
             f"SELECT {_COLUMNS} FROM runs WHERE state IN ({', '.join('?' * len(states))})", states
         )
-        return [_run_from_row(row) for row in rows]
+        return _runs_from_rows(rows)
 
     def queue(self) -> list[Run]:
         """Return the runs that wait for a worker, the next one first."""
         rows = self._database.query(
             f"SELECT {_COLUMNS} FROM runs WHERE state = ? ORDER BY queued, rowid", (RunState.QUEUED,)
         )
-        return [_run_from_row(row) for row in rows]
+        return _runs_from_rows(rows)
 
     def sync(self) -> None:
         """See to it that what has been reported is on the disk, come what may."""
@@ -220,7 +238,8 @@ class Store:
         """Take the oldest queued run, or the given one, for this process.
 
         Returns:
-            The run, now preparing, or `None` where nothing waits. No run is handed out twice.
+            The run, now preparing, or `None` where nothing waits. No run is handed out twice. One of which
+            too little can be read fails.
         """
         now = self._clock()
         with self._database.transaction() as connection:
@@ -234,7 +253,11 @@ class Store:
                 "UPDATE runs SET state = ?, started = ?, heartbeat = ?, process = ? WHERE id = ?",
                 (RunState.PREPARING, now, now, os.getpid(), row[0]),
             )
-        return self.run(row[0])
+        try:
+            return self.run(row[0])
+        except StoreError as error:
+            self.end_run(row[0], RunState.FAILED, message=str(error))
+            return None
 
     def set_cores(self, run_id: str, cores: int) -> None:
         """Record on how many processor cores a run trains."""
@@ -294,8 +317,8 @@ class Store:
         """Record how a run ended; steps completed and seconds trained stay as reported where not given."""
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE runs SET state = ?, ended = ?, message = ?, step = coalesce(?, step), "
-                "seconds = coalesce(?, seconds) WHERE id = ?",
+                "UPDATE runs SET state = ?, ended = ?, message = ?, stop_requested = 0, "
+                "step = coalesce(?, step), seconds = coalesce(?, seconds) WHERE id = ?",
                 (state, self._clock(), message, step, seconds, run_id),
             )
             if step is not None:
@@ -306,28 +329,41 @@ class Store:
         self._database.execute("UPDATE runs SET heartbeat = ? WHERE id = ?", (self._clock(), run_id))
 
     def mark_interrupted(self) -> list[str]:
-        """Find runs whose worker has died without a word, and say so.
+        """Find runs whose worker has died without a word, and say so; one that pauses just has none any more.
 
         Returns:
             The ids of the runs that are interrupted from now on.
         """
-        now = self._clock()
         with self._database.transaction() as connection:
             rows = connection.execute(
-                "SELECT id, heartbeat, process FROM runs WHERE state IN (?, ?)",
-                (RunState.PREPARING, RunState.TRAINING),
+                "SELECT id, state, heartbeat, process, pause_at IS NULL OR pause_at > step, stop_requested "
+                "FROM runs WHERE state IN (?, ?) OR (state = ? AND process IS NOT NULL)",
+                (RunState.PREPARING, RunState.TRAINING, RunState.PAUSED),
             ).fetchall()
-            dead = [
-                run
-                for run, beat, process in rows
-                if now - beat > HEARTBEAT_GRACE or not process_is_alive(process)
-            ]
-            for run in dead:
-                connection.execute(
-                    "UPDATE runs SET state = ?, ended = heartbeat, message = ? WHERE id = ?",
-                    (RunState.INTERRUPTED, _WITHOUT_A_WORD, run),
-                )
-        return dead
+            dead = [row for row in rows if not is_held(row[3], self._clock() - row[2])]
+            for run, state, _, _, goes_on, stops in dead:
+                if state != RunState.PAUSED:
+                    self._interrupt(connection, run)
+                else:
+                    self._part(connection, run, goes_on=goes_on, stops=stops)
+        return [row[0] for row in dead if row[1] != RunState.PAUSED]
+
+    def _interrupt(self, connection: sqlite3.Connection, run_id: str) -> None:
+        """End a run whose worker has died."""
+        connection.execute(
+            "UPDATE runs SET state = ?, ended = heartbeat, message = ?, stop_requested = 0 WHERE id = ?",
+            (RunState.INTERRUPTED, _WITHOUT_A_WORD, run_id),
+        )
+
+    def _part(self, connection: sqlite3.Connection, run_id: str, *, goes_on: bool, stops: bool) -> None:
+        """Free a run that pauses of its dead worker, which may have been told to go on or to stop."""
+        state = RunState.STOPPED if stops else RunState.QUEUED if goes_on else RunState.PAUSED
+        now = self._clock()
+        connection.execute(
+            "UPDATE runs SET state = ?, process = NULL, stop_requested = 0, queued = ?, ended = ? "
+            "WHERE id = ?",
+            (state, now, now if stops else None, run_id),
+        )
 
     def explain_interruption(self, process: int, message: str) -> None:
         """Say why the runs of a process that has ended without a word were interrupted."""

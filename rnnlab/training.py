@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from rnnlab.batches import Batches
-from rnnlab.changes import Change, config_at
+from rnnlab.changes import Change, config_at, merged
 from rnnlab.checkpoint import Checkpoint
 from rnnlab.config import Config
 from rnnlab.datasets import Dataset
@@ -194,17 +194,15 @@ class Training:
         """
         while (reported := -(-self._completed // REPORT_EVERY) * REPORT_EVERY) < self.config.iterations:
             if not self._train_to_report(network, reported):
-                weights, step = self._good
-                return Outcome(RunState.DIVERGED, self._completed, self._clock.seconds(), None, weights, step)
+                return self._diverged()
             with self._clock.held():
                 instruction = self._control(Moment(self._completed, self._clock.seconds(), network))
             if instruction.end:
                 return self._ended(network, instruction.end)
             if not self._follow(instruction.changes):
                 return None
-        if self._completed < self.config.iterations:
-            network.train(self._batches.between(self._completed, self.config.iterations))
-            self._completed = self.config.iterations
+        if not self._train_to_the_end(network):
+            return self._diverged()
         return self._ended(network, RunState.FINISHED)
 
     def _train_to_report(self, network: Network, reported: int) -> bool:
@@ -221,10 +219,23 @@ class Training:
             self._report.test(TestPoint(reported, network.test_accuracy()))
         return True
 
+    def _train_to_the_end(self, network: Network) -> bool:
+        """Train the steps after the last report; return whether all numbers are finite."""
+        if self._completed >= self.config.iterations:
+            return True
+        loss, _ = network.train(self._batches.between(self._completed, self.config.iterations))
+        self._completed = self.config.iterations
+        return math.isfinite(loss) and network.weights().are_finite()
+
+    def _diverged(self) -> Outcome:
+        """Return the end of a training whose numbers are not finite any more."""
+        weights, step = self._good
+        return Outcome(RunState.DIVERGED, self._completed, self._clock.seconds(), None, weights, step)
+
     def _follow(self, changes: Sequence[Change]) -> bool:
         """Make new changes and those that are due; return whether the network can take them."""
         if changes:
-            self._changes.extend(changes)
+            self._changes = list(merged(self._changes, changes))
             self._batches = Batches(self._first_config, self._images, self._changes)
         before = self.config
         self.config = config_at(self._first_config, self._changes, self._completed)

@@ -13,7 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from rnnlab.execution import execute, heartbeat, stop_on_signals
+from rnnlab.database import StoreError
+from rnnlab.execution import RETRY_SECONDS, execute, heartbeat, stop_on_signals
 from rnnlab.store import Store
 
 IDLE_SECONDS: Final = 600.0
@@ -47,7 +48,14 @@ def serve(store: Store, worker_id: str, idle_seconds: float, stop: threading.Eve
         waiting_since = time.monotonic()
         ready = False
         while not stop.is_set():
-            run = store.claim()
+            try:
+                run = store.claim()
+                idle = run is None and time.monotonic() - waiting_since >= idle_seconds
+                if idle and (ready or idle_seconds == 0) and store.workers.release(worker_id):
+                    return
+            except StoreError:  # such as on a full disk: nothing can be taken or given up until there is room
+                stop.wait(RETRY_SECONDS)
+                continue
             if run is not None:
                 execute(store, run, stop=stop)
                 waiting_since = time.monotonic()
@@ -55,8 +63,6 @@ def serve(store: Store, worker_id: str, idle_seconds: float, stop: threading.Eve
             elif not ready and idle_seconds > 0:
                 preload()
                 ready = True
-            elif time.monotonic() - waiting_since >= idle_seconds and store.workers.release(worker_id):
-                return
             else:
                 stop.wait(POLL_INTERVAL)
     store.workers.dismiss(worker_id)

@@ -33,6 +33,14 @@ def process_is_alive(process: int) -> bool:
     return status.rpartition(")")[2].split()[0] != "Z"
 
 
+def is_held(process: int | None, silence: float) -> bool:
+    """Return whether a run has a living worker, after some seconds without a heartbeat.
+
+    A process alone does not tell: after a restart of the machine its number may be another program's.
+    """
+    return process is not None and silence <= HEARTBEAT_GRACE and process_is_alive(process)
+
+
 def _worker_lives(process: int | None, silence: float) -> bool:
     """Return whether a worker counts as living after some seconds without a heartbeat."""
     if process is None:  # it has been started, but has not shown itself yet
@@ -95,9 +103,12 @@ class WorkerList:
         """Return whether there is a background worker; most of its memory it has taken by then."""
         return bool(self._database.query("SELECT 1 FROM workers LIMIT 1"))
 
-    def dismiss(self, worker_id: str) -> None:
-        """Strike a worker that has ended off the list, whatever waits."""
-        self._database.execute("DELETE FROM workers WHERE id = ?", (worker_id,))
+    def dismiss(self, worker_id: str) -> bool:
+        """Strike a worker that has ended off the list, return whether it had shown itself."""
+        with self._database.transaction() as connection:
+            row = connection.execute("SELECT process FROM workers WHERE id = ?", (worker_id,)).fetchone()
+            connection.execute("DELETE FROM workers WHERE id = ?", (worker_id,))
+        return row is None or row[0] is not None
 
     def beat(self, worker_id: str) -> None:
         """Show that a background worker lives."""

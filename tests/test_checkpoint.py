@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -153,6 +154,21 @@ def test_a_damaged_checkpoint_is_refused_in_one_sentence(digits: Dataset, tmp_pa
         Checkpoint.load(path)
     with pytest.raises(CheckpointError, match="no checkpoint"):
         Checkpoint.load(tmp_path / "none.npz")
+
+
+def test_damage_to_the_archives_own_bookkeeping_is_told_as_damage_or_does_none(
+    digits: Dataset, tmp_path: Path
+) -> None:
+    outcome, _ = outcome_and_points(SMALL, digits, pause_at(21))
+    assert outcome.checkpoint is not None
+    outcome.checkpoint.save(tmp_path / "whole.npz")
+    content = (tmp_path / "whole.npz").read_bytes()
+    directory = content.index(b"PK\x01\x02")
+    for place in range(directory, directory + 46):
+        path = tmp_path / f"{place}.npz"
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0x41]) + content[place + 1 :])
+        with suppress(CheckpointError):  # and nothing else
+            Checkpoint.load(path)
 
 
 def test_a_checkpoint_of_another_network_is_refused_and_changes_nothing(digits: Dataset) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from rnnlab.config import Config, ConfigError
 from rnnlab.database import StoreError
 from rnnlab.runs import AccuracyPoint, Run, RunState
 from rnnlab.store import Store
+from rnnlab.worker_list import HEARTBEAT_GRACE
 
 
 def training(store: Store, step: int = 100) -> Run:
@@ -52,7 +54,7 @@ def test_resume_queues_a_run_whose_worker_has_parted_from_it(store: Store) -> No
     run = training(store)
     store.control.pause(run.id)
     store.control.set_paused(run.id)
-    assert store.control.release(run.id)
+    assert store.control.release(run.id, run.step)
     store.control.resume(run.id)
     assert [waiting.id for waiting in store.queue()] == [run.id]
     claimed = store.claim()
@@ -66,7 +68,7 @@ def test_a_worker_cannot_part_from_a_run_that_is_to_go_on_or_to_end(store: Store
         store.control.pause(run.id)
         store.control.set_paused(run.id)
         wish(run.id)
-        assert not store.control.release(run.id)
+        assert not store.control.release(run.id, run.step)
 
 
 def test_a_paused_run_whose_worker_has_died_can_still_be_resumed_and_stopped(store: Store) -> None:
@@ -77,6 +79,63 @@ def test_a_paused_run_whose_worker_has_died_can_still_be_resumed_and_stopped(sto
         left_by_its_worker(store, run)
         wish(run.id)
         assert store.run(run.id).state is state
+
+
+def test_a_paused_run_is_freed_of_a_dead_worker_and_follows_what_it_was_told_last(store: Store) -> None:
+    wishes = {"nothing": RunState.PAUSED, "resume": RunState.QUEUED, "stop": RunState.STOPPED}
+    for wish, state in wishes.items():
+        run = training(store)
+        store.control.pause(run.id)
+        store.control.set_paused(run.id)
+        if wish != "nothing":
+            getattr(store.control, wish)(run.id)
+        left_by_its_worker(store, run)
+        assert store.mark_interrupted() == []
+        freed = store.run(run.id)
+        assert (freed.state, freed.stop_requested) == (state, False)
+
+
+def test_a_process_that_shows_no_life_has_no_run_whatever_its_number(own_home: Path) -> None:
+    now = [1000.0]
+    with Store(own_home, clock=lambda: now[0]) as store:
+        run = training(store)  # by this very process, as another program may have the number of a dead one
+        store.control.pause(run.id)
+        store.control.set_paused(run.id)
+        now[0] += HEARTBEAT_GRACE + 1
+        store.control.resume(run.id)
+        assert store.run(run.id).state is RunState.QUEUED
+
+
+def test_a_wish_to_stop_does_not_outlive_the_worker_that_should_have_followed_it(store: Store) -> None:
+    run = training(store)
+    store.control.stop(run.id)
+    left_by_its_worker(store, run)
+    assert store.mark_interrupted() == [run.id]
+    assert not store.run(run.id).stop_requested
+
+
+def test_a_step_asked_for_at_the_last_moment_keeps_the_worker(store: Store) -> None:
+    run = training(store)
+    store.control.pause(run.id)
+    store.control.set_paused(run.id)
+    store.control.step(run.id)
+    assert not store.control.release(run.id, run.step)
+
+
+def test_a_change_can_be_taken_back_before_it_is_made(store: Store) -> None:
+    run = training(store)
+    store.control.change(run.id, {"learning_rate": 0.01, "batch_size": 64})
+    store.control.change(run.id, {"learning_rate": run.config.learning_rate})
+    assert store.run(run.id).requested == {"batch_size": 64}
+
+
+def test_a_change_made_before_another_one_that_is_to_come_again_is_in_its_place(store: Store) -> None:
+    run = training(store)
+    store.control.change(run.id, {"learning_rate": 0.01, "batch_size": 64})
+    store.control.take_changes(run.id, 141)
+    store.control.change(run.id, {"batch_size": 32})  # and the run goes on from before
+    store.control.take_changes(run.id, 101)
+    assert store.run(run.id).changes == (Change(101, "batch_size", 32), Change(141, "learning_rate", 0.01))
 
 
 def test_a_single_step_is_twenty_iterations(store: Store) -> None:

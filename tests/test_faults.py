@@ -85,7 +85,8 @@ def test_pages_and_other_runs_are_unharmed_when_the_disk_is_full_and_the_run_can
     store.control.train_further(run.id, 100_000)
     worker = store.workers.reserve(1)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # the worker's files can grow no further
+    room = max(path.stat().st_size for path in store.home.glob("*")) + 60_000
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))  # for the worker
     try:
         launcher._start(worker)
     finally:
@@ -283,6 +284,51 @@ def test_a_learning_rate_at_which_nothing_is_learned_gets_a_hint(
     assert ended.test_accuracy < 0.15
     assert "hardly better than guessing" in ended.message
     assert "smaller learning rate" in ended.message
+
+
+def test_a_run_goes_on_with_the_data_that_it_has_learned_from_or_not_at_all(
+    store: Store, launcher: LocalLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = start(store, launcher, SHORT)
+    wait_until(store, run, RunState.FINISHED)
+    wait_for(lambda: not workers_of(store.home), "the worker to leave")
+    monkeypatch.setenv("RNNLAB_MNIST_DIR", str(store.home / "nowhere"))
+    # As if MNIST had been asked for, and the bundled digits had come in its place.
+    store._database.execute("UPDATE runs SET config = replace(config, '\"digits\"', '\"mnist\"')")
+    store.control.train_further(run.id, 60)
+    launcher.wake()
+    assert wait_until(store, run, RunState.FINISHED).data_name == "digits"
+    wait_for(lambda: not workers_of(store.home), "the worker to leave")
+    store._database.execute("UPDATE runs SET data_name = 'mnist'")
+    store.control.train_further(run.id, 60)
+    launcher.wake()
+    assert "nowhere" in wait_until(store, run, RunState.FAILED).message
+    assert store.points(run.id)[-1].step == 100
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(
+    store: Store, launcher: LocalLauncher
+) -> None:
+    run = start(store, launcher, LONG)
+    wait_for(lambda: store.run(run.id).state is RunState.PREPARING, "the worker to take the run")
+    workers_of(store.home)[0].send_signal(signal.SIGKILL)
+    left = interrupted(store, launcher, run)
+    if left.step <= 1:
+        assert "Resume" in [button.label for button in lab(run=run.id).button]
+    store.control.resume(run.id)
+    launcher.wake()
+    wait_for_points(store, run, 3)
+    assert [point.step for point in store.points(run.id)[:3]] == [0, 20, 40]
+
+
+def test_a_home_that_is_gone_is_said_in_one_sentence_and_not_as_an_error_of_the_program(
+    store: Store, launcher: LocalLauncher
+) -> None:
+    store.create_run(SHORT)
+    shutil.rmtree(store.home)
+    with pytest.raises(StoreError) as told:
+        launcher.wake()
+    assert len(str(told.value).splitlines()) == 1
 
 
 def damage(path: Path, start: int, stop: int) -> None:

@@ -107,7 +107,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "steering",
         "training",
     },
-    "worker": {"execution", "store", "network"},
+    "worker": {"database", "execution", "store", "network"},
     "throughput": {
         "config",
         "cores",
@@ -126,7 +126,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "keras",
     },
     "settings": {"config", "cores", "runs"},
-    "launcher": {"cores", "memory", "processes", "store"},
+    "launcher": {"cores", "database", "memory", "processes", "store"},
     "views": {
         "changes",
         "config",

@@ -17,6 +17,8 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from rnnlab.config import Config, config_from
+from rnnlab.database import StoreError
+from rnnlab.launcher import LocalLauncher
 from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
 from rnnlab.store import Store
 from rnnlab.views.live import live_interval
@@ -229,6 +231,43 @@ def test_the_more_people_watch_the_less_often_each_gets_an_update(store: Store) 
     assert [live_interval(waiting, viewers) for viewers in (1, 5, 6, 18)] == [0.3, 0.3, 1, 2]
     store.end_run(begun.id, RunState.FINISHED)
     assert live_interval(store.run(begun.id), 50) is None
+
+
+def test_a_click_that_the_store_cannot_follow_is_said_in_one_sentence(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise StoreError("The runs cannot be read or written: the disk is full; free some space.")
+
+    monkeypatch.setattr(Store, "create_run", full)
+    app = lab()
+    app.button(key="start").click()
+    shown(app.run())
+    assert any("the disk is full" in plain.value.replace("\\", "") for plain in app.warning)
+
+
+def test_what_cannot_be_written_meanwhile_is_said_until_it_can(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: object) -> None:
+        raise StoreError("The disk is full.")
+
+    add_run(store)
+    monkeypatch.setattr(LocalLauncher, "warm", full)
+    assert any("disk is full" in error.value for error in lab().error)
+    monkeypatch.setattr(LocalLauncher, "warm", lambda _: None)
+    assert not lab().error
+
+
+def test_the_controls_of_a_run_show_what_is_after_somebody_else_has_changed_it(store: Store) -> None:
+    run = add_run(store)
+    app = lab()
+    store.control.change(run.id, {"learning_rate": 0.01})
+    store.control.take_changes(run.id, 41)
+    app.run()
+    (rate,) = [each for each in app.select_slider if str(each.key).startswith("adjust_learning_rate")]
+    assert rate.value == 0.01
+    assert app.button(key="adjust_apply").disabled
 
 
 def test_more_iterations_than_a_run_may_have_are_not_offered(store: Store) -> None:

@@ -50,6 +50,18 @@ def test_limits_refuse_in_a_sentence_and_name_what_is_allowed(store: Store) -> N
     assert "watching only" in Settings(read_only=1).refusal(small, [], "ann")
 
 
+def test_a_run_that_waits_again_counts_like_a_new_one(store: Store) -> None:
+    settings = Settings(runs_per_visitor=1, max_queue=2)
+    run = store.create_run(Config(), claimed=True, owner="ann")
+    store.add_point(run.id, AccuracyPoint(0, 0.1, 2.3, 0.0))
+    store.end_run(run.id, RunState.INTERRUPTED)
+    assert settings.no_place(store.active_runs(), "ann") == ""
+    store.control.resume(run.id)
+    assert "1 run of yours is" in settings.no_place(store.active_runs(), "ann")
+    runs_of(store, "bob", 1)
+    assert "2 runs are waiting" in settings.no_place(store.active_runs(), "eve")
+
+
 def test_runs_that_have_ended_do_not_count(store: Store) -> None:
     for run in runs_of(store, "ann", 3):
         store.control.stop(run.id)

@@ -46,6 +46,30 @@ def test_an_unknown_run_is_refused_in_one_short_sentence(store: Store, name: str
     assert len(str(caught.value)) < 200
 
 
+@pytest.mark.parametrize(
+    ("column", "damaged"),
+    [
+        ("config", "{"),
+        ("config", '{"neurons": "many"}'),
+        ("state", "asleep"),
+        ("changes", "[1]"),
+        ("requested", "[]"),
+    ],
+)
+def test_a_damaged_entry_takes_no_other_run_with_it(store: Store, column: str, damaged: str) -> None:
+    broken, whole = store.create_run(Config()), store.create_run(Config())
+    store._database.execute(f"UPDATE runs SET {column} = ? WHERE id = ?", (damaged, broken.id))  # noqa: S608
+    assert [run.id for run in store.runs()] == [whole.id]
+    assert [run.id for run in store.queue()] == [whole.id]
+    assert store.current_run() == whole
+    with pytest.raises(StoreError, match="is damaged; open another run"):
+        store.run(broken.id)
+    claimed = store.claim() or store.claim()
+    assert claimed is not None
+    assert claimed.id == whole.id
+    assert store.claim() is None
+
+
 def test_a_beginning_of_two_names_is_refused(store: Store) -> None:
     names = [store.create_run(Config()).id for _ in range(30)]
     letter = next(name[0] for name in names if sum(other[0] == name[0] for other in names) > 1)

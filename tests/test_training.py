@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -105,6 +106,25 @@ def test_a_run_that_diverges_ends_there_with_its_last_good_weights(
     assert outcome.weights is recorder.weights[-1]
     assert outcome.weights_step == 20
     assert outcome.test_accuracy is None
+
+
+def test_a_run_that_diverges_after_its_last_report_keeps_its_last_good_weights(
+    digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rnnlab.fast_network import FastNetwork
+
+    learn = FastNetwork.train
+
+    def explode_at_the_end(self: FastNetwork, batches: Sequence[Batch]) -> tuple[float, float]:
+        batches = list(batches)
+        loss, accuracy = learn(self, batches)
+        return (float("inf") if len(batches) == 9 else loss), accuracy
+
+    monkeypatch.setattr(FastNetwork, "train", explode_at_the_end)
+    recorder = Recorder()
+    outcome = train(replace(SMALL, iterations=50), digits, recorder, go_on)
+    assert (outcome.state, outcome.weights_step, outcome.checkpoint) == (RunState.DIVERGED, 40, None)
+    assert outcome.weights is recorder.weights[-1]
 
 
 @pytest.mark.parametrize(("batch_size", "steps"), [(128, 1000), (8, 16_000), (1024, 120)])

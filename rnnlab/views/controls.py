@@ -21,6 +21,7 @@ from rnnlab.config import (
     preset_of,
 )
 from rnnlab.runs import Run
+from rnnlab.views import problems
 from rnnlab.views.services import services
 from rnnlab.views.session import visit
 from rnnlab.views.text import plain
@@ -177,20 +178,16 @@ def _logarithmic_steps(hyperparameter: Hyperparameter, value: float) -> list[flo
 
 def _start() -> None:
     """Queue a run with the values of the controls and wake a worker."""
-    remembered = visit()
-    try:
-        config = config_from(_values())
-    except ConfigError as error:
-        remembered.problems.append(str(error))
-        return
-    shared = services()
+    remembered, shared = visit(), services()
     store = shared.store
-    refusal = shared.settings.refusal(config, store.active_runs(), visitor())
-    if refusal := refusal or memory.shortage(config, loaded=store.workers.any()):
-        remembered.problems.append(refusal)
-        return
-    remembered.run_id = store.create_run(config, owner=visitor()).id
-    shared.launcher.wake()
+    with problems.noted():
+        config = config_from(_values())
+        refusal = shared.settings.refusal(config, store.active_runs(), visitor())
+        if refusal := refusal or memory.shortage(config, loaded=store.workers.any()):
+            remembered.problems.append(refusal)
+            return
+        remembered.run_id = store.create_run(config, owner=visitor()).id
+        shared.launcher.wake()
 
 
 def _data(run: Run | None) -> None:

@@ -32,6 +32,7 @@ def region(run: Run | None) -> None:
     st.fragment(_drawing)(run)
 
 
+@problems.said()
 def _drawing(run: Run | None) -> None:
     """Draw the whole region; a stroke reruns this and nothing else."""
     drawing, specimen = visit().drawing, visit().specimen

@@ -33,7 +33,7 @@ def as_page() -> st.Page:
 def page() -> None:
     """Draw the page."""
     shared = services()
-    shared.launcher.reap()
+    shared.reap()
     run = run_on_show()
     head = st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute")
     head.title("Evaluation", width="content")
@@ -79,7 +79,7 @@ def _training(drawn: Run, shown: RunEvaluation | None) -> None:
         shown: The evaluation on the page, if any.
     """
     shared = services()
-    shared.launcher.reap()
+    shared.reap()
     run = shared.store.run(drawn.id)
     if run.state.is_ended or shared.evaluations.last(run.id) is not shown:
         st.rerun()

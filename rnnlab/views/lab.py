@@ -16,9 +16,8 @@ def as_page() -> st.Page:
 
 def page() -> None:
     """Draw the page."""
-    launcher = services().launcher
-    launcher.reap()
-    launcher.warm()
+    services().reap()
+    services().warm()
     run = run_on_show()
     with st.sidebar:
         controls.region(run)

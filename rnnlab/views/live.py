@@ -73,6 +73,7 @@ def _live(drawn: Run | None, interval: float) -> None:
         st.rerun()
     with st.container(key="lab_status"):
         status.draw(shared, run) if run else status.draw_none(shared)
+        problems.trouble()
     if run is None:
         return
     with st.container(key="lab_curve"):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import streamlit as st
 
+from rnnlab.config import ConfigError
 from rnnlab.database import StoreError
 from rnnlab.views.services import services
 from rnnlab.views.session import visit
@@ -20,6 +21,21 @@ def said() -> Iterator[None]:
         yield
     except StoreError as error:
         st.error(plain(str(error)), icon=":material/folder_off:")
+
+
+@contextmanager
+def noted() -> Iterator[None]:
+    """Have what a click could not do be said when the page is drawn."""
+    try:
+        yield
+    except (ConfigError, StoreError) as error:
+        visit().problems.append(str(error))
+
+
+def trouble() -> None:
+    """Say why nothing can be written at present, if that is so."""
+    if services().trouble:
+        st.error(plain(services().trouble), icon=":material/folder_off:")
 
 
 def region() -> None:

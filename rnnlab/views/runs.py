@@ -24,7 +24,6 @@ _LOG_LINES = 200
 
 def page() -> None:
     """Draw the page."""
-    services().launcher.reap()
     st.title("Runs")
     st.caption("Every training run on this machine, newest first. Choose one to open it in the Lab.")
     st.fragment(_history, run_every=_REFRESH_INTERVAL)()
@@ -33,6 +32,8 @@ def page() -> None:
 @problems.said()
 def _history() -> None:
     """Draw the table and what can be done with the run chosen in it."""
+    services().reap()
+    problems.trouble()
     runs = services().store.runs()
     if not runs:
         st.info("There is no run yet. Start one in the Lab.", icon=":material/science:")

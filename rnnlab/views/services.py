@@ -7,7 +7,7 @@ import gc
 import importlib
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -37,13 +37,23 @@ _SETTLE_INTERVAL: Final = 20.0
 
 @dataclass
 class Services:
-    """One home folder and everything that works on it."""
+    """One home folder and everything that works on it.
+
+    Attributes:
+        store: The runs.
+        launcher: Starts workers.
+        curves: Curves that are being looked at.
+        evaluations: Evaluations that have been made.
+        settings: What visitors may do.
+        trouble: Why nothing can be written at present; empty where it can.
+    """
 
     store: Store
     launcher: Launcher
     curves: CurveCache
     evaluations: EvaluationCache
     settings: Settings
+    trouble: str = ""
     _viewers: dict[str, float] = field(default_factory=dict)
     _reaped: float = float("-inf")
     _settled: float = float("-inf")
@@ -89,9 +99,21 @@ class Services:
         now = time.monotonic()
         if now - self._reaped >= REAP_INTERVAL:
             self._reaped = now
-            with suppress(StoreError):  # what cannot be written now is said where it is read
-                self.launcher.reap()
+            self._try(self.launcher.reap)
             self.settle_memory()
+
+    def warm(self) -> None:
+        """Have a worker ready for the next run, where there may be one."""
+        self._try(self.launcher.warm)
+
+    def _try(self, act: Callable[[], None]) -> None:
+        """Do what needs a disk to write to; where it cannot be done, the pages can say so until it can."""
+        try:
+            act()
+        except StoreError as error:
+            self.trouble = str(error)
+        else:
+            self.trouble = ""
 
 
 _opening = threading.Lock()

@@ -88,11 +88,11 @@ def _start(run: Run) -> bool:
         return False
     try:
         remembered.run_id = shared.store.create_run(config, parent=run.id, owner=visitor()).id
+        shared.launcher.wake()
     except StoreError as error:
         remembered.taught = str(error)
         return False
     remembered.taught = ""
-    shared.launcher.wake()
     return True
 
 

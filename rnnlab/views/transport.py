@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import streamlit as st
 
+from rnnlab import memory
 from rnnlab.changes import CHANGEABLE
-from rnnlab.config import HYPERPARAMETERS, ConfigError
-from rnnlab.database import StoreError
+from rnnlab.config import HYPERPARAMETERS, ConfigError, Value
 from rnnlab.runs import REPORT_EVERY, Run, RunState
 from rnnlab.settings import Settings
+from rnnlab.views import problems
 from rnnlab.views.controls import hyperparameter_control
 from rnnlab.views.services import Services, services
 from rnnlab.views.session import visit
@@ -42,10 +44,11 @@ def draw(shared: Services, run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="transport"):
         control, state = shared.store.control, run.state
         has_checkpoint = shared.store.checkpoint_path(run.id).exists()
+        can_go_on = has_checkpoint or run.step <= 1  # without one, a run that has hardly begun begins anew
         pauses, stopping = state is RunState.PAUSED or run.is_pausing, run.stop_requested
         if state in (RunState.PREPARING, RunState.TRAINING) and not pauses:
             _button("Pause", "pause", control.pause, run, disabled=stopping, shortcut="P")
-        if pauses or (state.can_resume and has_checkpoint):
+        if pauses or (state.can_resume and can_go_on):
             _button("Resume", "play_arrow", control.resume, run, disabled=stopping, shortcut="P")
         if state.is_active:
             _button("Step", "skip_next", control.step, run, disabled=stopping or not pauses, shortcut="N")
@@ -83,19 +86,30 @@ def _button(
         disabled=disabled,
         shortcut=shortcut,
         on_click=_ask,
-        args=(wish, run.id),
+        args=(wish, run.id, label == "Resume"),
     )
 
 
-def _ask(wish: Callable[[str], None], run_id: str) -> None:
-    """Ask something of a run; what cannot be is said on the page."""
+def _ask(wish: Callable[[str], None], run_id: str, queues: bool = False) -> None:
+    """Ask something of a run; what cannot be is said on the page.
+
+    Args:
+        wish: Does it.
+        run_id: The run.
+        queues: Whether a run that has ended then waits again, as a new one would.
+    """
     shared = services()
-    try:
-        if shared.settings.may_control(shared.store.run(run_id), visitor()):
-            wish(run_id)
-    except (ConfigError, StoreError) as error:
-        visit().problems.append(str(error))
-    shared.launcher.wake()
+    with problems.noted():
+        run = shared.store.run(run_id)
+        if not shared.settings.may_control(run, visitor()):
+            return
+        if queues and run.state.is_ended:
+            refusal = shared.settings.no_place(shared.store.active_runs(), visitor())
+            if refusal:
+                visit().problems.append(refusal)
+                return
+        wish(run_id)
+        shared.launcher.wake()
 
 
 def _further(run: Run, settings: Settings) -> None:
@@ -119,7 +133,7 @@ def _further(run: Run, settings: Settings) -> None:
             type="primary",
             icon=":material/play_arrow:",
             on_click=_ask,
-            args=(lambda run_id: services().store.control.train_further(run_id, int(more)), run.id),
+            args=(lambda run_id: services().store.control.train_further(run_id, int(more)), run.id, True),
         )
 
 
@@ -129,21 +143,36 @@ def _adjust(run: Run) -> None:
         values = {
             name: hyperparameter_control(
                 HYPERPARAMETERS[name],
-                key=f"adjust_{name}_{run.id}",
+                # A new one after every change, whoever made it: the controls show what is, not what was.
+                key=f"adjust_{name}_{run.id}_{len(run.changes)}_{len(run.requested)}",
                 value=run.requested.get(name, getattr(run.config_now, name)),
             )
             for name in _IN_REACH
         }
-        new = {name: value for name, value in values.items() if value != getattr(run.config_now, name)}
+        shown = {name: run.requested.get(name, getattr(run.config_now, name)) for name in _IN_REACH}
+        new = {name: value for name, value in values.items() if value != shown[name]}
         st.button(
             "Apply",
             type="primary",
             icon=":material/check:",
             key="adjust_apply",
-            disabled=not new or new == dict(run.requested),
+            disabled=not new,
             on_click=_ask,
-            args=(lambda run_id: services().store.control.change(run_id, new), run.id),
+            args=(lambda run_id: _change(run_id, new), run.id),
         )
+
+
+def _change(run_id: str, values: Mapping[str, Value]) -> None:
+    """Ask for other hyperparameters, if what they take more fits into the memory there is.
+
+    Raises:
+        ConfigError: It does not, or a value cannot be used.
+    """
+    store = services().store
+    run = store.run(run_id)
+    if short := memory.shortage(replace(run.config_now, **values), instead_of=run.config_now):  # type: ignore[arg-type]
+        raise ConfigError(short)
+    store.control.change(run_id, values)
 
 
 def _queue(shared: Services) -> None:
