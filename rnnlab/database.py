@@ -90,6 +90,19 @@ class StoreError(RuntimeError):
     """The store cannot do what was asked; its text is one sentence meant for people."""
 
 
+@contextmanager
+def _alone_in(home: Path) -> Iterator[None]:
+    """Let no other process be in the same block at the same time, where the system has such locks."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with (home / "runs.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 class Database:
     """The database of one home folder, safe to use from several processes and threads at once.
 
@@ -140,14 +153,19 @@ class Database:
     def _begin_anew(self, error: sqlite3.DatabaseError) -> None:
         """Set a damaged database aside and go on with a new one that has what can still be read of it."""
         self._connection.close()
-        kept = set_aside(self.home / _FILE)
-        if kept is None:
-            raise error
-        for ending in ("-wal", "-shm"):  # they belong to the file, whatever it is called
-            with suppress(OSError):
-                os.rename(self.home / f"{_FILE}{ending}", kept.with_name(kept.name + ending))
-        self._open()
-        runs = self._salvage(kept)
+        with _alone_in(self.home):
+            with suppress(sqlite3.DatabaseError):
+                self._open()  # another process may have been here first
+                return
+            self._connection.close()
+            kept = set_aside(self.home / _FILE)
+            if kept is None:
+                raise error
+            for ending in ("-wal", "-shm"):  # they belong to the file, whatever it is called
+                with suppress(OSError):
+                    os.rename(self.home / f"{_FILE}{ending}", kept.with_name(kept.name + ending))
+            self._open()
+            runs = self._salvage(kept)
         self.notice = (
             f"The list of runs was damaged and is kept as {kept.name}; {runs} runs could be saved from it."
         )

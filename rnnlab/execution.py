@@ -47,6 +47,9 @@ HARDLY_BETTER_THAN_GUESSING: Final = 0.15
 RETRY_SECONDS: Final = 1.0
 """Seconds between two tries to write to the store where that is not possible."""
 
+PATIENCE_SECONDS: Final = 600.0
+"""Seconds after which no further try is made: the store may be one that another has taken the place of."""
+
 log = logging.getLogger("rnnlab.worker")
 
 
@@ -171,7 +174,8 @@ def _end_by(error: Exception, kills: int) -> tuple[RunState, str]:
 
 def _end_when_possible(store: Store, run: Run, state: RunState, message: str, stop: threading.Event) -> None:
     """Record how a run ended; on a full disk, as soon as there is room again."""
-    while True:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
         try:
             store.end_run(run.id, state, message=message)
         except StoreError:

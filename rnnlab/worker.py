@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from rnnlab.database import StoreError
-from rnnlab.execution import RETRY_SECONDS, execute, heartbeat, stop_on_signals
+from rnnlab.execution import PATIENCE_SECONDS, RETRY_SECONDS, execute, heartbeat, stop_on_signals
 from rnnlab.store import Store
 
 IDLE_SECONDS: Final = 600.0
@@ -45,7 +45,7 @@ def serve(store: Store, worker_id: str, idle_seconds: float, stop: threading.Eve
         stop: Set to end after the next report.
     """
     with heartbeat(store, worker_id=worker_id):
-        waiting_since = time.monotonic()
+        waiting_since = written = time.monotonic()
         ready = False
         while not stop.is_set():
             try:
@@ -53,7 +53,10 @@ def serve(store: Store, worker_id: str, idle_seconds: float, stop: threading.Eve
                 idle = run is None and time.monotonic() - waiting_since >= idle_seconds
                 if idle and (ready or idle_seconds == 0) and store.workers.release(worker_id):
                     return
+                written = time.monotonic()
             except StoreError:  # such as on a full disk: nothing can be taken or given up until there is room
+                if time.monotonic() - written >= PATIENCE_SECONDS:
+                    return
                 stop.wait(RETRY_SECONDS)
                 continue
             if run is not None:

@@ -361,6 +361,29 @@ def test_a_damaged_list_of_runs_is_set_aside_and_what_can_be_read_of_it_is_kept(
         assert len(store.runs()) == len(saved) + 1
 
 
+def test_of_many_who_open_a_damaged_list_of_runs_one_sets_it_aside(own_home: Path) -> None:
+    with Store(own_home) as store:
+        runs = {store.create_run(SHORT).id for _ in range(200)}
+    path = own_home / "runs.sqlite3"
+    size = path.stat().st_size
+    damage(path, size - 4096, size)
+    code = "import sys; from pathlib import Path; from rnnlab.store import Store; sys.stdin.read(1); "
+    code += "print(len(Store(Path(sys.argv[1])).runs()))"
+    command = [sys.executable, "-c", code, str(own_home)]
+    openers = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)
+    ]
+    for opener in openers:
+        assert opener.stdin is not None
+        opener.stdin.write("x")
+        opener.stdin.flush()
+    seen = {int(opener.communicate()[0]) for opener in openers}
+    assert len(list(own_home.glob("*.damaged*"))) == 1
+    assert len(seen) == 1
+    with Store(own_home) as store:
+        assert {run.id for run in store.runs()} <= runs
+
+
 def test_a_database_that_breaks_under_the_store_is_said_in_one_sentence(own_home: Path) -> None:
     with Store(own_home) as store:
         run = store.create_run(LONG)
