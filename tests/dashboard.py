@@ -153,6 +153,39 @@ def ready_again(page: Page) -> Page:
     return page
 
 
+def set_number(page: Page, label: str, value: int) -> None:
+    """Type a number into a control of the sidebar."""
+    field = page.get_by_label(label, exact=True)
+    field.fill(str(value))
+    field.press("Enter")
+    expect(field).to_have_value(str(value))
+
+
+def open_and_start(page: Page, url: str, iterations: int) -> None:
+    """Start a run on the bundled digits, with hyperparameters from the URL; wait until the page shows it."""
+    ready(page, f"{url}/?dataset=digits&iterations={iterations}")
+    before = run_on_show(page)
+    start_button(page).click()
+    wait_for(lambda: run_on_show(page) not in ("", before), "the run in the address")
+    expect(page.locator(".st-key-status")).to_contain_text(run_on_show(page))
+
+
+def run_on_show(page: Page) -> str:
+    """Return the name of the run in the page's address; empty where there is none."""
+    return str(page.evaluate("new URLSearchParams(location.search).get('run') ?? ''"))
+
+
+def curve_points(page: Page) -> int:
+    """Return how many points the accuracy line has."""
+    points = page.evaluate(LINE_POINTS)
+    return int(points[0]) if points else 0
+
+
+def verdict(page: Page) -> str:
+    """Return the digit that the page says it reads; may be empty."""
+    return page.locator(".verdict .digit").inner_text()
+
+
 HIDDEN_TOOLBAR: Final = """() => {
   const hosts = [...document.querySelectorAll('.st-key-canvas *')].filter((host) => host.shadowRoot)
   return hosts.some((host) => host.shadowRoot.querySelector('style.rnnlab'))

@@ -1,0 +1,236 @@
+"""What a person sees of training that goes on, in a real browser; all with one dashboard and one worker."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, WebSocketRoute, expect
+
+from rnnlab.runs import RunState
+from rnnlab.store import Store
+from tests import dashboard
+from tests.waiting import wait_for
+from tests.workers import workers_of
+
+SECONDS = 1000.0
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of runs that all tests here share."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def shared_url(home: Path) -> Iterator[str]:
+    """Start the dashboard; its worker stays from test to test."""
+    with dashboard.dashboard({"RNNLAB_HOME": str(home), "RNNLAB_WORKER_IDLE_SECONDS": "100"}) as (address, _):
+        yield address
+    for worker in workers_of(home):
+        worker.kill()
+
+
+@pytest.fixture
+def url(shared_url: str, home: Path) -> Iterator[str]:
+    """Return the dashboard's address; what a test has started ends with it."""
+    yield shared_url
+    with Store(home) as store:
+        for run in store.active_runs():
+            store.control.stop(run.id)
+        wait_for(lambda: not store.active_runs(), "all runs to end")
+
+
+def test_the_curve_keeps_its_zoom_and_is_never_made_anew_while_it_grows(page: Page, url: str) -> None:
+    dashboard.open_and_start(page, url, 200_000)
+    wait_for(lambda: dashboard.curve_points(page) > 2, "a curve")
+    page.evaluate("document.querySelector('.rnnlab-plot').marked = true")
+    box = page.locator(".rnnlab-plot .nsewdrag").first.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + box["height"] * 0.2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.6, steps=5)
+    page.mouse.up()
+    axis = "() => document.querySelector('.rnnlab-plot')._fullLayout.xaxis"
+    wait_for(lambda: page.evaluate(f"({axis})().autorange") is False, "the zoom")
+    zoomed = page.evaluate(f"({axis})().range")
+    seen = dashboard.curve_points(page)
+    wait_for(lambda: dashboard.curve_points(page) > seen + 5, "the curve to grow")
+    assert page.evaluate(f"({axis})().range") == zoomed
+    assert page.evaluate("document.querySelector('.rnnlab-plot').marked")
+    assert page.locator(".rnnlab-plot").count() == 1
+
+
+def test_a_refresh_and_a_second_visitor_show_the_same_run_going_on(
+    page: Page, url: str, chromium: Browser
+) -> None:
+    dashboard.open_and_start(page, url, 200_000)
+    wait_for(lambda: dashboard.curve_points(page) > 2, "a curve")
+    name = page.url.partition("run=")[2]
+    seen = dashboard.curve_points(page)
+    page.reload()
+    wait_for(lambda: dashboard.curve_points(page) >= seen, "the curve after the refresh")
+    expect(page.locator(".st-key-status")).to_contain_text(name)
+    other = chromium.new_page()
+    dashboard.ready(other, url)
+    expect(other.locator(".st-key-status")).to_contain_text(name)
+    wait_for(lambda: dashboard.curve_points(other) >= seen, "the other visitor's curve")
+    other.close()
+
+
+def test_scrubbing_and_playing_read_the_picture_from_top_to_bottom(page: Page, url: str) -> None:
+    dashboard.open_and_start(page, url, 20)
+    dashboard.draw(page, "0")  # in one stroke: a second one, answered later, would start anew at row 28
+    wait_for(lambda: dashboard.verdict(page) != "", "a belief")
+    row, scrubber = page.locator(".panel .row"), page.get_by_label("Row read so far")
+    expect(row).to_have_text("row 28 of 28")
+    expect(page.locator(".veil")).to_be_hidden()
+    scrubber.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    expect(row).to_have_text("row 25 of 28")
+    expect(page.locator(".veil")).to_be_visible()
+    page.keyboard.press("Home")
+    expect(row).to_have_text("row 1 of 28")
+    page.get_by_role("button", name="Play").click()
+    expect(page.locator("button.play")).to_contain_text("Pause")
+    expect(row).to_have_text("row 28 of 28")
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+
+
+def test_a_stroke_whose_answer_has_got_lost_is_answered_all_the_same(page: Page, url: str) -> None:
+    lost: list[int] = []
+
+    def lose_the_first_answer(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+
+        def pass_on(message: str | bytes) -> None:
+            if isinstance(message, bytes) and b'"beliefs"' in message and not lost:
+                lost.append(len(message))
+                return
+            socket.send(message)
+
+        server.on_message(pass_on)
+
+    page.route_web_socket(re.compile("_stcore/stream"), lose_the_first_answer)
+    dashboard.open_and_start(page, url, 20)
+    expect(page.locator(".st-key-status")).to_contain_text("finished")
+    dashboard.draw(page, "0")  # in one stroke; of a run that has ended, nothing else renews the belief
+    expect(page.locator(".verdict .digit")).not_to_have_text("", timeout=10 * SECONDS)
+    assert lost
+
+
+def shown_step(page: Page) -> int:
+    """Return the step that the page shows."""
+    words = page.locator(".st-key-status").inner_text()
+    return int(words.partition("step ")[2].partition(" of")[0].replace(",", ""))
+
+
+def test_a_run_is_paused_stepped_adjusted_resumed_and_trained_further(
+    page: Page, url: str, home: Path
+) -> None:
+    status = page.locator(".st-key-status")
+    dashboard.open_and_start(page, url, 200_000)
+    expect(status).to_contain_text("steps/s")
+
+    field = page.get_by_label("neurons", exact=True)
+    field.press("p")  # typed, not pressed as a shortcut
+    field.press("Escape")
+    field.blur()
+    page.keyboard.press("p")
+    expect(status).to_contain_text("paused")
+    paused = shown_step(page)
+    page.keyboard.press("n")
+    wait_for(lambda: shown_step(page) == paused + 20, "a single step")
+    expect(status).to_contain_text("paused")
+
+    page.get_by_role("button", name="Adjust").click()
+    page.locator("[class*=st-key-adjust_batch_size] input").fill("64")
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Apply").click()
+    expect(status).to_contain_text("heard: batch size 64")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Resume").click()
+    expect(status).to_contain_text("steps/s")
+    wait_for(lambda: "batch size 64" in page.locator(".rnnlab-plot").inner_text(), "the mark on the curve")
+
+    page.get_by_role("button", name="Stop").click()
+    expect(status).to_contain_text("stopped")
+    stopped = shown_step(page)
+    page.get_by_role("button", name="Train further").click()
+    page.get_by_label("more iterations (steps)").fill("40")
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Go on").click()
+    expect(status).to_contain_text("finished")
+    assert shown_step(page) == stopped + 40
+    with Store(home) as store:
+        run = store.runs()[0]
+        steps = [point.step for point in store.points(run.id)]
+    assert steps == list(range(0, steps[-1] + 1, 20))
+    assert [(change.name, change.value) for change in run.changes] == [
+        ("batch_size", 64),
+        ("iterations", stopped + 40),
+    ]
+
+
+def test_a_run_that_waits_can_be_taken_out_of_the_queue(page: Page, url: str, home: Path) -> None:
+    dashboard.open_and_start(page, url, 200_000)
+    expect(page.locator(".st-key-status")).to_contain_text("steps/s")
+    dashboard.start_button(page).click()
+    expect(page.locator(".st-key-status")).to_contain_text("waiting for its turn")
+    page.get_by_role("button", name="Queue: 1").click()
+    page.get_by_role("button", name="Remove").click()
+    expect(page.locator(".st-key-status")).to_contain_text("stopped")
+    with Store(home) as store:
+        assert [run.state for run in store.runs()[:2]] == [RunState.STOPPED, RunState.TRAINING]
+
+
+def test_watch_and_the_browsers_back_button_change_between_runs(page: Page, url: str) -> None:
+    dashboard.open_and_start(page, url, 20)
+    expect(page.locator(".st-key-status")).to_contain_text("finished")
+    first = page.url.partition("run=")[2]
+    dashboard.set_number(page, "iterations (steps)", 200_000)
+    dashboard.start_button(page).click()
+    expect(page).not_to_have_url(re.compile(f"run={first}$"))
+    second = page.url.partition("run=")[2]
+    page.go_back()
+    expect(page).to_have_url(re.compile(f"run={first}$"))
+    expect(page.locator(".st-key-status")).to_contain_text(first)
+    page.get_by_role("button", name=f"Watch {second} live").click()
+    expect(page).to_have_url(re.compile(f"run={second}$"))
+    expect(page.locator(".st-key-status")).to_contain_text("training")
+
+
+def test_a_run_is_opened_and_evaluated_from_the_history(page: Page, url: str) -> None:
+    dashboard.open_and_start(page, url, 20)
+    expect(page.locator(".st-key-status")).to_contain_text("finished", timeout=60 * SECONDS)
+    name = page.url.partition("run=")[2]
+    page.get_by_role("link", name="Runs").click()
+    table = page.get_by_test_id("stDataFrame")
+    expect(table).to_be_visible()
+    box = table.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 15, box["y"] + 53)
+    page.get_by_role("button", name="Open in the Lab").click()
+    expect(page).to_have_url(re.compile(f"run={name}$"))
+    expect(page.locator(".st-key-status")).to_contain_text(name)
+    page.get_by_role("link", name="Runs").click()
+    page.get_by_role("button", name="Evaluate").click()
+    expect(page).to_have_url(re.compile(f"evaluation\\?run={name}$"))
+    expect(page.get_by_text("360 test images of the bundled digits")).to_be_visible()
+
+
+def test_a_projector_of_1280_by_720_shows_start_drawing_and_curve_without_scrolling(
+    chromium: Browser, url: str
+) -> None:
+    projector = chromium.new_page(viewport={"width": 1280, "height": 720})
+    dashboard.open_and_start(projector, url, 20)
+    expect(projector.locator(".st-key-status")).to_contain_text("finished", timeout=60 * SECONDS)
+    start = dashboard.start_button(projector)
+    for element in (start, projector.locator(".st-key-drawing"), projector.locator(".rnnlab-plot")):
+        box = element.bounding_box()
+        assert box is not None
+        assert 0 <= box["y"] <= box["y"] + box["height"] <= 720
+    projector.close()
