@@ -114,9 +114,15 @@ def resume(store: Store, name: str, iterations: int | None, *, as_json: bool) ->
         if more <= 0:
             raise CommandError(f"{run.id} has made all its steps; say how many more with --iterations.")
         store.control.train_further(run.id, more)
-    else:
+    elif run.state.can_resume:
         store.control.resume(run.id)
     claimed = store.claim(run.id)
+    if claimed is None and run.state is RunState.PAUSED:
+        if as_json:
+            print_json(event="run", run=run.id, config=asdict(run.config))
+        else:
+            print(f"{run.id} goes on in the background worker that waited with it.")
+        return
     if claimed is None:
         raise CommandError(
             f"{run.id} is {run.state} and cannot be resumed here; runs that pause without a worker, were "
@@ -153,6 +159,8 @@ def _print_end(run: Run, *, as_json: bool) -> None:
         print(f"{run.id} {run.state} after {run.step:,} steps: {percent(run.test_accuracy)} on the test set.")
         for remark in filter(None, (run.message, run.data_note)):
             print(remark)
+    if run.state is RunState.PAUSED:
+        raise CommandError(f"{run.id} pauses; go on with `python -m rnnlab resume {run.id}`.")
     if run.state not in (RunState.FINISHED, RunState.STOPPED):
         raise CommandError(f"{run.id} {run.state}: {run.message}")
 

@@ -103,10 +103,11 @@ class RunControl:
             state, step, _ = self._standing(connection, run_id)
             if state.can_train_further:
                 limit = HYPERPARAMETERS["iterations"].maximum or 0
-                if not REPORT_EVERY <= iterations <= limit - step:
+                least = max(1, REPORT_EVERY - step)
+                if not least <= iterations <= limit - step:
                     raise ConfigError(
                         f"A run has at most {limit:,.0f} iterations and this one has made {step:,}; ask for "
-                        f"{REPORT_EVERY} to {limit - step:,.0f} more."
+                        f"{least} to {limit - step:,.0f} more."
                     )
                 self._request(connection, run_id, {"iterations": step + iterations})
                 self._enqueue(connection, run_id, None)

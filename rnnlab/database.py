@@ -90,6 +90,15 @@ class StoreError(RuntimeError):
     """The store cannot do what was asked; its text is one sentence meant for people."""
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another one of the same name, or `None` where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 @contextmanager
 def _alone_in(home: Path) -> Iterator[None]:
     """Let no other process be in the same block at the same time, where the system has such locks."""
@@ -146,6 +155,7 @@ class Database:
         self._use_write_ahead_log()
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._create_schema()
+        self._identity = _identity(self.home / _FILE)
         (found,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
             raise sqlite3.DatabaseError(found)
@@ -218,6 +228,11 @@ class Database:
                     f"The runs in {self.home} were written by {age} RNN Lab and cannot be read by this one; "
                     "choose another folder with RNNLAB_HOME."
                 )
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the file in the folder still is the one that was opened."""
+        return _identity(self.home / _FILE) == self._identity
 
     def close(self) -> None:
         """Close the database."""

@@ -23,7 +23,7 @@ from rnnlab import memory
 from rnnlab.checkpoint import Checkpoint, CheckpointError
 from rnnlab.database import StoreError
 from rnnlab.datasets import Dataset, DatasetError
-from rnnlab.files import remove_leftovers
+from rnnlab.files import in_spite_of_removal, remove_leftovers
 from rnnlab.hand import Hand
 from rnnlab.mixing import training_data
 from rnnlab.processes import HelperError
@@ -84,6 +84,11 @@ class StoreReport:
         self._snapshots = Snapshots(store.folder(run.id))
         self._published = float("-inf")
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether somebody hears of the run in this very process."""
+        return self._listener is not None
+
     def cores(self, cores: int) -> None:
         """Store on how many processor cores the run trains."""
         self._store.set_cores(self._run.id, cores)
@@ -97,16 +102,18 @@ class StoreReport:
 
     def point(self, point: AccuracyPoint, weights: Weights) -> None:
         """Store a point; publish the weights where the last ones have been there for a moment."""
+        if not self._store.is_current:
+            raise RunLostError(f"The list of runs that {self._run.id} is in has been removed or replaced.")
         self._store.add_point(self._run.id, point)
         if time.monotonic() - self._published >= PUBLISH_INTERVAL:
             self.publish(weights, point.step)
-        self._snapshots.keep(weights, point.step)
+        in_spite_of_removal(lambda: self._snapshots.keep(weights, point.step))
         if self._listener:
             self._listener.point(point)
 
     def publish(self, weights: Weights, step: int) -> None:
         """Put weights where people can see them."""
-        weights.save(self._store.weights_path(self._run.id), step)
+        in_spite_of_removal(lambda: weights.save(self._store.weights_path(self._run.id), step))
         self._published = time.monotonic()
 
     def test(self, test: TestPoint) -> None:
@@ -139,7 +146,7 @@ def execute(
         try:
             return _train(store, run, StoreReport(store, run, listener), stop)
         except RunLostError:
-            log.warning("%s: another worker has it now", run.id)
+            log.warning("%s: it is not this worker's any more", run.id)
             return RunState.INTERRUPTED
         except Exception as error:
             log.exception("%s: ended by an error", run.id)
@@ -208,7 +215,13 @@ def _train(store: Store, run: Run, report: StoreReport, stop: threading.Event) -
         run.config,
         data,
         report,
-        Steering(store, run.id, stop, lambda moment: report.publish(moment.network.weights(), moment.step)),
+        Steering(
+            store,
+            run.id,
+            stop,
+            lambda moment: report.publish(moment.network.weights(), moment.step),
+            stays=report.is_heard,
+        ),
         start=start,
         changes=store.run(run.id).changes,
         checkpoint=checkpoint,

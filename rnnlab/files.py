@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -39,6 +39,14 @@ def written_aside(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
     finally:
         with suppress(OSError):
             aside.unlink(missing_ok=True)
+
+
+def in_spite_of_removal(write: Callable[[], None]) -> None:
+    """Write a file, once more where its folder is removed while that goes on."""
+    try:
+        write()
+    except FileNotFoundError:
+        write()
 
 
 @contextmanager

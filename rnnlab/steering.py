@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from rnnlab.files import in_spite_of_removal
 from rnnlab.runs import RunState
 from rnnlab.store import Store
 from rnnlab.training import Instruction, Moment
@@ -29,12 +30,20 @@ class Steering:
         run_id: The run.
         stop: Set to end it at the next report, as a wish in the store does.
         publish: Called before a pause with the moment, to have the newest weights where people can see them.
+        stays: Whether this process stays with a run that pauses, for it would not take another one.
     """
 
     def __init__(
-        self, store: Store, run_id: str, stop: threading.Event, publish: Callable[[Moment], None]
+        self,
+        store: Store,
+        run_id: str,
+        stop: threading.Event,
+        publish: Callable[[Moment], None],
+        *,
+        stays: bool = False,
     ) -> None:
         self._store, self._run_id, self._stop, self._publish = store, run_id, stop, publish
+        self._stays = stays
         self._kept = float("-inf")
 
     def __call__(self, moment: Moment) -> Instruction:
@@ -51,7 +60,11 @@ class Steering:
                 waiting_since = time.monotonic()
                 self._begin_pause(moment)
             long = time.monotonic() - waiting_since >= LONGEST_PAUSE
-            if (long or control.others_wait()) and control.release(self._run_id, moment.step):
+            if (
+                not self._stays
+                and (long or control.others_wait())
+                and control.release(self._run_id, moment.step)
+            ):
                 return Instruction(RunState.PAUSED)
             self._stop.wait(LOOK_INTERVAL)
         if waiting_since is not None:
@@ -69,5 +82,6 @@ class Steering:
     def keep(self, moment: Moment) -> None:
         """Keep a checkpoint; what has been reported before is then on the disk, too."""
         self._store.sync()
-        moment.checkpoint().save(self._store.checkpoint_path(self._run_id))
+        checkpoint, path = moment.checkpoint(), self._store.checkpoint_path(self._run_id)
+        in_spite_of_removal(lambda: checkpoint.save(path))
         self._kept = time.monotonic()

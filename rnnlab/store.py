@@ -112,6 +112,11 @@ class Store:
         """Close the database."""
         self._database.close()
 
+    @property
+    def is_current(self) -> bool:
+        """Whether this is still what an opening of the home would open: nobody has removed or replaced it."""
+        return self._database.is_current
+
     def __enter__(self) -> Self:
         return self
 

@@ -47,7 +47,7 @@ def serve(store: Store, worker_id: str, idle_seconds: float, stop: threading.Eve
     with heartbeat(store, worker_id=worker_id):
         waiting_since = written = time.monotonic()
         ready = False
-        while not stop.is_set():
+        while not stop.is_set() and store.is_current:
             try:
                 run = store.claim()
                 idle = run is None and time.monotonic() - waiting_since >= idle_seconds

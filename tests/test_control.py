@@ -175,7 +175,7 @@ def test_training_further_is_for_runs_that_ended_in_order_and_has_a_limit(store:
     store.control.train_further(run.id, 500)
     assert store.run(run.id).state is RunState.TRAINING
     store.end_run(run.id, RunState.FINISHED, step=20_000)
-    with pytest.raises(ConfigError, match="20 to 180,000 more"):
+    with pytest.raises(ConfigError, match="ask for 1 to 180,000 more"):
         store.control.train_further(run.id, 180_001)
     assert store.run(run.id).state is RunState.FINISHED
     store.control.train_further(run.id, 500)

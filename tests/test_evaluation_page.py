@@ -159,7 +159,7 @@ def test_a_run_that_is_not_there_gets_one_sentence_and_the_newest_is_shown(store
     ("trouble", "said"),
     [
         ("damaged", "is damaged"),
-        ("none", "ended before it learned anything"),
+        ("none", "are not there, or were damaged"),
         ("no data", "t10k-images-idx3-ubyte.gz is missing"),
     ],
 )

@@ -83,7 +83,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "worker_list": {"database", "runs"},
     "control": {"changes", "config", "database", "runs", "worker_list"},
     "store": {"changes", "config", "control", "database", "names", "runs", "worker_list"},
-    "steering": {"runs", "store", "training"},
+    "steering": {"files", "runs", "store", "training"},
     "snapshots": {"reader", "runs"},
     "curves": {"runs", "store", "numpy"},
     "figures": {"changes", "config", "runs", "curves", "numpy", "plotly"},

@@ -222,6 +222,40 @@ def test_a_run_is_opened_and_evaluated_from_the_history(page: Page, url: str) ->
     expect(page.get_by_text("360 test images of the bundled digits")).to_be_visible()
 
 
+def test_a_run_is_still_ones_own_after_the_browser_was_closed_and_nobody_elses(
+    chromium: Browser, url: str
+) -> None:
+    before = chromium.new_context()
+    page = before.new_page()
+    dashboard.open_and_start(page, url, 200_000)
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    wait_for(lambda: any(cookie["name"] == "rnnlab_visitor" for cookie in before.cookies()), "the cookie")
+    kept = [cookie for cookie in before.cookies() if cookie["expires"] != -1]
+    before.close()
+    after, other = chromium.new_context(), chromium.new_context()
+    after.add_cookies(kept)  # type: ignore[arg-type]
+    for context, mine in ((after, True), (other, False)):
+        page = context.new_page()
+        dashboard.ready(page, url)
+        expect(page.locator(".st-key-status")).to_contain_text("training")
+        assert page.get_by_role("button", name="Pause").count() == mine
+        context.close()
+
+
+@pytest.mark.parametrize("width", [820, 1024])
+def test_a_window_with_its_sidebar_open_shows_the_whole_drawing_region(
+    chromium: Browser, url: str, width: int
+) -> None:
+    window = chromium.new_page(viewport={"width": width, "height": 740})
+    dashboard.ready(window, url)
+    for selector in (".st-key-drawing", ".map canvas", ".rows"):
+        box = window.locator(selector).first.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+    window.close()
+
+
 def test_a_projector_of_1280_by_720_shows_start_drawing_and_curve_without_scrolling(
     chromium: Browser, url: str
 ) -> None:

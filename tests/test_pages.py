@@ -270,6 +270,22 @@ def test_the_controls_of_a_run_show_what_is_after_somebody_else_has_changed_it(s
     assert app.button(key="adjust_apply").disabled
 
 
+def test_fewer_steps_than_to_a_report_that_are_left_are_offered(store: Store) -> None:
+    run = add_run(store)
+    store.checkpoint_path(run.id).write_bytes(b"")
+    store.end_run(run.id, RunState.STOPPED, step=19_981)
+    field = shown(lab()).number_input(key=f"further_{run.id}_19981")
+    assert (field.min, field.value) == (19, 19)
+
+
+def test_weights_that_are_gone_are_not_said_to_have_never_been(store: Store) -> None:
+    run = add_run(store)
+    store.weights_path(run.id).unlink(missing_ok=True)
+    store.end_run(run.id, RunState.FINISHED)
+    app = open_with_drawing()
+    assert "or were damaged" in component(app, "belief")["hint"]
+
+
 def test_more_iterations_than_a_run_may_have_are_not_offered(store: Store) -> None:
     run = add_run(store)
     store.checkpoint_path(run.id).write_bytes(b"")

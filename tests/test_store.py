@@ -70,6 +70,16 @@ def test_a_damaged_entry_takes_no_other_run_with_it(store: Store, column: str, d
     assert store.claim() is None
 
 
+def test_a_store_knows_when_its_list_of_runs_was_removed_or_replaced(store: Store, own_home: Path) -> None:
+    path, elsewhere = own_home / "runs.sqlite3", own_home / "elsewhere"
+    current = [store.is_current]
+    path.rename(elsewhere)
+    current.append(store.is_current)
+    path.write_bytes(elsewhere.read_bytes())
+    current.append(store.is_current)
+    assert current == [True, False, False]
+
+
 def test_a_beginning_of_two_names_is_refused(store: Store) -> None:
     names = [store.create_run(Config()).id for _ in range(30)]
     letter = next(name[0] for name in names if sum(other[0] == name[0] for other in names) > 1)

@@ -186,6 +186,17 @@ def test_a_paused_run_waits_steps_and_goes_on_in_the_same_process(
     assert reported == list(range(0, reported[-1] + 1, 20))
 
 
+def test_a_run_stopped_at_its_last_report_makes_the_steps_that_are_left(
+    store: Store, launcher: LocalLauncher
+) -> None:
+    run = pause_a_run(store, launcher)
+    store.control.stop(run.id)
+    stopped = wait_until(store, run, RunState.STOPPED)
+    store.control.train_further(run.id, 7)
+    launcher.wake()
+    assert wait_until(store, run, RunState.FINISHED).step == stopped.step + 7
+
+
 def test_a_paused_run_gives_its_worker_to_one_that_waits_and_is_resumed_after_it(
     store: Store, launcher: LocalLauncher
 ) -> None:

@@ -125,6 +125,8 @@ def _hint(run: Run | None, *, drawn: bool) -> str:
         return "No network yet: start a run, and it reads your digit."
     if run.state.is_active:
         return "The network is getting ready to read."
+    if run.has_begun:
+        return "The weights of this run are not there, or were damaged; resume it or train another one."
     return "This run ended before it learned anything; open or start another one."
 
 

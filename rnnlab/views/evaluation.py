@@ -119,7 +119,9 @@ def _of_ended(shared: Services, run: Run) -> RunEvaluation | None:
     except (WeightsError, DatasetError) as error:
         st.error(plain(str(error)))
         return None
-    if found is None:
+    if found is None and run.has_begun:
+        st.error("The weights of this run are not there, or were damaged; resume it or train another one.")
+    elif found is None:
         st.info("This run ended before it learned anything; choose or start another one.")
     return found
 

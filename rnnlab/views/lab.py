@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rnnlab.views import controls, drawing, live, problems
+from rnnlab.views import controls, drawing, live, problems, visitor
 from rnnlab.views.address import run_on_show
 from rnnlab.views.services import services
 
@@ -18,6 +18,7 @@ def page() -> None:
     """Draw the page."""
     services().reap()
     services().warm()
+    visitor.remember()
     run = run_on_show()
     with st.sidebar:
         controls.region(run)

@@ -99,14 +99,16 @@ class Services:
         now = time.monotonic()
         if now - self._reaped >= REAP_INTERVAL:
             self._reaped = now
-            self._try(self.launcher.reap)
+            # To watch is to start nothing; that a worker has died must be said all the same.
+            self._try(self.store.mark_interrupted if self.settings.read_only else self.launcher.reap)
             self.settle_memory()
 
     def warm(self) -> None:
         """Have a worker ready for the next run, where there may be one."""
-        self._try(self.launcher.warm)
+        if not self.settings.read_only:
+            self._try(self.launcher.warm)
 
-    def _try(self, act: Callable[[], None]) -> None:
+    def _try(self, act: Callable[[], object]) -> None:
         """Do what needs a disk to write to; where it cannot be done, the pages can say so until it can."""
         try:
             act()
@@ -115,6 +117,10 @@ class Services:
         else:
             self.trouble = ""
 
+
+_REPLACED: Final = (
+    "The list of runs was removed or replaced by another one meanwhile; this is what is there now."
+)
 
 _opening = threading.Lock()
 """Held while services are looked up: two visitors at once must not open them twice."""
@@ -135,7 +141,12 @@ def services() -> Services:
     """Return the services of this process; where the store cannot be opened, say so and end the page."""
     try:
         with _opening:
-            return _services_of(default_home())
+            found = _services_of(default_home())
+            if not found.store.is_current:
+                _services_of.cache_clear()
+                found = _services_of(default_home())
+                found.store.notice = found.store.notice or _REPLACED
+            return found
     except (StoreError, SettingsError) as error:
         st.error(str(error), icon=":material/folder_off:")
         st.stop()

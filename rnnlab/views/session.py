@@ -102,6 +102,7 @@ class Visit:
         chosen_run_id: The run chosen in the history.
         drawing: The visitor's drawing.
         specimen: The test digit that covers the drawing, or `None`.
+        adjusted: How often this visitor has asked for other hyperparameters of a run under way.
         taught: What came of the last drawing that was named or removed, in words; may be empty.
         url_read: Whether the hyperparameters in the URL have been taken over.
         problems: Sentences about values that could not be used, to be shown.
@@ -114,6 +115,7 @@ class Visit:
     chosen_run_id: str | None = None
     drawing: Drawing = field(default_factory=Drawing)
     specimen: Specimen | None = None
+    adjusted: int = 0
     taught: str = ""
     url_read: bool = False
     problems: list[str] = field(default_factory=list)

@@ -55,7 +55,7 @@ def draw(shared: Services, run: Run) -> None:
             _button("Stop", "stop", control.stop, run, disabled=stopping)
         if state.can_train_further and has_checkpoint:
             _further(run, shared.settings)
-        if state.is_active or has_checkpoint:
+        if state.is_active or ((state.can_resume or state.can_train_further) and has_checkpoint):
             _adjust(run)
         _queue(shared)
 
@@ -117,12 +117,13 @@ def _further(run: Run, settings: Settings) -> None:
     left = run.iterations - run.step
     with st.popover("Train further", icon=":material/fast_forward:", help="Goes on with the same run."):
         room = min(int(HYPERPARAMETERS["iterations"].maximum or 0), settings.max_iterations) - run.step
-        if room < REPORT_EVERY:
+        least = min(REPORT_EVERY, left) if left > 0 else REPORT_EVERY
+        if room < least:
             st.caption("This run has as many iterations as a run may have.")
             return
         more = st.number_input(
             "more iterations (steps)",
-            REPORT_EVERY,
+            least,
             room,
             min(room, left if left > 0 else _MORE_STEPS),
             step=1000,
@@ -144,7 +145,7 @@ def _adjust(run: Run) -> None:
             name: hyperparameter_control(
                 HYPERPARAMETERS[name],
                 # A new one after every change, whoever made it: the controls show what is, not what was.
-                key=f"adjust_{name}_{run.id}_{len(run.changes)}_{len(run.requested)}",
+                key=f"adjust_{name}_{run.id}_{len(run.changes)}_{visit().adjusted}_{sorted(run.requested.items())}",
                 value=run.requested.get(name, getattr(run.config_now, name)),
             )
             for name in _IN_REACH
@@ -173,6 +174,7 @@ def _change(run_id: str, values: Mapping[str, Value]) -> None:
     if short := memory.shortage(replace(run.config_now, **values), instead_of=run.config_now):  # type: ignore[arg-type]
         raise ConfigError(short)
     store.control.change(run_id, values)
+    visit().adjusted += 1
 
 
 def _queue(shared: Services) -> None:
