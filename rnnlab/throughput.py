@@ -165,9 +165,12 @@ class _TimedReport(StoreReport):
 
 
 def _until(moment: float) -> training.Control:
-    """Return a control that stops a training at a moment of the performance counter."""
+    """Return a control that stops a training at a moment of the performance counter, not before two reports.
+
+    The clock of a training starts with its first step, so that one alone takes no time.
+    """
     stopped = training.Instruction(RunState.STOPPED)
-    return lambda _: stopped if time.perf_counter() >= moment else training.GO_ON
+    return lambda now: stopped if time.perf_counter() >= moment and now.step > 1 else training.GO_ON
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
 
 from rnnlab import throughput
@@ -100,6 +101,11 @@ def test_growth_covers_batch_neurons_rows_and_length_of_run(digits: Dataset) -> 
     assert rows[28] > rows[7]
     assert list(length) == sorted(length)
     assert all(cost > 0 for costs in grown.values() for cost in costs.values())
+
+
+def test_a_turn_on_a_machine_that_stalls_has_a_speed_all_the_same(digits: Dataset) -> None:
+    for each in growth(digits, seconds=0.0, batch_sizes=(8,), neurons=(), rows=()):
+        assert all(np.isfinite(cost) and cost > 0 for cost in each.milliseconds.values())
 
 
 def test_a_run_too_short_for_ten_parts_is_told_in_fewer(digits: Dataset) -> None:
