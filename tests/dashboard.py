@@ -55,17 +55,19 @@ def launch(environment: dict[str, str]) -> tuple[str, subprocess.Popen[bytes]]:
     """Start the dashboard; return its address, where it does not answer yet, and its process.
 
     Args:
-        environment: Variables besides those of this process.
+        environment: Variables besides those of this process, `RNNLAB_HOME` among them: it logs there.
     """
-    port = free_port()
+    port, home = free_port(), Path(environment["RNNLAB_HOME"])
+    home.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    process = subprocess.Popen(
-        [*command, "--server.headless", "true", "--server.address", "127.0.0.1"],
-        cwd=ROOT,
-        env=os.environ | environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    with (home / f"dashboard-{port}.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--server.headless", "true", "--server.address", "127.0.0.1"],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONFAULTHANDLER": "1"} | environment,
+            stdout=log,
+            stderr=log,
+        )
     return f"http://127.0.0.1:{port}", process
 
 
