@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -102,13 +102,12 @@ def _identity(path: Path) -> tuple[int, int] | None:
 @contextmanager
 def _alone_in(home: Path) -> Iterator[None]:
     """Let no other process be in the same block at the same time, where the system has such locks."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    with (home / "runs.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with ExitStack() as stack:
+        with suppress(ImportError, OSError):
+            import fcntl
+
+            file = stack.enter_context((home / "runs.lock").open("w"))
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
@@ -131,17 +130,22 @@ class Database:
         self._lock = threading.RLock()
         try:
             home.mkdir(parents=True, exist_ok=True)
-            try:
-                self._open()
-            except sqlite3.OperationalError:
-                raise
-            except sqlite3.DatabaseError as error:
-                self._begin_anew(error)
+            with _alone_in(home):  # or another process could see a new list before the runs are in it
+                self._open_or_begin_anew()
         except (OSError, sqlite3.Error) as error:
             raise StoreError(
                 f"The runs in {home} cannot be opened ({error}); "
                 "check the folder or choose another one with RNNLAB_HOME."
             ) from error
+
+    def _open_or_begin_anew(self) -> None:
+        """Open the database; one that is damaged gives its place to a new one."""
+        try:
+            self._open()
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            self._begin_anew(error)
 
     def _open(self) -> None:
         """Open the database, a new one where there is none.
@@ -163,19 +167,14 @@ class Database:
     def _begin_anew(self, error: sqlite3.DatabaseError) -> None:
         """Set a damaged database aside and go on with a new one that has what can still be read of it."""
         self._connection.close()
-        with _alone_in(self.home):
-            with suppress(sqlite3.DatabaseError):
-                self._open()  # another process may have been here first
-                return
-            self._connection.close()
-            kept = set_aside(self.home / _FILE)
-            if kept is None:
-                raise error
-            for ending in ("-wal", "-shm"):  # they belong to the file, whatever it is called
-                with suppress(OSError):
-                    os.rename(self.home / f"{_FILE}{ending}", kept.with_name(kept.name + ending))
-            self._open()
-            runs = self._salvage(kept)
+        kept = set_aside(self.home / _FILE)
+        if kept is None:
+            raise error
+        for ending in ("-wal", "-shm"):  # they belong to the file, whatever it is called
+            with suppress(OSError):
+                os.rename(self.home / f"{_FILE}{ending}", kept.with_name(kept.name + ending))
+        self._open()
+        runs = self._salvage(kept)
         self.notice = (
             f"The list of runs was damaged and is kept as {kept.name}; {runs} runs could be saved from it."
         )
