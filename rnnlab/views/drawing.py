@@ -16,6 +16,7 @@ from rnnlab.views.belief_panel import belief_panel
 from rnnlab.views.live import live_interval
 from rnnlab.views.services import newest_reader, services
 from rnnlab.views.session import CANVAS_KEY, take_in_canvas, visit
+from rnnlab.views.text import WEIGHTS_ARE_GONE
 
 CANVAS_SIDE = 280
 """Height and width of the canvas, in pixels: ten for each of the network's."""
@@ -126,7 +127,7 @@ def _hint(run: Run | None, *, drawn: bool) -> str:
     if run.state.is_active:
         return "The network is getting ready to read."
     if run.has_begun:
-        return "The weights of this run are not there, or were damaged; resume it or train another one."
+        return WEIGHTS_ARE_GONE
     return "This run ended before it learned anything; open or start another one."
 
 

@@ -17,7 +17,7 @@ from rnnlab.views.address import run_on_show
 from rnnlab.views.plot import plot
 from rnnlab.views.services import Services, newest_reader, services
 from rnnlab.views.session import visit
-from rnnlab.views.text import STATE_BADGES, percent, plain
+from rnnlab.views.text import STATE_BADGES, WEIGHTS_ARE_GONE, percent, plain
 
 _REFRESH_INTERVAL: Final = 2.0
 """Seconds between two looks at a run that still trains."""
@@ -120,7 +120,7 @@ def _of_ended(shared: Services, run: Run) -> RunEvaluation | None:
         st.error(plain(str(error)))
         return None
     if found is None and run.has_begun:
-        st.error("The weights of this run are not there, or were damaged; resume it or train another one.")
+        st.error(WEIGHTS_ARE_GONE)
     elif found is None:
         st.info("This run ended before it learned anything; choose or start another one.")
     return found

@@ -23,6 +23,12 @@ STATE_BADGES: Final[dict[RunState, tuple[str, str, Colour]]] = {
 """How each state is called and drawn: word, icon, colour."""
 
 
+WEIGHTS_ARE_GONE: Final = (
+    "The weights of this run are not there, or were damaged; resume it or train another one."
+)
+"""Said of a run that has learned something, where nothing of it can be read."""
+
+
 def percent(share: float | None, digits: int = 1) -> str:
     """Return a share as a percentage, such as `97.8 %`, or a dash where there is none."""
     return "-" if share is None else f"{share * 100:.{digits}f} %"

@@ -140,17 +140,17 @@ def _further(run: Run, settings: Settings) -> None:
 
 def _adjust(run: Run) -> None:
     """Draw what changes learning rate and batch size of a run that has begun."""
+    shown = {name: run.requested.get(name, getattr(run.config_now, name)) for name in _IN_REACH}
     with st.popover("Adjust", icon=":material/tune:", help="Other values from the next report on."):
         values = {
             name: hyperparameter_control(
                 HYPERPARAMETERS[name],
                 # A new one after every change, whoever made it: the controls show what is, not what was.
                 key=f"adjust_{name}_{run.id}_{len(run.changes)}_{visit().adjusted}_{sorted(run.requested.items())}",
-                value=run.requested.get(name, getattr(run.config_now, name)),
+                value=value,
             )
-            for name in _IN_REACH
+            for name, value in shown.items()
         }
-        shown = {name: run.requested.get(name, getattr(run.config_now, name)) for name in _IN_REACH}
         new = {name: value for name, value in values.items() if value != shown[name]}
         st.button(
             "Apply",
