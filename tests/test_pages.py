@@ -21,6 +21,7 @@ from rnnlab.database import StoreError
 from rnnlab.launcher import LocalLauncher
 from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
 from rnnlab.store import Store
+from rnnlab.views import services
 from rnnlab.views.live import live_interval
 from rnnlab.views.session import Visit
 from tests.conftest import random_weights
@@ -268,6 +269,31 @@ def test_the_controls_of_a_run_show_what_is_after_somebody_else_has_changed_it(s
     (rate,) = [each for each in app.select_slider if str(each.key).startswith("adjust_learning_rate")]
     assert rate.value == 0.01
     assert app.button(key="adjust_apply").disabled
+
+
+def test_a_list_of_runs_that_was_removed_is_said_and_the_page_goes_on_with_what_is_there(
+    store: Store, own_home: Path
+) -> None:
+    add_run(store)
+    assert "step 41 of" in texts(lab())
+    for path in own_home.glob("runs.sqlite3*"):
+        path.rename(own_home / f"removed-{path.name}")
+    app = lab()
+    assert "removed or replaced" in texts(app)
+    assert "No network has been trained yet" in texts(app)
+
+
+def test_a_page_to_watch_on_starts_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    for name in ("warm", "wake", "reap"):
+        monkeypatch.setattr(LocalLauncher, name, lambda _, name=name: started.append(name))
+    monkeypatch.setenv("RNNLAB_READ_ONLY", "1")
+    lab()
+    assert started == []
+    monkeypatch.delenv("RNNLAB_READ_ONLY")
+    services._services_of.cache_clear()
+    lab()
+    assert "warm" in started
 
 
 def test_fewer_steps_than_to_a_report_that_are_left_are_offered(store: Store) -> None:
