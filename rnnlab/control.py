@@ -181,8 +181,12 @@ class RunControl:
                 "UPDATE runs SET changes = ?, requested = '{}' WHERE id = ?",
                 (changes.to_json(made), run_id),
             )
-            branch_off(connection, run_id, step)
         return taken
+
+    def branch_off(self, run_id: str, step: int) -> None:
+        """Forget what was reported beyond a step: the run goes on from there, and may take another way."""
+        with self._database.transaction() as connection:
+            branch_off(connection, run_id, step)
 
     def set_paused(self, run_id: str) -> None:
         """Say that a run waits, its worker still with it."""

@@ -35,19 +35,17 @@ def sureness(reader: Reader, images: NDArray[np.uint8], beliefs: FloatArray) -> 
         Mean belief in that digit, over the image and its changed copies, 0 to 1, shape (N,).
     """
     top = beliefs.argmax(axis=1)
-    total = np.take_along_axis(beliefs, top[:, None], axis=1)[:, 0].astype(np.float64)
+    of_itself = np.take_along_axis(beliefs, top[:, None], axis=1)
+    of_copies = np.empty((len(images), len(_COPIES)))
     for start in range(0, len(images), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
-        for copy in _COPIES:
-            total[part] += _belief_in(reader, images[part], copy, top[part])
-    return total / (1 + len(_COPIES))
+        of_copies[part] = _beliefs_in(reader, images[part], top[part])
+    return np.asarray(np.hstack([of_itself, of_copies]).mean(axis=1))
 
 
-def _belief_in(
-    reader: Reader, images: NDArray[np.uint8], change: FloatArray, digits: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """Return the belief in a digit of each image, changed in one way, shape (N,)."""
-    changes = np.repeat(change[None], len(images), axis=0)
-    changed = distort(images, np.arange(len(images)), changes).transpose(2, 0, 1)
+def _beliefs_in(reader: Reader, images: NDArray[np.uint8], digits: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the belief in one digit of each image, of each of its copies, shape (N, copies)."""
+    each, copy = np.divmod(np.arange(len(images) * len(_COPIES)), len(_COPIES))
+    changed = distort(images, each, _COPIES[copy]).transpose(2, 0, 1)
     beliefs = reader.read(np.rint(changed).astype(np.uint8)).beliefs[:, -1]
-    return np.take_along_axis(beliefs, digits[:, None], axis=1)[:, 0]
+    return beliefs[np.arange(len(each)), digits[each]].reshape(len(images), len(_COPIES))

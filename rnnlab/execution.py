@@ -89,8 +89,9 @@ class StoreReport:
         """Whether somebody hears of the run in this very process."""
         return self._listener is not None
 
-    def cores(self, cores: int) -> None:
-        """Store on how many processor cores the run trains."""
+    def begins(self, step: int, cores: int) -> None:
+        """Store from which step the run goes on, and on how many processor cores."""
+        self._store.control.branch_off(self._run.id, step)
         self._store.set_cores(self._run.id, cores)
         log.info("%s: trains on %d of this machine's processor cores", self._run.id, cores)
 

@@ -18,6 +18,10 @@ _CORES_OF_A_RUN = 4
 """With fewer, runs side by side would only take the cores from each other."""
 
 
+class RefusalError(ValueError):
+    """What a visitor may not do, in one sentence."""
+
+
 class SettingsError(ValueError):
     """A variable that cannot be used; its text is one sentence meant for people."""
 

@@ -35,8 +35,8 @@ class Report(Protocol):
     def test(self, test: TestPoint) -> None:
         """Take an accuracy on the whole test set."""
 
-    def cores(self, cores: int) -> None:
-        """Take the number of processor cores that training uses."""
+    def begins(self, step: int, cores: int) -> None:
+        """Take from which step training goes on now, and on how many processor cores."""
 
     def note(self, text: str) -> None:
         """Take a few words on what is going on where no points come."""
@@ -143,7 +143,7 @@ def train(
     state = checkpoint.network if checkpoint else None
     while True:
         with new_network(training.config, data, start if state is None else None, state) as network:
-            report.cores(network.cores)
+            report.begins(training.step, network.cores)
             outcome = training.go_on(network)
             if outcome is not None:
                 return outcome
@@ -182,6 +182,11 @@ class Training:
         self.config = config_at(config, self._changes, self._completed)
         self._clock = _Clock(checkpoint.seconds if checkpoint else None)
         self._good: tuple[Weights | None, int] = None, 0
+
+    @property
+    def step(self) -> int:
+        """Training steps completed."""
+        return self._completed
 
     def go_on(self, network: Network) -> Outcome | None:
         """Train to the end, whatever that is.

@@ -141,7 +141,7 @@ def test_training_goes_on_when_the_folder_of_its_run_is_removed_under_it(
 ) -> None:
     run = start(store, launcher, LONG)
     wait_for(store.checkpoint_path(run.id).exists, "a checkpoint")
-    shutil.rmtree(store.home / run.id)
+    shutil.rmtree(store.folder(run.id).rename(store.home / "removed"))  # at once, whatever is being written
     wait_for(store.weights_path(run.id).exists, "weights to be there again")
     store.control.stop(run.id)
     ended = wait_until(store, run, RunState.STOPPED)
@@ -191,6 +191,22 @@ def test_a_run_whose_folder_is_gone_is_told_so(store: Store, launcher: LocalLaun
     launcher.wake()
     ended = wait_until(store, run, RunState.FAILED)
     assert "no checkpoint" in ended.message
+    assert [point.step for point in store.points(run.id)] == [0, 20, 40]
+
+
+def test_a_checkpoint_of_another_kind_of_network_costs_the_run_nothing_that_it_has_reported(
+    store: Store, launcher: LocalLauncher
+) -> None:
+    run = start(store, launcher, SHORT)
+    wait_until(store, run, RunState.FINISHED)
+    kept = Checkpoint.load(store.checkpoint_path(run.id))
+    other = {f"of_a_gpu_{name}": array for name, array in kept.network.items()}
+    Checkpoint(20, kept.seconds, other).save(store.checkpoint_path(run.id))
+    store.control.train_further(run.id, 60)
+    store.control.change(run.id, {"learning_rate": 0.01})
+    launcher.wake()
+    ended = wait_until(store, run, RunState.FAILED)
+    assert "another kind of network" in ended.message
     assert [point.step for point in store.points(run.id)] == [0, 20, 40]
 
 

@@ -225,11 +225,11 @@ def test_buttons_ask_what_they_say_of_the_run_on_show(store: Store) -> None:
     assert store.control.wishes(run.id).pause_at is None
 
 
-def test_the_more_people_watch_the_less_often_each_gets_an_update(store: Store) -> None:
+def test_the_more_is_watched_the_less_often_each_part_gets_an_update(store: Store) -> None:
     begun = add_run(store)
     waiting = store.create_run(Config())
-    assert [live_interval(begun, viewers) for viewers in (1, 17, 18, 50, 52)] == [1, 1, 2, 3, 4]
-    assert [live_interval(waiting, viewers) for viewers in (1, 5, 6, 18)] == [0.3, 0.3, 1, 2]
+    assert [live_interval(begun, watched) for watched in (1, 17, 18, 50, 52)] == [1, 1, 2, 3, 4]
+    assert [live_interval(waiting, watched) for watched in (1, 5, 6, 18)] == [0.3, 0.3, 1, 2]
     store.end_run(begun.id, RunState.FINISHED)
     assert live_interval(store.run(begun.id), 50) is None
 

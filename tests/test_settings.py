@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from rnnlab.config import Config
+from rnnlab.curves import CurveCache
 from rnnlab.database import StoreError
+from rnnlab.evaluation_cache import EvaluationCache
+from rnnlab.launcher import LocalLauncher
 from rnnlab.runs import AccuracyPoint, Run, RunState
-from rnnlab.settings import Settings, SettingsError
+from rnnlab.settings import RefusalError, Settings, SettingsError
 from rnnlab.store import Store
+from rnnlab.views.services import Services
 from rnnlab.views.visitor import _token
 from tests.test_pages import add_run, lab, shown
 
@@ -48,6 +54,24 @@ def test_limits_refuse_in_a_sentence_and_name_what_is_allowed(store: Store) -> N
     runs_of(store, "bob", 1)
     assert "3 runs are waiting" in settings.refusal(small, store.active_runs(), "eve")
     assert "watching only" in Settings(read_only=1).refusal(small, [], "ann")
+
+
+def test_of_many_who_start_at_once_only_as_many_get_a_run_as_may(store: Store) -> None:
+    settings = Settings(runs_per_visitor=3)
+    shared = Services(store, LocalLauncher(store), CurveCache(store), EvaluationCache(store), settings)
+    together = threading.Barrier(12)
+
+    def start(_: int) -> str:
+        together.wait(30)
+        try:
+            return shared.start(Config(neurons=8), "ann").id
+        except RefusalError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(12) as pool:
+        told = list(pool.map(start, range(12)))
+    assert len(store.runs()) == 3
+    assert sum("3 runs of yours" in text for text in told) == 9
 
 
 def test_a_run_that_waits_again_counts_like_a_new_one(store: Store) -> None:

@@ -29,7 +29,8 @@ class Recorder:
     def test(self, test: TestPoint) -> None:
         self.tests.append(test)
 
-    def cores(self, cores: int) -> None:
+    def begins(self, step: int, cores: int) -> None:
+        assert step >= 0
         assert cores >= 1
 
     def note(self, text: str) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -55,7 +55,7 @@ class Viewer:
     _page: str = ""
     _kept: dict[str, bytes] = field(default_factory=dict)
     _fragments: dict[str, str] = field(default_factory=dict)
-    _timers: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _timers: dict[str, tuple[float, asyncio.Task[None]]] = field(default_factory=dict)
     _listener: asyncio.Task[None] | None = None
     _finished: asyncio.Event = field(default_factory=asyncio.Event)
     _touched: dict[str, WidgetState] = field(default_factory=dict)
@@ -73,9 +73,9 @@ class Viewer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in (*self._timers.values(), self._listener):
-            if task is not None:
-                task.cancel()
+        self._forget(list(self._timers))
+        if self._listener is not None:
+            self._listener.cancel()
         if self._socket is not None:
             await self._socket.close()
 
@@ -150,12 +150,16 @@ class Viewer:
         kind = message.WhichOneof("type")
         if kind == "new_session":
             self._page = message.new_session.page_script_hash
+            if not message.metadata.run.fragment_ids:
+                self._forget(list(self._timers))
         elif kind == "navigation":
             self._page = message.navigation.page_script_hash
         elif kind == "script_finished":
             self._finished.set()
         elif kind == "auto_rerun":
             self._repeat(message.auto_rerun.fragment_id, message.auto_rerun.interval)
+        elif kind == "stop_auto_rerun":
+            self._forget(message.stop_auto_rerun.fragment_ids)
         elif kind == "page_info_changed":
             self.query = message.page_info_changed.query_string
         elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
@@ -203,9 +207,15 @@ class Viewer:
         self.seen.setdefault(self.newest, time.monotonic())
 
     def _repeat(self, fragment: str, interval: float) -> None:
-        if fragment in self._timers:
-            self._timers[fragment].cancel()
-        self._timers[fragment] = asyncio.create_task(self._rerun_every(fragment, interval))
+        if fragment in self._timers and self._timers[fragment][0] == interval:
+            return
+        self._forget([fragment])
+        self._timers[fragment] = interval, asyncio.create_task(self._rerun_every(fragment, interval))
+
+    def _forget(self, fragments: Iterable[str]) -> None:
+        for fragment in fragments:
+            if timer := self._timers.pop(fragment, None):
+                timer[1].cancel()
 
     async def _rerun_every(self, fragment: str, interval: float) -> None:
         with suppress(Exception):

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from rnnlab import datasets, memory
+from rnnlab import datasets
 from rnnlab.config import (
     HYPERPARAMETERS,
     PRESET_HELP,
@@ -178,16 +178,8 @@ def _logarithmic_steps(hyperparameter: Hyperparameter, value: float) -> list[flo
 
 def _start() -> None:
     """Queue a run with the values of the controls and wake a worker."""
-    remembered, shared = visit(), services()
-    store = shared.store
     with problems.noted():
-        config = config_from(_values())
-        refusal = shared.settings.refusal(config, store.active_runs(), visitor())
-        if refusal := refusal or memory.shortage(config, loaded=store.workers.any()):
-            remembered.problems.append(refusal)
-            return
-        remembered.run_id = store.create_run(config, owner=visitor()).id
-        shared.launcher.wake()
+        visit().run_id = services().start(config_from(_values()), visitor()).id
 
 
 def _data(run: Run | None) -> None:

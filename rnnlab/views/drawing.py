@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit_drawable_canvas import st_canvas
 
 from rnnlab.doubt import sureness
+from rnnlab.drawing import Prepared
 from rnnlab.reader import SURE_FROM, WeightsError, decided_at
 from rnnlab.runs import Run
 from rnnlab.views import problems, teaching
@@ -36,6 +37,12 @@ def region(run: Run | None) -> None:
 @problems.said()
 def _drawing(run: Run | None) -> None:
     """Draw the whole region; a stroke reruns this and nothing else."""
+    with services().traffic.stroke():
+        _draw(run)
+
+
+def _draw(run: Run | None) -> None:
+    """Draw the whole region."""
     drawing, specimen = visit().drawing, visit().specimen
     tools = st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", key="drawing_tools")
     if specimen:
@@ -56,15 +63,29 @@ def _drawing(run: Run | None) -> None:
         )
         take_in_canvas()
         with panel:
-            # A blank canvas has no belief that newer weights could change.
-            changes = specimen is not None or drawing.prepared is not None
-            interval = live_interval(run, services().viewers(visit().name)) if changes else None
-            st.fragment(_belief, run_every=interval)(run)
+            st.fragment(_belief, run_every=_belief_interval(run))(run)
     fixed = not drawing.strokes or specimen is not None
     tools.button("Undo", icon=":material/undo:", on_click=_undo, disabled=fixed, key="undo")
     tools.button("Clear", icon=":material/delete:", on_click=_clear, disabled=fixed, key="clear")
     if not specimen:
         teaching.region(tools, run)
+
+
+def _belief_interval(run: Run | None) -> float | None:
+    """Return the seconds between two updates of the belief, or `None` where it will not change."""
+    # A blank canvas has no belief that newer weights could change.
+    return live_interval(run, _watched()) if _shown() is not None else None
+
+
+def _watched() -> int:
+    """Take note that this visitor's belief is being kept up to date; return how many regions are."""
+    return services().traffic.watched(f"belief of {visit().name}")
+
+
+def _shown() -> Prepared | None:
+    """Return what is to be read: the test digit that covers the drawing, or the drawing."""
+    specimen = visit().specimen
+    return specimen.prepared if specimen else visit().drawing.prepared
 
 
 def _put_away() -> None:
@@ -89,9 +110,9 @@ def _clear() -> None:
 @problems.said()
 def _belief(run: Run | None) -> None:
     """Draw what the newest weights make of the drawing, or of the test digit that covers it."""
+    services().traffic.give_way()
     take_in_canvas()  # what was sent with a request that has got lost comes with the next one
-    drawing, specimen = visit().drawing, visit().specimen
-    prepared = specimen.prepared if specimen else drawing.prepared
+    drawing, specimen, prepared = visit().drawing, visit().specimen, _shown()
     newest, problem = None, "" if specimen else drawing.problem
     try:
         newest = newest_reader(services().store, run.id) if run else None
@@ -99,6 +120,7 @@ def _belief(run: Run | None) -> None:
         problem = str(error)
     shown: dict[str, Any] = {"hint": problem or _hint(run, drawn=prepared is not None), "note": ""}
     if prepared is not None:
+        _watched()
         shown |= {
             "picture": prepared.picture.ravel().tolist(),
             "top": prepared.top,

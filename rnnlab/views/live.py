@@ -24,26 +24,28 @@ LIVE_INTERVAL: Final = 1.0
 IDLE_INTERVAL: Final = 3.0
 """Seconds between two looks for a run that someone else has started."""
 
+PACE_INTERVAL: Final = 20.5
+"""Seconds between two looks for how much is watched; half a second off, so as not to meet an update."""
 
-VIEWERS_AT_A_TIME: Final = 17
-"""Viewers for whom there is an update a second; where more watch, each has one less often.
+UPDATES_PER_SECOND: Final = 17
+"""Regions that have an update a second; where there are more, each has one less often.
 
 An update costs the server 10 to 20 ms, and training is to keep most of the processor.
 """
 
 
-def live_interval(run: Run | None, viewers: int = 1) -> float | None:
+def live_interval(run: Run | None, watched: int = 1) -> float | None:
     """Return the seconds between two updates of what a run shows, or `None` where it will not change.
 
     Args:
         run: The run.
-        viewers: How many watch.
+        watched: How many regions are kept up to date, of all visitors.
     """
     if run is None or not run.state.is_active:
         return None
-    if not run.has_begun and viewers <= VIEWERS_AT_A_TIME * STARTING_INTERVAL:
+    if not run.has_begun and watched <= UPDATES_PER_SECOND * STARTING_INTERVAL:
         return STARTING_INTERVAL
-    return LIVE_INTERVAL * -(-viewers // VIEWERS_AT_A_TIME)
+    return LIVE_INTERVAL * -(-watched // UPDATES_PER_SECOND)
 
 
 def region(run: Run | None) -> None:
@@ -52,24 +54,36 @@ def region(run: Run | None) -> None:
     Args:
         run: The run on show, or `None` before there is any.
     """
-    interval = live_interval(run, services().viewers(visit().name)) or IDLE_INTERVAL
-    st.fragment(_live, run_every=interval)(run, interval)
+    st.fragment(_paced, run_every=PACE_INTERVAL)(run)
+
+
+def _paced(drawn: Run | None) -> None:
+    """Let what is live be redrawn as often as the number of those who watch allows.
+
+    A page keeps one timer for each fragment and takes a new interval over where the fragment is declared
+    again. That is all this part of the page is for: it costs one update, where the whole page costs many, and
+    when a class comes or goes somebody's pen is on the canvas.
+
+    Args:
+        drawn: The run as the rest of the page was drawn for it.
+    """
+    interval = live_interval(drawn, services().traffic.watched(visit().name)) or IDLE_INTERVAL
+    st.fragment(_live, run_every=interval)(drawn)
 
 
 @problems.said()
-def _live(drawn: Run | None, interval: float) -> None:
+def _live(drawn: Run | None) -> None:
     """Draw the newest state of the run; redraw the whole page where more than that has changed.
 
     Args:
         drawn: The run as the rest of the page was drawn for it.
-        interval: Seconds between two updates.
     """
     shared = services()
+    shared.traffic.watched(visit().name)
+    shared.traffic.give_way()
     shared.reap()
     run = _newest(shared, drawn)
-    wanted = live_interval(run, shared.viewers(visit().name)) or IDLE_INTERVAL
-    outdated = visit().problems or _page_is_outdated(drawn, run)
-    if outdated or (wanted != interval and shared.may_change_pace()):
+    if visit().problems or _page_is_outdated(drawn, run):
         st.rerun()
     with st.container(key="lab_status"):
         status.draw(shared, run) if run else status.draw_none(shared)

@@ -9,6 +9,7 @@ import streamlit as st
 
 from rnnlab.config import ConfigError
 from rnnlab.database import StoreError
+from rnnlab.settings import RefusalError
 from rnnlab.views.services import services
 from rnnlab.views.session import visit
 from rnnlab.views.text import plain
@@ -28,7 +29,7 @@ def noted() -> Iterator[None]:
     """Have what a click could not do be said when the page is drawn."""
     try:
         yield
-    except (ConfigError, StoreError) as error:
+    except (ConfigError, RefusalError, StoreError) as error:
         visit().problems.append(str(error))
 
 

@@ -14,22 +14,20 @@ from typing import Final
 
 import streamlit as st
 
+from rnnlab.config import Config
 from rnnlab.curves import CurveCache
 from rnnlab.database import StoreError
 from rnnlab.evaluation_cache import EvaluationCache
 from rnnlab.launcher import Launcher, LocalLauncher
+from rnnlab.memory import shortage
 from rnnlab.reader import Reader, Weights
-from rnnlab.settings import Settings, SettingsError
+from rnnlab.runs import Run
+from rnnlab.settings import RefusalError, Settings, SettingsError
 from rnnlab.store import Store, default_home
+from rnnlab.views.traffic import Traffic
 
 REAP_INTERVAL: Final = 0.8
 """Seconds between two looks for dead workers, however many people watch."""
-
-_WATCHES: Final = 10.0
-"""Seconds after which somebody who has not asked for an update has gone."""
-
-_PACE_INTERVAL: Final = 0.25
-"""Seconds between two pages that are redrawn for the number of viewers alone."""
 
 _SETTLE_INTERVAL: Final = 20.0
 """Seconds between two looks through all objects."""
@@ -46,6 +44,9 @@ class Services:
         evaluations: Evaluations that have been made.
         settings: What visitors may do.
         trouble: Why nothing can be written at present; empty where it can.
+        traffic: What they ask of the server at once.
+        placing: Held from the look whether there is a place for one more run until it is taken, so that two
+            visitors cannot take the same.
     """
 
     store: Store
@@ -54,10 +55,30 @@ class Services:
     evaluations: EvaluationCache
     settings: Settings
     trouble: str = ""
-    _viewers: dict[str, float] = field(default_factory=dict)
+    traffic: Traffic = field(default_factory=Traffic)
+    placing: threading.Lock = field(default_factory=threading.Lock)
     _reaped: float = float("-inf")
     _settled: float = float("-inf")
-    _paced: float = float("-inf")
+
+    def start(self, config: Config, owner: str, parent: str | None = None) -> Run:
+        """Queue a run and wake a worker.
+
+        Args:
+            config: Its hyperparameters.
+            owner: The visitor who starts it.
+            parent: The run whose newest weights it starts from, if any.
+
+        Raises:
+            RefusalError: The settings do not allow it, or it would not fit into the memory there is.
+            StoreError: The store cannot be written, the parent has no weights, or no worker can be started.
+        """
+        with self.placing:
+            refusal = self.settings.refusal(config, self.store.active_runs(), owner)
+            if refusal := refusal or shortage(config, loaded=self.store.workers.any()):
+                raise RefusalError(refusal)
+            run = self.store.create_run(config, owner=owner, parent=parent)
+        self.launcher.wake()
+        return run
 
     def settle_memory(self) -> None:
         """Take what is loaded by now out of the garbage collector's sight, for some seconds.
@@ -72,27 +93,6 @@ class Services:
             gc.unfreeze()
             gc.collect()
             gc.freeze()
-
-    def viewers(self, name: str) -> int:
-        """Take note of somebody who watches; return how many do."""
-        now = time.monotonic()
-        self._viewers[name] = now
-        if len(self._viewers) > 1:
-            self._viewers = {
-                each: seen for each, seen in self._viewers.copy().items() if now - seen < _WATCHES
-            }
-        return len(self._viewers)
-
-    def may_change_pace(self) -> bool:
-        """Return whether a page may be redrawn for the number of viewers alone: one after the other may.
-
-        Redrawn all at once, as when a class comes or goes, they would keep everybody waiting.
-        """
-        now = time.monotonic()
-        if now - self._paced < _PACE_INTERVAL:
-            return False
-        self._paced = now
-        return True
 
     def reap(self) -> None:
         """Look for dead workers, unless that was done a moment ago for another viewer."""

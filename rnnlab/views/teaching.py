@@ -11,6 +11,7 @@ from rnnlab.database import StoreError
 from rnnlab.hand import Hand, HandDrawing, HandError
 from rnnlab.reader import DIGITS
 from rnnlab.runs import Run
+from rnnlab.settings import RefusalError
 from rnnlab.views.services import services
 from rnnlab.views.session import visit
 from rnnlab.views.text import plain
@@ -81,15 +82,10 @@ def _trainer(run: Run | None, drawings: int) -> None:
 
 def _start(run: Run) -> bool:
     """Queue a run that goes on from this one's weights; return whether that was possible."""
-    shared, remembered = services(), visit()
-    config = teaching_config(run.config)
-    if refusal := shared.settings.refusal(config, shared.store.active_runs(), visitor()):
-        remembered.taught = refusal
-        return False
+    remembered = visit()
     try:
-        remembered.run_id = shared.store.create_run(config, parent=run.id, owner=visitor()).id
-        shared.launcher.wake()
-    except StoreError as error:
+        remembered.run_id = services().start(teaching_config(run.config), visitor(), run.id).id
+    except (RefusalError, StoreError) as error:
         remembered.taught = str(error)
         return False
     remembered.taught = ""

@@ -11,7 +11,7 @@ from rnnlab import memory
 from rnnlab.changes import CHANGEABLE
 from rnnlab.config import HYPERPARAMETERS, ConfigError, Value
 from rnnlab.runs import REPORT_EVERY, Run, RunState
-from rnnlab.settings import Settings
+from rnnlab.settings import RefusalError, Settings
 from rnnlab.views import problems
 from rnnlab.views.controls import hyperparameter_control
 from rnnlab.views.services import Services, services
@@ -103,12 +103,12 @@ def _ask(wish: Callable[[str], None], run_id: str, queues: bool = False) -> None
         run = shared.store.run(run_id)
         if not shared.settings.may_control(run, visitor()):
             return
-        if queues and run.state.is_ended:
-            refusal = shared.settings.no_place(shared.store.active_runs(), visitor())
-            if refusal:
-                visit().problems.append(refusal)
-                return
-        wish(run_id)
+        with shared.placing:
+            if queues and run.state.is_ended:
+                refusal = shared.settings.no_place(shared.store.active_runs(), visitor())
+                if refusal:
+                    raise RefusalError(refusal)
+            wish(run_id)
         shared.launcher.wake()
 
 

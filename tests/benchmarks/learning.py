@@ -41,8 +41,9 @@ class Curve:
         """Print a test."""
         print(f"    step {test.step:,}: test accuracy {test.accuracy:.4f}")
 
-    def cores(self, cores: int) -> None:
+    def begins(self, step: int, cores: int) -> None:
         """Print on how many cores it trains."""
+        del step
         print(f"    on {cores} cores")
 
     def note(self, text: str) -> None:

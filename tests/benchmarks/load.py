@@ -1,11 +1,11 @@
-"""Many people at once: `python -m tests.benchmarks.load [--viewers 50] [--seconds 300]`.
+"""Many people at once: `python -m tests.benchmarks.load [--viewers 50] [--seconds 300] [--turns 3]`.
 
 Drives the real dashboard over its own protocol (`tests/viewer.py`) beside a worker that trains `default`.
 Prints, in one run:
 
 - the training speed alone, and while everybody watches;
 - the lag of points: from when the worker has stored a point until it, or a newer one, has reached a viewer;
-- the time from pen up to the belief while many draw at once;
+- the time from pen up to the belief while many draw at once, begun just after the viewers have left;
 - the memory of the dashboard as visits come and go.
 """
 
@@ -186,9 +186,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--viewers", type=int, default=50)
+    parser.add_argument("--viewers", type=int, default=50, help="none: only what follows")
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--people", type=int, default=20, help="who draw at once")
+    parser.add_argument("--turns", type=int, default=3, help="how often these come, draw and leave")
     parser.add_argument("--visits", type=int, default=500)
     arguments = parser.parse_args()
     home = tempfile.mkdtemp()
@@ -198,8 +199,10 @@ def main() -> None:
     ):
         server = psutil.Process(process.pid)
         with training(store) as run:
-            asyncio.run(watch(url, run, arguments.viewers, arguments.seconds, store))
-            asyncio.run(draw(url, run, arguments.people, rounds=10))
+            if arguments.viewers:
+                asyncio.run(watch(url, run, arguments.viewers, arguments.seconds, store))
+            for _ in range(arguments.turns):
+                asyncio.run(draw(url, run, arguments.people, rounds=10))
         asyncio.run(visit(url, server, arguments.visits))
 
 
