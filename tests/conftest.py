@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -20,6 +21,18 @@ from tests import dashboard
 from tests.pens import draw_digit
 from tests.waiting import wait_for
 from tests.workers import workers_of
+
+
+def pytest_configure() -> None:
+    """Share the cores among the tests that run at once, whose trainings would only hold up each other."""
+    at_once = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    os.environ["RNNLAB_CORES"] = str(max(1, joblib.cpu_count() // at_once))
+
+
+@pytest.fixture
+def every_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let trainings use all cores, as they do outside of tests."""
+    monkeypatch.delenv("RNNLAB_CORES")
 
 
 @pytest.fixture(autouse=True)

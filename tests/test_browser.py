@@ -30,7 +30,7 @@ def url(own_home: Path) -> Iterator[str]:
         worker.kill()
 
 
-@pytest.mark.usefixtures("mnist_folder")
+@pytest.mark.usefixtures("mnist_folder", "every_core")
 def test_a_person_starts_a_run_on_mnist_sees_it_learn_draws_a_7_and_is_read(
     page: Page, url: str, own_home: Path
 ) -> None:

@@ -112,6 +112,7 @@ def test_a_batch_is_cut_by_cores_but_not_into_crumbs(batch_size: int, cores: int
     assert shares_for(batch_size, cores) == shares
 
 
+@pytest.mark.usefixtures("every_core")
 @pytest.mark.parametrize(("spare", "used"), [("", 4), ("0", 4), ("1", 3), ("9", 1), ("-1", 4), ("one", 4)])
 def test_a_setting_leaves_cores_to_others(monkeypatch: pytest.MonkeyPatch, spare: str, used: int) -> None:
     monkeypatch.setattr(joblib, "cpu_count", lambda: 4)

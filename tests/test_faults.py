@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 
@@ -254,6 +255,8 @@ def test_a_worker_that_the_system_ended_for_want_of_memory_is_said_to_have_been(
     wait_for_explanation(store, launcher, run, "Memory ran out")
 
 
+@pytest.mark.skipif(joblib.cpu_count() < 2, reason="one core has no helper")
+@pytest.mark.usefixtures("every_core")
 def test_a_run_whose_helper_process_was_killed_is_interrupted_and_can_be_resumed(
     store: Store, launcher: LocalLauncher
 ) -> None:
