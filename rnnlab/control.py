@@ -168,6 +168,9 @@ class RunControl:
     def take_changes(self, run_id: str, step: int) -> tuple[Change, ...]:
         """Make the requested changes from a step on; they are then the run's own.
 
+        What had been reported beyond that step, without them, is forgotten when the run goes on from there
+        (`Store.set_begun`), not before: it may turn out that it cannot.
+
         Returns:
             The changes that have not been there before.
         """
@@ -182,11 +185,6 @@ class RunControl:
                 (changes.to_json(made), run_id),
             )
         return taken
-
-    def branch_off(self, run_id: str, step: int) -> None:
-        """Forget what was reported beyond a step: the run goes on from there, and may take another way."""
-        with self._database.transaction() as connection:
-            branch_off(connection, run_id, step)
 
     def set_paused(self, run_id: str) -> None:
         """Say that a run waits, its worker still with it."""
@@ -221,7 +219,7 @@ class RunControl:
 
 
 def branch_off(connection: Connection, run_id: str, step: int) -> None:
-    """Forget what was reported beyond a step: the run, resumed before it, takes another way from there."""
+    """Forget what was reported beyond a step: the run goes on from there, and may take another way."""
     points = connection.execute("DELETE FROM points WHERE run = ? AND step >= ?", (run_id, step))
     tests = connection.execute("DELETE FROM tests WHERE run = ? AND step > ?", (run_id, step))
     if points.rowcount or tests.rowcount:

@@ -44,8 +44,8 @@ def sureness(reader: Reader, images: NDArray[np.uint8], beliefs: FloatArray) -> 
 
 
 def _beliefs_in(reader: Reader, images: NDArray[np.uint8], digits: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return the belief in one digit of each image, of each of its copies, shape (N, copies)."""
-    each, copy = np.divmod(np.arange(len(images) * len(_COPIES)), len(_COPIES))
-    changed = distort(images, each, _COPIES[copy]).transpose(2, 0, 1)
+    """Return, for each image, how much its changed copies are believed to be its digit, shape (N, copies)."""
+    image, copy = np.divmod(np.arange(len(images) * len(_COPIES)), len(_COPIES))
+    changed = distort(images, image, _COPIES[copy]).transpose(2, 0, 1)
     beliefs = reader.read(np.rint(changed).astype(np.uint8)).beliefs[:, -1]
-    return beliefs[np.arange(len(each)), digits[each]].reshape(len(images), len(_COPIES))
+    return beliefs[np.arange(len(image)), digits[image]].reshape(len(images), len(_COPIES))

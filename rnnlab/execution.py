@@ -91,8 +91,7 @@ class StoreReport:
 
     def begins(self, step: int, cores: int) -> None:
         """Store from which step the run goes on, and on how many processor cores."""
-        self._store.control.branch_off(self._run.id, step)
-        self._store.set_cores(self._run.id, cores)
+        self._store.set_begun(self._run.id, step, cores)
         log.info("%s: trains on %d of this machine's processor cores", self._run.id, cores)
 
     def note(self, text: str) -> None:

@@ -264,9 +264,19 @@ class Store:
             self.end_run(row[0], RunState.FAILED, message=str(error))
             return None
 
-    def set_cores(self, run_id: str, cores: int) -> None:
-        """Record on how many processor cores a run trains."""
-        self._database.execute("UPDATE runs SET cores = ? WHERE id = ?", (cores, run_id))
+    def set_begun(self, run_id: str, step: int, cores: int) -> None:
+        """Record from which step and on how many cores a run goes on; what was reported beyond is forgotten.
+
+        Raises:
+            RunLostError: As for `add_point`.
+        """
+        with self._database.transaction() as connection:
+            updated = connection.execute(
+                "UPDATE runs SET cores = ? WHERE id = ? AND process = ?", (cores, run_id, os.getpid())
+            )
+            if not updated.rowcount:
+                raise RunLostError(f"The run {run_id} is not this worker's any more.")
+            branch_off(connection, run_id, step)
 
     def set_message(self, run_id: str, message: str) -> None:
         """Say in words what the worker is doing."""

@@ -25,14 +25,14 @@ from tests.workers import workers_of
 
 def pytest_configure() -> None:
     """Share the cores among the tests that run at once, whose trainings would only hold up each other."""
-    at_once = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    os.environ["RNNLAB_CORES"] = str(max(1, joblib.cpu_count() // at_once))
+    if at_once := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+        os.environ.setdefault("RNNLAB_CORES", str(max(1, joblib.cpu_count() // at_once)))
 
 
 @pytest.fixture
 def every_core(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let trainings use all cores, as they do outside of tests."""
-    monkeypatch.delenv("RNNLAB_CORES")
+    monkeypatch.delenv("RNNLAB_CORES", raising=False)
 
 
 @pytest.fixture(autouse=True)

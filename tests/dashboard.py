@@ -51,20 +51,21 @@ def answers(url: str) -> bool:
     return False
 
 
-def launch(environment: dict[str, str]) -> tuple[str, subprocess.Popen[bytes]]:
+def launch(environment: dict[str, str], script: str = "app.py") -> tuple[str, subprocess.Popen[bytes]]:
     """Start the dashboard; return its address, where it does not answer yet, and its process.
 
     Args:
         environment: Variables besides those of this process, `RNNLAB_HOME` among them: it logs there.
+        script: That Streamlit runs, from the root.
     """
     port, home = free_port(), Path(environment["RNNLAB_HOME"])
     home.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    command = [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)]
     with (home / f"dashboard-{port}.log").open("wb") as log:
         process = subprocess.Popen(
             [*command, "--server.headless", "true", "--server.address", "127.0.0.1"],
             cwd=ROOT,
-            env=os.environ | {"PYTHONFAULTHANDLER": "1"} | environment,
+            env=os.environ | {"PYTHONFAULTHANDLER": "1", "PYTHONPATH": str(ROOT)} | environment,
             stdout=log,
             stderr=log,
         )
@@ -77,13 +78,16 @@ def wait_until_it_answers(url: str) -> None:
 
 
 @contextlib.contextmanager
-def dashboard(environment: dict[str, str]) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def dashboard(
+    environment: dict[str, str], script: str = "app.py"
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Start the dashboard; its address and its process are handed over.
 
     Args:
-        environment: Variables besides those of this process.
+        environment: As for `launch`.
+        script: As for `launch`.
     """
-    url, process = launch(environment)
+    url, process = launch(environment, script)
     with process:
         try:
             wait_until_it_answers(url)

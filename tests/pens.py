@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Final
 
 import numpy as np
@@ -117,3 +118,10 @@ def draw_strokes(strokes: list[Path], pen: int = 20, side: int = 280) -> NDArray
         for x, y in points:
             brush.ellipse((x - pen / 2, y - pen / 2, x + pen / 2, y + pen / 2), fill="white")
     return np.asarray(image)
+
+
+def png(digit: str) -> bytes:
+    """Return a drawn digit as the canvas sends it."""
+    picture = io.BytesIO()
+    Image.fromarray(draw_digit(digit)).save(picture, "PNG")
+    return picture.getvalue()

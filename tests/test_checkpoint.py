@@ -37,6 +37,11 @@ SMALL = config_from(
 )
 
 
+@pytest.fixture(autouse=True)
+def with_helpers(every_core: None) -> None:
+    """Go on with several processes, too, where there are cores for them."""
+
+
 def outcome_and_points(
     config: Config, data: Dataset, control: Control = go_on, **options: object
 ) -> tuple[Outcome, list[AccuracyPoint]]:
@@ -198,3 +203,12 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(
         replace(checkpoint, step=40).save(path)
     assert Checkpoint.load(path).step == 20
     assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.npz"]
+
+
+def test_a_run_says_from_which_step_it_goes_on_whenever_its_network_is_made_anew(digits: Dataset) -> None:
+    changed, resumed = Recorder(), Recorder()
+    train(SMALL, digits, changed, change_at(41, ("batch_size", 48)))
+    assert changed.begun == [0, 41]
+    paused, _ = outcome_and_points(SMALL, digits, pause_at(61))
+    train(SMALL, digits, resumed, go_on, checkpoint=paused.checkpoint)
+    assert resumed.begun == [61]

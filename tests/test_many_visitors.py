@@ -18,9 +18,16 @@ from rnnlab.launcher import LocalLauncher
 from rnnlab.runs import Run, RunState
 from rnnlab.store import Store
 from tests import dashboard
+from tests.pens import png
 from tests.viewer import Viewer
 from tests.waiting import wait_for
 from tests.workers import LONG, start, wait_for_points, wait_until, workers_of
+
+DIGIT = png("7"), [{"type": "path"}]
+"""A drawing as the canvas sends it: picture and strokes."""
+
+PACE = 0.75
+"""Seconds between two looks for how many watch, in `hurried.py`."""
 
 TINY = "dataset=digits&iterations=40&neurons=8&batch_size=8&nonsense=0"
 
@@ -188,6 +195,50 @@ def test_twenty_sessions_that_press_start_at_once_get_a_run_each_and_one_worker(
             wait_until(store, run, RunState.FINISHED)
             assert [point.step for point in store.points(run.id)] == [0, 20]
     assert len(store.runs()) == 20
+
+
+def test_the_pace_of_curve_and_belief_follows_the_number_of_those_who_watch(
+    store: Store, launcher: LocalLauncher
+) -> None:
+    run = start(store, launcher, LONG)
+    wait_for_points(store, run, 1)
+
+    async def watch(url: str) -> None:
+        async with Viewer(url, f"run={run.id}") as viewer:
+            await viewer.until(lambda: "canvas" in viewer.components)
+            await viewer.draw(*DIGIT)
+            await viewer.until(lambda: viewer.intervals == [PACE, PACE, 1.0, 1.0])  # curve and belief
+            async with Viewer(url, f"run={run.id}"):
+                await viewer.until(lambda: viewer.intervals == [PACE, PACE, 2.0, 2.0])
+            assert viewer.problems == []
+
+    with dashboard.dashboard(environment(store.home), "tests/hurried.py") as (url, _):
+        run_async(watch(url))
+
+
+def test_nobody_gets_an_update_before_the_stroke_of_another_is_answered(
+    store: Store, launcher: LocalLauncher
+) -> None:
+    run = start(store, launcher, LONG)
+    wait_for_points(store, run, 1)
+
+    async def watch(url: str) -> None:
+        async with Viewer(url, f"run={run.id}") as drawing, Viewer(url, f"run={run.id}") as watching:
+            for viewer in (drawing, watching):
+                await viewer.until(lambda viewer=viewer: "canvas" in viewer.components)  # type: ignore[misc]
+            (store.home / "hold").touch()
+            await drawing.draw(*DIGIT)
+            await watching.until((store.home / "held").exists)
+            before = watching.updates
+            await asyncio.sleep(3)  # in which there would be three updates
+            assert watching.updates <= before + 1  # one may have been on its way
+            assert drawing.answers == []
+            (store.home / "hold").unlink()
+            await drawing.answered(0)
+            await watching.until(lambda: watching.updates > before + 1)
+
+    with dashboard.dashboard(environment(store.home), "tests/hurried.py") as (url, _):
+        run_async(watch(url))
 
 
 def test_the_page_says_within_ten_seconds_that_a_worker_is_gone_and_resumes_its_run(

@@ -228,8 +228,8 @@ def test_buttons_ask_what_they_say_of_the_run_on_show(store: Store) -> None:
 def test_the_more_is_watched_the_less_often_each_part_gets_an_update(store: Store) -> None:
     begun = add_run(store)
     waiting = store.create_run(Config())
-    assert [live_interval(begun, watched) for watched in (1, 17, 18, 50, 52)] == [1, 1, 2, 3, 4]
-    assert [live_interval(waiting, watched) for watched in (1, 5, 6, 18)] == [0.3, 0.3, 1, 2]
+    assert [live_interval(begun, regions) for regions in (1, 17, 18, 50, 52)] == [1, 1, 2, 3, 4]
+    assert [live_interval(waiting, regions) for regions in (1, 5, 6, 18)] == [0.3, 0.3, 1, 2]
     store.end_run(begun.id, RunState.FINISHED)
     assert live_interval(store.run(begun.id), 50) is None
 
@@ -255,6 +255,7 @@ def test_what_cannot_be_written_meanwhile_is_said_until_it_can(
 
     add_run(store)
     monkeypatch.setattr(LocalLauncher, "warm", full)
+    monkeypatch.setattr("rnnlab.views.services.REAP_INTERVAL", 0.0)  # a look at the workers follows at once
     assert any("disk is full" in error.value for error in lab().error)
     monkeypatch.setattr(LocalLauncher, "warm", lambda _: None)
     assert not lab().error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -56,7 +57,14 @@ def test_limits_refuse_in_a_sentence_and_name_what_is_allowed(store: Store) -> N
     assert "watching only" in Settings(read_only=1).refusal(small, [], "ann")
 
 
-def test_of_many_who_start_at_once_only_as_many_get_a_run_as_may(store: Store) -> None:
+def test_of_many_who_start_at_once_only_as_many_get_a_run_as_may(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def long_enough_to_be_overtaken(*_: object, **__: object) -> str:
+        time.sleep(0.05)  # between the look and the place taken: what this is about
+        return ""
+
+    monkeypatch.setattr("rnnlab.views.services.shortage", long_enough_to_be_overtaken)
     settings = Settings(runs_per_visitor=3)
     shared = Services(store, LocalLauncher(store), CurveCache(store), EvaluationCache(store), settings)
     together = threading.Barrier(12)
@@ -72,6 +80,22 @@ def test_of_many_who_start_at_once_only_as_many_get_a_run_as_may(store: Store) -
         told = list(pool.map(start, range(12)))
     assert len(store.runs()) == 3
     assert sum("3 runs of yours" in text for text in told) == 9
+
+
+def test_a_run_is_put_in_the_queue_and_on_show_also_where_no_worker_can_be_started(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: LocalLauncher) -> None:
+        raise StoreError("No worker can be started.")
+
+    for act in ("wake", "reap"):
+        monkeypatch.setattr(LocalLauncher, act, fail)
+    app = lab()
+    app.button(key="start").click()
+    shown(app.run())
+    (run,) = store.queue()
+    assert app.query_params["run"] == run.id
+    assert any("No worker can be started" in error.value for error in app.error)
 
 
 def test_a_run_that_waits_again_counts_like_a_new_one(store: Store) -> None:

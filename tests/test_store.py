@@ -383,3 +383,26 @@ def test_a_snapshot_is_found_at_or_before_a_step(tmp_path: Path) -> None:
     found = snapshots.at_or_before(39)
     assert found is not None
     assert found.name == "000000020.npz"
+
+
+def test_a_run_that_goes_on_forgets_what_was_reported_beyond_its_step(store: Store) -> None:
+    run = store.create_run(Config(), claimed=True)
+    for step in range(0, 81, 20):
+        store.add_point(run.id, AccuracyPoint(step, 0.5, 1.0, 0.1))
+    for step in (21, 81):
+        store.add_test(run.id, TestPoint(step, 0.5))
+    store.set_begun(run.id, 81, 1)
+    assert (len(store.points(run.id)), store.branches(run.id)) == (5, 0)
+    store.set_begun(run.id, 21, 2)
+    assert [point.step for point in store.points(run.id)] == [0, 20]
+    assert [test.step for test in store.tests(run.id)] == [21]
+    assert (store.branches(run.id), store.run(run.id).cores) == (1, 2)
+
+
+def test_a_worker_that_has_lost_its_run_forgets_nothing_of_it(store: Store) -> None:
+    run = store.create_run(Config(), claimed=True)
+    store.add_point(run.id, AccuracyPoint(0, 0.5, 1.0, 0.1))
+    store._database.execute("UPDATE runs SET process = ? WHERE id = ?", (1, run.id))
+    with pytest.raises(RunLostError):
+        store.set_begun(run.id, 0, 1)
+    assert len(store.points(run.id)) == 1

@@ -96,9 +96,9 @@ def test_regions_are_counted_once_each_and_only_while_they_are_watched(
 ) -> None:
     now = 100.0
     monkeypatch.setattr("rnnlab.views.traffic.time.monotonic", lambda: now)
-    assert [traffic.watched(name) for name in ("curve of a", "belief of a", "curve of b")] == [1, 2, 3]
-    assert traffic.watched("curve of a") == 3
+    assert [traffic.keep_up(name) for name in ("curve of a", "belief of a", "curve of b")] == [1, 2, 3]
+    assert traffic.keep_up("curve of a") == 3
     now += 9.0
-    assert traffic.watched("curve of b") == 3
+    assert traffic.keep_up("curve of b") == 3
     now += 2.0
-    assert traffic.watched("curve of b") == 1
+    assert traffic.keep_up("curve of b") == 1

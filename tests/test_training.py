@@ -21,6 +21,7 @@ class Recorder:
         self.points: list[AccuracyPoint] = []
         self.tests: list[TestPoint] = []
         self.weights: list[Weights] = []
+        self.begun: list[int] = []
 
     def point(self, point: AccuracyPoint, weights: Weights) -> None:
         self.points.append(point)
@@ -30,7 +31,7 @@ class Recorder:
         self.tests.append(test)
 
     def begins(self, step: int, cores: int) -> None:
-        assert step >= 0
+        self.begun.append(step)
         assert cores >= 1
 
     def note(self, text: str) -> None:

@@ -60,6 +60,11 @@ class Viewer:
     _finished: asyncio.Event = field(default_factory=asyncio.Event)
     _touched: dict[str, WidgetState] = field(default_factory=dict)
 
+    @property
+    def intervals(self) -> list[float]:
+        """Seconds between two runs of each fragment that repeats, the shortest first."""
+        return sorted(interval for interval, _ in self._timers.values())
+
     async def __aenter__(self) -> Self:
         address = self.url.replace("http", "ws", 1) + "/_stcore/stream"
         self._socket = await connect(

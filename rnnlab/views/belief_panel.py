@@ -10,6 +10,8 @@ from typing import Any
 
 import streamlit as st
 
+from rnnlab.views.session import ask
+
 _HERE = Path(__file__).parent
 
 _component = st.components.v2.component(
@@ -32,4 +34,4 @@ def belief_panel(shown: dict[str, Any], key: str) -> None:
         key: Of the component.
     """
     # The panel asks again where an answer has got lost; that this part of the page then runs is all it takes.
-    _component(data=shown, key=key, on_again_change=lambda: None)
+    _component(data=shown, key=key, on_again_change=ask)

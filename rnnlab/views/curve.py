@@ -8,6 +8,7 @@ from rnnlab.figures import change_words, curve_json
 from rnnlab.runs import Run
 from rnnlab.views.plot import plot
 from rnnlab.views.services import Services
+from rnnlab.views.session import ask
 
 
 def draw(shared: Services, run: Run) -> None:
@@ -24,13 +25,15 @@ def draw(shared: Services, run: Run) -> None:
             50,
             5,
             key="smoothing",
+            on_change=ask,
             width=150,
             persist_state="session",
         )
-        with_loss = st.toggle("loss", key="with_loss", persist_state="session")
+        with_loss = st.toggle("loss", key="with_loss", on_change=ask, persist_state="session")
         close_up = st.toggle(
             "90 to 100 %",
             key="close_up",
+            on_change=ask,
             persist_state="session",
             help="Stretches the top of the accuracy axis.",
         )

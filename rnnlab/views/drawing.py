@@ -14,10 +14,11 @@ from rnnlab.reader import SURE_FROM, WeightsError, decided_at
 from rnnlab.runs import Run
 from rnnlab.views import problems, teaching
 from rnnlab.views.belief_panel import belief_panel
-from rnnlab.views.live import live_interval
+from rnnlab.views.live import keep_up_to_date
 from rnnlab.views.services import newest_reader, services
 from rnnlab.views.session import CANVAS_KEY, take_in_canvas, visit
 from rnnlab.views.text import WEIGHTS_ARE_GONE
+from rnnlab.views.traffic import TRAFFIC
 
 CANVAS_SIDE = 280
 """Height and width of the canvas, in pixels: ten for each of the network's."""
@@ -37,7 +38,7 @@ def region(run: Run | None) -> None:
 @problems.said()
 def _drawing(run: Run | None) -> None:
     """Draw the whole region; a stroke reruns this and nothing else."""
-    with services().traffic.stroke():
+    with TRAFFIC.stroke():
         _draw(run)
 
 
@@ -63,23 +64,13 @@ def _draw(run: Run | None) -> None:
         )
         take_in_canvas()
         with panel:
-            st.fragment(_belief, run_every=_belief_interval(run))(run)
+            # A blank canvas has no belief that newer weights could change.
+            keep_up_to_date(_belief, run, "belief", changes=_shown() is not None)
     fixed = not drawing.strokes or specimen is not None
     tools.button("Undo", icon=":material/undo:", on_click=_undo, disabled=fixed, key="undo")
     tools.button("Clear", icon=":material/delete:", on_click=_clear, disabled=fixed, key="clear")
     if not specimen:
         teaching.region(tools, run)
-
-
-def _belief_interval(run: Run | None) -> float | None:
-    """Return the seconds between two updates of the belief, or `None` where it will not change."""
-    # A blank canvas has no belief that newer weights could change.
-    return live_interval(run, _watched()) if _shown() is not None else None
-
-
-def _watched() -> int:
-    """Take note that this visitor's belief is being kept up to date; return how many regions are."""
-    return services().traffic.watched(f"belief of {visit().name}")
 
 
 def _shown() -> Prepared | None:
@@ -110,7 +101,6 @@ def _clear() -> None:
 @problems.said()
 def _belief(run: Run | None) -> None:
     """Draw what the newest weights make of the drawing, or of the test digit that covers it."""
-    services().traffic.give_way()
     take_in_canvas()  # what was sent with a request that has got lost comes with the next one
     drawing, specimen, prepared = visit().drawing, visit().specimen, _shown()
     newest, problem = None, "" if specimen else drawing.problem
@@ -120,7 +110,6 @@ def _belief(run: Run | None) -> None:
         problem = str(error)
     shown: dict[str, Any] = {"hint": problem or _hint(run, drawn=prepared is not None), "note": ""}
     if prepared is not None:
-        _watched()
         shown |= {
             "picture": prepared.picture.ravel().tolist(),
             "top": prepared.top,

@@ -7,6 +7,7 @@ import streamlit as st
 from rnnlab.views import controls, drawing, live, problems, visitor
 from rnnlab.views.address import run_on_show
 from rnnlab.views.services import services
+from rnnlab.views.session import ask
 
 
 def as_page() -> st.Page:
@@ -16,6 +17,7 @@ def as_page() -> st.Page:
 
 def page() -> None:
     """Draw the page."""
+    ask()
     services().reap()
     services().warm()
     visitor.remember()

@@ -5,6 +5,7 @@ Whatever a region shows, redrawing it costs the server about the same, so there 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import streamlit as st
@@ -13,7 +14,8 @@ from rnnlab.database import StoreError
 from rnnlab.runs import Run
 from rnnlab.views import curve, problems, status
 from rnnlab.views.services import Services, services
-from rnnlab.views.session import visit
+from rnnlab.views.session import give_way, visit
+from rnnlab.views.traffic import TRAFFIC
 
 STARTING_INTERVAL: Final = 0.3
 """Seconds between two looks for the first point of a run."""
@@ -25,7 +27,7 @@ IDLE_INTERVAL: Final = 3.0
 """Seconds between two looks for a run that someone else has started."""
 
 PACE_INTERVAL: Final = 20.5
-"""Seconds between two looks for how much is watched; half a second off, so as not to meet an update."""
+"""Seconds between two looks for how much is watched."""
 
 UPDATES_PER_SECOND: Final = 17
 """Regions that have an update a second; where there are more, each has one less often.
@@ -34,18 +36,18 @@ An update costs the server 10 to 20 ms, and training is to keep most of the proc
 """
 
 
-def live_interval(run: Run | None, watched: int = 1) -> float | None:
+def live_interval(run: Run | None, regions: int = 1) -> float | None:
     """Return the seconds between two updates of what a run shows, or `None` where it will not change.
 
     Args:
         run: The run.
-        watched: How many regions are kept up to date, of all visitors.
+        regions: How many are kept up to date, of all visitors.
     """
     if run is None or not run.state.is_active:
         return None
-    if not run.has_begun and watched <= UPDATES_PER_SECOND * STARTING_INTERVAL:
+    if not run.has_begun and regions <= UPDATES_PER_SECOND * STARTING_INTERVAL:
         return STARTING_INTERVAL
-    return LIVE_INTERVAL * -(-watched // UPDATES_PER_SECOND)
+    return LIVE_INTERVAL * -(-regions // UPDATES_PER_SECOND)
 
 
 def region(run: Run | None) -> None:
@@ -54,21 +56,51 @@ def region(run: Run | None) -> None:
     Args:
         run: The run on show, or `None` before there is any.
     """
-    st.fragment(_paced, run_every=PACE_INTERVAL)(run)
+    keep_up_to_date(_live, run, "curve", otherwise=IDLE_INTERVAL)
 
 
-def _paced(drawn: Run | None) -> None:
-    """Let what is live be redrawn as often as the number of those who watch allows.
+def keep_up_to_date(
+    draw: Callable[[Run | None], None],
+    run: Run | None,
+    region: str,
+    *,
+    changes: bool = True,
+    otherwise: float | None = None,
+) -> None:
+    """Draw a region of the page, and draw it again as often as the number of those who watch allows.
 
-    A page keeps one timer for each fragment and takes a new interval over where the fragment is declared
-    again. That is all this part of the page is for: it costs one update, where the whole page costs many, and
-    when a class comes or goes somebody's pen is on the canvas.
+    A page keeps one timer for each fragment and takes over a new interval where the fragment is declared
+    again. So there is a second, slow one around it, which costs one more update now and then; to have the
+    whole page drawn anew for it would cost many, and when a class comes or goes somebody's pen is on the
+    canvas.
 
     Args:
-        drawn: The run as the rest of the page was drawn for it.
+        draw: Draws the region for a run.
+        run: The run on show, or `None` before there is any.
+        region: Its name on the page.
+        changes: Whether what it shows changes while the run trains.
+        otherwise: Seconds between two updates where it does not; by default there are none.
     """
-    interval = live_interval(drawn, services().traffic.watched(visit().name)) or IDLE_INTERVAL
-    st.fragment(_live, run_every=interval)(drawn)
+    live = changes and run is not None and run.state.is_active
+    name = f"{region} of {visit().name}" if live else None
+    slow = PACE_INTERVAL if live or otherwise else None
+    st.fragment(_paced, run_every=slow)(draw, run, name, otherwise)
+
+
+def _paced(
+    draw: Callable[[Run | None], None], run: Run | None, name: str | None, otherwise: float | None
+) -> None:
+    """Declare a region with the interval that is right now; its name is `None` where it is not live."""
+    interval = live_interval(run, TRAFFIC.keep_up(name)) if name else otherwise
+    st.fragment(_update, run_every=interval)(draw, run, name)
+
+
+def _update(draw: Callable[[Run | None], None], run: Run | None, name: str | None) -> None:
+    """Draw a region, after the strokes of others."""
+    if name:
+        TRAFFIC.keep_up(name)
+    give_way()
+    draw(run)
 
 
 @problems.said()
@@ -79,8 +111,6 @@ def _live(drawn: Run | None) -> None:
         drawn: The run as the rest of the page was drawn for it.
     """
     shared = services()
-    shared.traffic.watched(visit().name)
-    shared.traffic.give_way()
     shared.reap()
     run = _newest(shared, drawn)
     if visit().problems or _page_is_outdated(drawn, run):

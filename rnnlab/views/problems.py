@@ -35,8 +35,8 @@ def noted() -> Iterator[None]:
 
 def trouble() -> None:
     """Say why nothing can be written at present, if that is so."""
-    if services().trouble:
-        st.error(plain(services().trouble), icon=":material/folder_off:")
+    if told := services().trouble:
+        st.error(plain(told), icon=":material/folder_off:")
 
 
 def region() -> None:

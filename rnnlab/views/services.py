@@ -24,7 +24,6 @@ from rnnlab.reader import Reader, Weights
 from rnnlab.runs import Run
 from rnnlab.settings import RefusalError, Settings, SettingsError
 from rnnlab.store import Store, default_home
-from rnnlab.views.traffic import Traffic
 
 REAP_INTERVAL: Final = 0.8
 """Seconds between two looks for dead workers, however many people watch."""
@@ -43,10 +42,8 @@ class Services:
         curves: Curves that are being looked at.
         evaluations: Evaluations that have been made.
         settings: What visitors may do.
-        trouble: Why nothing can be written at present; empty where it can.
-        traffic: What they ask of the server at once.
         placing: Held from the look whether there is a place for one more run until it is taken, so that two
-            visitors cannot take the same.
+            visitors of this dashboard cannot take the same.
     """
 
     store: Store
@@ -54,14 +51,13 @@ class Services:
     curves: CurveCache
     evaluations: EvaluationCache
     settings: Settings
-    trouble: str = ""
-    traffic: Traffic = field(default_factory=Traffic)
     placing: threading.Lock = field(default_factory=threading.Lock)
+    _troubles: dict[str, str] = field(default_factory=dict)
     _reaped: float = float("-inf")
     _settled: float = float("-inf")
 
     def start(self, config: Config, owner: str, parent: str | None = None) -> Run:
-        """Queue a run and wake a worker.
+        """Queue a run and wake a worker; one that cannot be woken now is tried again, and its trouble told.
 
         Args:
             config: Its hyperparameters.
@@ -70,14 +66,14 @@ class Services:
 
         Raises:
             RefusalError: The settings do not allow it, or it would not fit into the memory there is.
-            StoreError: The store cannot be written, the parent has no weights, or no worker can be started.
+            StoreError: The store cannot be written, or the parent has no weights.
         """
         with self.placing:
             refusal = self.settings.refusal(config, self.store.active_runs(), owner)
             if refusal := refusal or shortage(config, loaded=self.store.workers.any()):
                 raise RefusalError(refusal)
             run = self.store.create_run(config, owner=owner, parent=parent)
-        self.launcher.wake()
+        self._try("reap", self.launcher.wake)  # to reap is to wake, too: that is where it is tried again
         return run
 
     def settle_memory(self) -> None:
@@ -100,22 +96,29 @@ class Services:
         if now - self._reaped >= REAP_INTERVAL:
             self._reaped = now
             # To watch is to start nothing; that a worker has died must be said all the same.
-            self._try(self.store.mark_interrupted if self.settings.read_only else self.launcher.reap)
+            self._try("reap", self.store.mark_interrupted if self.settings.read_only else self.launcher.reap)
+            if "warm" in self._troubles:
+                self.warm()
             self.settle_memory()
 
     def warm(self) -> None:
         """Have a worker ready for the next run, where there may be one."""
         if not self.settings.read_only:
-            self._try(self.launcher.warm)
+            self._try("warm", self.launcher.warm)
 
-    def _try(self, act: Callable[[], object]) -> None:
+    @property
+    def trouble(self) -> str:
+        """Why something cannot be written or started at present; empty where it can."""
+        return next(iter(list(self._troubles.values())), "")
+
+    def _try(self, name: str, act: Callable[[], object]) -> None:
         """Do what needs a disk to write to; where it cannot be done, the pages can say so until it can."""
         try:
             act()
         except StoreError as error:
-            self.trouble = str(error)
+            self._troubles[name] = str(error)
         else:
-            self.trouble = ""
+            self._troubles.pop(name, None)
 
 
 _REPLACED: Final = (

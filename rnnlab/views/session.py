@@ -12,6 +12,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from rnnlab.drawing import SIDE, DrawingError, Prepared, pixels_of_png, prepare
+from rnnlab.views.traffic import TRAFFIC
 
 _KEY = "rnnlab_visit"
 
@@ -106,6 +107,7 @@ class Visit:
         taught: What came of the last drawing that was named or removed, in words; may be empty.
         url_read: Whether the hyperparameters in the URL have been taken over.
         problems: Sentences about values that could not be used, to be shown.
+        asked: Whether the person has just asked for something, and waits for what is drawn next.
     """
 
     name: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -119,6 +121,7 @@ class Visit:
     taught: str = ""
     url_read: bool = False
     problems: list[str] = field(default_factory=list)
+    asked: bool = False
 
 
 def visit() -> Visit:
@@ -127,6 +130,19 @@ def visit() -> Visit:
         st.session_state[_KEY] = Visit()
     remembered: Visit = st.session_state[_KEY]
     return remembered
+
+
+def ask() -> None:
+    """Take note that the person has asked for something; a callback for what has no other."""
+    visit().asked = True
+
+
+def give_way() -> None:
+    """Let what others have drawn be answered before this update, unless somebody has asked for it."""
+    remembered = visit()
+    if not remembered.asked:
+        TRAFFIC.give_way()
+    remembered.asked = False
 
 
 def take_in_canvas() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 
 import streamlit as st
@@ -15,7 +16,7 @@ from rnnlab.settings import RefusalError, Settings
 from rnnlab.views import problems
 from rnnlab.views.controls import hyperparameter_control
 from rnnlab.views.services import Services, services
-from rnnlab.views.session import visit
+from rnnlab.views.session import ask, visit
 from rnnlab.views.text import plain
 from rnnlab.views.visitor import visitor
 
@@ -99,16 +100,16 @@ def _ask(wish: Callable[[str], None], run_id: str, queues: bool = False) -> None
         queues: Whether a run that has ended then waits again, as a new one would.
     """
     shared = services()
-    with problems.noted():
+    ask()
+    with problems.noted(), shared.placing if queues else nullcontext():
         run = shared.store.run(run_id)
         if not shared.settings.may_control(run, visitor()):
             return
-        with shared.placing:
-            if queues and run.state.is_ended:
-                refusal = shared.settings.no_place(shared.store.active_runs(), visitor())
-                if refusal:
-                    raise RefusalError(refusal)
-            wish(run_id)
+        if queues and run.state.is_ended:
+            refusal = shared.settings.no_place(shared.store.active_runs(), visitor())
+            if refusal:
+                raise RefusalError(refusal)
+        wish(run_id)
         shared.launcher.wake()
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import functools
-import io
 import itertools
 import tempfile
 import time
@@ -24,27 +23,19 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from PIL import Image
 
 from rnnlab.config import Config
 from rnnlab.launcher import LocalLauncher
 from rnnlab.runs import Run
 from rnnlab.store import Store
 from tests import dashboard
-from tests.pens import draw_digit
+from tests.pens import png
 from tests.viewer import Viewer
 from tests.waiting import wait_for
 from tests.workers import workers_of
 
 _ARRIVALS = 0.1
 """Seconds between two viewers that come."""
-
-
-def png(digit: str) -> bytes:
-    """Return a drawn digit as the canvas sends it."""
-    picture = io.BytesIO()
-    Image.fromarray(draw_digit(digit)).save(picture, "PNG")
-    return picture.getvalue()
 
 
 def percentile(values: list[float], share: float) -> float:

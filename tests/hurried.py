@@ -1,0 +1,42 @@
+"""The dashboard for tests of a crowd: two regions are one, its slow timer is fast, and strokes can be held.
+
+While there is a file `hold` in the folder of runs, no stroke is answered; `held` then says that one waits.
+"""
+
+from __future__ import annotations
+
+import runpy
+import time
+from pathlib import Path
+
+import streamlit as st
+
+from rnnlab.runs import Run
+from rnnlab.store import default_home
+from rnnlab.views import drawing, live, traffic
+from rnnlab.views.session import CANVAS_KEY
+
+PACE_INTERVAL = 0.75
+
+
+def hold_strokes() -> None:
+    """Have strokes wait for as long as the file is there."""
+    draw = drawing._draw
+
+    def held(run: Run | None) -> None:
+        hold = default_home() / "hold"
+        if hold.exists() and (st.session_state.get(CANVAS_KEY) or {}).get("drawing"):
+            hold.with_name("held").touch()
+            while hold.exists():
+                time.sleep(0.02)
+        draw(run)
+
+    drawing._draw = held
+
+
+if live.PACE_INTERVAL != PACE_INTERVAL:  # the script runs for every visitor, the modules are there once
+    live.PACE_INTERVAL = PACE_INTERVAL  # type: ignore[misc]
+    live.UPDATES_PER_SECOND = 2  # type: ignore[misc]
+    traffic.PATIENCE = 60.0  # type: ignore[misc]
+    hold_strokes()
+runpy.run_path(str(Path(__file__).parents[1] / "app.py"), run_name="__main__")
