@@ -131,6 +131,13 @@ def draw_stroke(page: Page, digit: str, index: int) -> None:
     page.mouse.up()
 
 
+def click_at_once(page: Page, target: Locator) -> None:
+    """Click with the mouse without waiting for anything, as a hand may that has just drawn."""
+    box = target.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+
 def drawn_ink(page: Page) -> int:
     """Return how many pixels of the canvas are white."""
     return int(

@@ -187,6 +187,57 @@ def test_a_run_that_waits_can_be_taken_out_of_the_queue(page: Page, url: str, ho
         assert [run.state for run in store.runs()[:2]] == [RunState.STOPPED, RunState.TRAINING]
 
 
+def test_what_is_being_adjusted_stays_while_a_waiting_run_begins_and_is_stopped(
+    page: Page, url: str, home: Path
+) -> None:
+    status = page.locator(".st-key-status")
+    dashboard.open_and_start(page, url, 200_000)
+    expect(status).to_contain_text("steps/s")
+    dashboard.start_button(page).click()
+    expect(status).to_contain_text("waiting for its turn")
+    page.get_by_role("button", name="Adjust").click()
+    field = page.get_by_label("batch size (images)").last
+    field.press_sequentially("7")
+    typed = field.input_value()
+    with Store(home) as store:
+        waiting, first = store.runs()[:2]
+        store.control.stop(first.id)
+        expect(status).to_contain_text("steps/s")
+        assert field.input_value() == typed
+        store.control.stop(waiting.id)
+        expect(status).to_contain_text("stopped")
+    assert field.input_value() == typed
+    assert "7" in typed
+
+
+def test_a_click_right_after_a_stroke_loses_nothing_of_the_drawing(page: Page, url: str) -> None:
+    shown: set[bytes] = set()
+
+    def note(message: str | bytes) -> None:
+        if isinstance(
+            message, bytes
+        ):  # each drawing that the canvas is to show instead of its own has a number
+            shown.update(re.findall(rb'"revision": ?(\d+)', message))
+
+    page.on("websocket", lambda socket: socket.on("framereceived", note))
+    dashboard.ready(page, f"{url}/?dataset=digits")
+    undo, guide = page.get_by_role("button", name="Undo"), page.get_by_role("link", name="Guide")
+    dashboard.draw_stroke(page, "4", 0)
+    expect(undo).to_be_enabled()
+    one_stroke = dashboard.drawn_ink(page)
+    before = set(shown)
+    dashboard.draw_stroke(page, "4", 1)
+    dashboard.click_at_once(page, undo)
+    wait_for(lambda: dashboard.drawn_ink(page) == one_stroke and shown > before, "one stroke to be undone")
+
+    dashboard.draw_stroke(page, "4", 1)
+    dashboard.click_at_once(page, guide)
+    expect(page.get_by_role("heading", name="What happens here")).to_be_visible()
+    page.get_by_role("link", name="Lab").click()
+    dashboard.ready_again(page)
+    wait_for(lambda: dashboard.drawn_ink(page) > one_stroke * 1.2, "the whole drawing")
+
+
 def test_watch_and_the_browsers_back_button_change_between_runs(page: Page, url: str) -> None:
     dashboard.open_and_start(page, url, 20)
     expect(page.locator(".st-key-status")).to_contain_text("finished")

@@ -197,6 +197,18 @@ def test_twenty_sessions_that_press_start_at_once_get_a_run_each_and_one_worker(
     assert len(store.runs()) == 20
 
 
+def test_no_page_depends_on_messages_that_the_browser_may_have_dropped(store: Store) -> None:
+    async def visit(url: str) -> None:
+        async with Viewer(url) as viewer:
+            for _ in range(3):
+                await viewer.rerun()
+                await viewer.finished()
+            assert viewer.references == 0
+
+    with dashboard.dashboard(environment(store.home)) as (url, _):
+        run_async(visit(url))
+
+
 def test_the_pace_of_curve_and_belief_follows_the_number_of_those_who_watch(
     store: Store, launcher: LocalLauncher
 ) -> None:

@@ -39,6 +39,8 @@ class Viewer:
         buttons: Ids of the buttons that could be pressed when they were last drawn, by their labels.
         answers: When it was sent a belief, each time.
         texts: When each text was sent to it last, in seconds of `time.monotonic`.
+        updates: How often it has been sent the curve.
+        references: How often it was sent a reference to a message that it has been sent before.
     """
 
     url: str
@@ -51,6 +53,7 @@ class Viewer:
     answers: list[float] = field(default_factory=list)
     texts: dict[str, float] = field(default_factory=dict)
     updates: int = 0
+    references: int = 0
     _socket: ClientConnection | None = None
     _page: str = ""
     _kept: dict[str, bytes] = field(default_factory=dict)
@@ -144,6 +147,7 @@ class Viewer:
         async for content in self._socket:
             message = ForwardMsg.FromString(content if isinstance(content, bytes) else content.encode())
             if message.WhichOneof("type") == "ref_hash":
+                self.references += 1
                 path = message.metadata.delta_path
                 message = ForwardMsg.FromString(self._kept[message.ref_hash])
                 message.metadata.delta_path[:] = path

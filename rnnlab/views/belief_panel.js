@@ -40,6 +40,9 @@ function createPanel(root) {
   let timer = null
   let picture = ''
   let unanswered = null
+  let isDrawing = false
+  let isAwaited = false
+  let held = null
 
   buildBars(find('.bars'))
   buildRowLabels(find('.rows'))
@@ -47,15 +50,41 @@ function createPanel(root) {
   scrubber.addEventListener('input', () => { stop(); moveTo(Number(scrubber.value)) })
   play.addEventListener('click', () => (timer ? stop() : start()))
   new ResizeObserver(() => render()).observe(map)
-  document.addEventListener('pointerup', awaitAnswer, true)
+  document.addEventListener('pointerdown', penDown, true)
+  document.addEventListener('pointerup', penUp, true)
+  document.addEventListener('click', holdLink, true)
 
-  function awaitAnswer(event) {
+  function penDown(event) {
+    isDrawing = event.composedPath().some((node) => node.classList?.contains('upper-canvas'))
+  }
+
+  function penUp() {
     if (!root.isConnected) {
-      document.removeEventListener('pointerup', awaitAnswer, true)
-    } else if (event.composedPath().some((node) => node.classList?.contains('upper-canvas'))) {
+      document.removeEventListener('pointerdown', penDown, true)
+      document.removeEventListener('pointerup', penUp, true)
+      document.removeEventListener('click', holdLink, true)
+    } else if (isDrawing) {
+      isDrawing = false
+      isAwaited = true
+      setTimeout(sendDrawing) // once the canvas has taken in the stroke
       clearTimeout(unanswered)
-      unanswered = setTimeout(() => panel.askAgain(), MILLISECONDS_TO_ANSWER)
+      unanswered = setTimeout(() => { panel.askAgain(); releaseLink() }, MILLISECONDS_TO_ANSWER)
     }
+  }
+
+  // Another page takes the canvas away, and with it a stroke that the server has not taken in yet.
+  function holdLink(event) {
+    const link = event.target.closest?.('a')
+    if (!isAwaited || !link || !event.isTrusted || event.ctrlKey || event.metaKey || event.shiftKey) return
+    event.preventDefault()
+    event.stopPropagation()
+    held = link
+  }
+
+  function releaseLink() {
+    isAwaited = false
+    held?.click()
+    held = null
   }
 
   function show(newData) {
@@ -64,6 +93,7 @@ function createPanel(root) {
       picture = newPicture
       stop()
       row = ROWS
+      releaseLink()
     }
     data = newData
     render()
@@ -111,11 +141,21 @@ function createPanel(root) {
   return panel
 }
 
+// The canvas sends a stroke 200 ms after it, and not at all where it is changed or left before. So its own button is
+// pressed at once. Should it not be there, the stroke is sent all the same, later.
+function sendDrawing() {
+  canvasToolbar()?.querySelector('button[aria-label="Update the app with this drawing"]')?.click()
+}
+
+function canvasToolbar() {
+  const hosts = Array.from(document.querySelectorAll('.st-key-canvas *'))
+  return hosts.map((host) => host.shadowRoot?.querySelector('.dc-toolbar')).find(Boolean)
+}
+
 // The canvas comes with a toolbar that shows only under a mouse, covers the corner where a 5 begins, and whose
 // undo ends where a drawing was restored. The page has its own Undo and Clear, which work everywhere.
 function hideCanvasToolbar(tries = 200) {
-  const hosts = Array.from(document.querySelectorAll('.st-key-canvas *'))
-  const root = hosts.map((host) => host.shadowRoot).find((shadow) => shadow?.querySelector('.dc-toolbar'))
+  const root = canvasToolbar()?.getRootNode()
   if (!root) {
     // The canvas loads at its own pace, often after this panel.
     if (tries > 0) setTimeout(() => hideCanvasToolbar(tries - 1), 50)

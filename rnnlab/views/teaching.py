@@ -13,7 +13,7 @@ from rnnlab.reader import DIGITS
 from rnnlab.runs import Run
 from rnnlab.settings import RefusalError
 from rnnlab.views.services import services
-from rnnlab.views.session import visit
+from rnnlab.views.session import take_in_canvas, visit
 from rnnlab.views.text import plain
 from rnnlab.views.visitor import visitor
 
@@ -55,6 +55,7 @@ def _namer() -> None:
 
 def _keep(digit: int) -> None:
     """Keep the drawing as one of that digit."""
+    take_in_canvas()
     remembered = visit()
     try:
         Hand(services().store.hand_path).add(remembered.drawing.seen or b"", digit)
