@@ -15,9 +15,10 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from rnnlab.launcher import LocalLauncher
-from rnnlab.runs import Run, RunState
+from rnnlab.runs import AccuracyPoint, Run, RunState
 from rnnlab.store import Store
 from tests import dashboard
+from tests.conftest import random_weights
 from tests.pens import png
 from tests.viewer import Viewer
 from tests.waiting import wait_for
@@ -209,11 +210,15 @@ def test_no_page_depends_on_messages_that_the_browser_may_have_dropped(store: St
         run_async(visit(url))
 
 
-def test_the_pace_of_curve_and_belief_follows_the_number_of_those_who_watch(
-    store: Store, launcher: LocalLauncher
-) -> None:
-    run = start(store, launcher, LONG)
-    wait_for_points(store, run, 1)
+def under_way(store: Store) -> Run:
+    """Return a run that this process trains, as far as a page can tell."""
+    run = store.create_run(LONG, claimed=True)
+    store.add_point(run.id, AccuracyPoint(0, 0.1, 2.3, 0.0))
+    return store.run(run.id)
+
+
+def test_the_pace_of_curve_and_belief_follows_the_number_of_those_who_watch(store: Store) -> None:
+    run = under_way(store)
 
     async def watch(url: str) -> None:
         async with Viewer(url, f"run={run.id}") as viewer:
@@ -228,11 +233,9 @@ def test_the_pace_of_curve_and_belief_follows_the_number_of_those_who_watch(
         run_async(watch(url))
 
 
-def test_nobody_gets_an_update_before_the_stroke_of_another_is_answered(
-    store: Store, launcher: LocalLauncher
-) -> None:
-    run = start(store, launcher, LONG)
-    wait_for_points(store, run, 1)
+def test_nobody_gets_an_update_before_the_stroke_of_another_is_answered(store: Store) -> None:
+    run = under_way(store)
+    random_weights(8).save(store.weights_path(run.id), step=1)
 
     async def watch(url: str) -> None:
         async with Viewer(url, f"run={run.id}") as drawing, Viewer(url, f"run={run.id}") as watching:
