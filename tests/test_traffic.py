@@ -26,7 +26,22 @@ def elsewhere() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-def answering(traffic: Traffic, elsewhere: ThreadPoolExecutor, answered: threading.Event) -> Future[float]:
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have updates wait for strokes longer than any test takes."""
+    monkeypatch.setattr(room, "PATIENCE", 30.0)
+
+
+@pytest.fixture
+def answered() -> Iterator[threading.Event]:
+    """Say when the stroke is answered; at the end of a test it is, at the latest."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+@pytest.fixture
+def stroke(traffic: Traffic, elsewhere: ThreadPoolExecutor, answered: threading.Event) -> Future[float]:
     """Have a stroke be answered elsewhere until told; return when it was."""
     begun = threading.Event()
 
@@ -41,46 +56,37 @@ def answering(traffic: Traffic, elsewhere: ThreadPoolExecutor, answered: threadi
     return future
 
 
+@pytest.mark.usefixtures("patient")
 def test_an_update_waits_until_the_strokes_of_others_are_answered(
-    traffic: Traffic, elsewhere: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+    traffic: Traffic, stroke: Future[float], answered: threading.Event
 ) -> None:
-    monkeypatch.setattr(room, "PATIENCE", 30.0)
-    answered = threading.Event()
-    stroke = answering(traffic, elsewhere, answered)
     threading.Timer(0.05, answered.set).start()
     traffic.give_way()
     assert time.monotonic() >= stroke.result()
 
 
 def test_an_update_does_not_wait_for_ever_where_somebody_always_draws(
-    traffic: Traffic, elsewhere: ThreadPoolExecutor
+    traffic: Traffic, stroke: Future[float]
 ) -> None:
-    answered = threading.Event()
-    stroke = answering(traffic, elsewhere, answered)
     start = time.monotonic()
     traffic.give_way()
     assert time.monotonic() - start >= PATIENCE * 0.9
     assert not stroke.done()
-    answered.set()
 
 
+@pytest.mark.usefixtures("patient")
 def test_the_answer_to_a_stroke_waits_neither_for_itself_nor_for_others(
-    traffic: Traffic, elsewhere: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+    traffic: Traffic, stroke: Future[float]
 ) -> None:
-    monkeypatch.setattr(room, "PATIENCE", 30.0)
-    answered = threading.Event()
-    stroke = answering(traffic, elsewhere, answered)
     with traffic.stroke():
         traffic.give_way()
     assert not stroke.done()
-    answered.set()
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_stroke_that_cannot_be_answered_holds_up_nobody(
-    traffic: Traffic, elsewhere: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+    traffic: Traffic, elsewhere: ThreadPoolExecutor
 ) -> None:
-    monkeypatch.setattr(room, "PATIENCE", 30.0)
-
     def fail() -> None:
         with traffic.stroke():
             raise OSError("no answer")

@@ -83,8 +83,7 @@ def keep_up_to_date(
     """
     live = changes and run is not None and run.state.is_active
     name = f"{region} of {visit().name}" if live else None
-    slow = PACE_INTERVAL if live or otherwise else None
-    st.fragment(_paced, run_every=slow)(draw, run, name, otherwise)
+    st.fragment(_paced, run_every=PACE_INTERVAL if live else None)(draw, run, name, otherwise)
 
 
 def _paced(
