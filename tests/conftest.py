@@ -140,3 +140,17 @@ def random_weights(neurons: int = 16, seed: int = 0, scale: float = 0.5) -> Weig
         output_kernel=normal(neurons, 10),
         output_bias=normal(10),
     )
+
+
+def clear(beliefs: NDArray[np.floating], by: float = 1e-4) -> NDArray[np.bool_]:
+    """Return where the top digit leads the second one clearly.
+
+    How sums of `float32` are rounded depends on cores, threads and processor. Which digit is on top may be
+    expected only if that cannot change it.
+
+    Args:
+        beliefs: Probabilities, shape (…, 10).
+        by: The lead.
+    """
+    second, top = np.moveaxis(np.sort(beliefs, axis=-1)[..., -2:], -1, 0)
+    return np.asarray(top - second > by)

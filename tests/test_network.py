@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from rnnlab import network, networks
 from rnnlab.batches import Batch, Batches
@@ -18,7 +19,7 @@ from rnnlab.mixing import with_nonsense
 from rnnlab.networks import Network
 from rnnlab.optimizer import ADAM_EPSILON
 from rnnlab.reader import Reader, Weights
-from tests.conftest import random_weights
+from tests.conftest import clear, random_weights
 
 
 def test_the_notebooks_initial_weights_are_drawn_as_its_own_were() -> None:
@@ -70,6 +71,14 @@ def fast(config: Config, data: Dataset, cores: int | None = None) -> FastNetwork
     return FastNetwork(config, data, Weights(*model.get_weights()), cores)
 
 
+def assert_accuracy(found: float, beliefs: NDArray[np.float32], labels: NDArray[np.uint8]) -> None:
+    """Compare an accuracy with the one by these beliefs; those that are not clear may count or not."""
+    unclear = (~clear(beliefs)).mean()
+    assert unclear < 0.2
+    expected = (beliefs.argmax(axis=1) == labels).mean()
+    assert found == pytest.approx(expected, abs=unclear + 1e-6)
+
+
 @pytest.mark.parametrize("kind", [network.KerasNetwork, fast])
 @pytest.mark.parametrize("mix", [0.0, 0.5])
 def test_training_follows_plain_kerass_own_trajectory(
@@ -91,9 +100,9 @@ def test_training_follows_plain_kerass_own_trajectory(
             every_row = sum(entropy(labels, logits[:, row]) for row in range(28)) / 28
             expected = mix * every_row + (1 - mix) * entropy(labels, logits[:, -1])
         optimizer.apply(tape.gradient(expected, model.trainable_variables), model.trainable_variables)
-    read = np.asarray(model(images))[:, -1].argmax(axis=1)
+    beliefs = keras.ops.softmax(model(images)).numpy()[:, -1]
     assert loss == pytest.approx(float(expected), rel=1e-4)
-    assert accuracy == pytest.approx((read == labels).mean(), abs=1e-6)
+    assert_accuracy(accuracy, beliefs, labels)
     for mine, theirs in zip(astuple(trained), model.get_weights(), strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-4)
 
@@ -122,8 +131,7 @@ def test_accuracies_are_those_of_the_weights_as_they_are(
             (accuracy, digits.train_images[:64], digits.train_labels[:64]),
             (ours.test_accuracy(), digits.test_images, digits.test_labels),
         ):
-            read = reader.read(images).beliefs[:, -1].argmax(axis=1)
-            assert found == pytest.approx((read == labels).mean())
+            assert_accuracy(found, reader.read(images).beliefs[:, -1], labels)
 
 
 def test_a_batch_larger_than_the_data_set_takes_the_whole_data_set(digits: Dataset) -> None:
@@ -163,7 +171,8 @@ def test_averaging_clipping_distortion_and_nonsense_are_the_same_on_both_paths(
     batches = Batches(config, len(digits.train_images)).between(0, 12)
     with network.KerasNetwork(config, digits) as keras_network, fast(config, digits) as ours:
         expected, found = keras_network.train(batches), ours.train(batches)
-        assert found == pytest.approx(expected, rel=1e-3)
+        assert found[0] == pytest.approx(expected[0], rel=1e-3)
+        assert found[1] == pytest.approx(expected[1], abs=1.01 / 32)  # one digit may be at the edge
         assert ours.test_accuracy() == pytest.approx(keras_network.test_accuracy(), abs=0.006)
         for mine, theirs in zip(astuple(ours.weights()), astuple(keras_network.weights()), strict=True):
             np.testing.assert_allclose(mine, theirs, atol=1e-3)
@@ -182,5 +191,5 @@ def test_the_weights_that_read_are_the_mean_of_the_last_ones(
             seen.append(newest.weights().lstm_kernel)
         average.train(batches)
         np.testing.assert_allclose(average.weights().lstm_kernel, np.mean(seen, axis=0), atol=1e-5)
-        read = Reader(average.weights()).read(digits.test_images).beliefs[:, -1].argmax(axis=1)
-        assert average.test_accuracy() == pytest.approx((read == digits.test_labels).mean())
+        beliefs = Reader(average.weights()).read(digits.test_images).beliefs[:, -1]
+        assert_accuracy(average.test_accuracy(), beliefs, digits.test_labels)

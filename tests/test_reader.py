@@ -59,7 +59,7 @@ def test_beliefs_are_probabilities_and_do_not_depend_on_the_company(digits: Data
     together = reader.read(digits.test_images).beliefs
     alone = reader.read(digits.test_images[-1:]).beliefs[0]
     np.testing.assert_allclose(together.sum(axis=2), 1, atol=1e-5)
-    np.testing.assert_allclose(together[-1], alone, atol=1e-6)
+    np.testing.assert_allclose(together[-1], alone, atol=1e-5)
 
 
 def test_the_belief_after_a_row_knows_nothing_of_the_rows_below(digits: Dataset) -> None:
@@ -67,7 +67,9 @@ def test_the_belief_after_a_row_knows_nothing_of_the_rows_below(digits: Dataset)
     image = digits.test_images[:1]
     covered = image.copy()
     covered[:, 14:] = 0
-    np.testing.assert_array_equal(reader.read(image).beliefs[0, :14], reader.read(covered).beliefs[0, :14])
+    whole, upper_half = (reader.read(each).beliefs[0] for each in (image, covered))
+    np.testing.assert_allclose(whole[:14], upper_half[:14], atol=1e-6)
+    assert np.abs(whole[14:] - upper_half[14:]).max() > 0.01
 
 
 def test_huge_weights_give_finite_beliefs(digits: Dataset) -> None:
