@@ -100,13 +100,19 @@ def seven() -> NDArray[np.uint8]:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
+def scrollbars() -> bool:
+    """Return whether the browser has scrollbars that take room, as on most desktops; for files to say so."""
+    return False
+
+
+@pytest.fixture(scope="module")
+def chromium(scrollbars: bool) -> Iterator[Browser]:
     """Return a browser; skip where there is none, unless one is required."""
     if dashboard.chromium() is None:
         if os.environ.get("RNNLAB_REQUIRE_BROWSER"):
             pytest.fail("RNNLAB_REQUIRE_BROWSER is set, but there is no Chromium; install it.", pytrace=False)
         pytest.skip("there is no Chromium on this machine")
-    with dashboard.browser() as started:
+    with dashboard.browser(scrollbars=scrollbars) as started:
         yield started
 
 

@@ -97,11 +97,19 @@ def dashboard(
 
 
 @contextlib.contextmanager
-def browser() -> Iterator[Browser]:
-    """Start Chromium without a window, and be patient with what it shows."""
+def browser(*, scrollbars: bool = False) -> Iterator[Browser]:
+    """Start Chromium without a window, and be patient with what it shows.
+
+    Args:
+        scrollbars: Whether there are scrollbars that take room.
+    """
     expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
+        started = playwright.chromium.launch(
+            executable_path=chromium(),
+            args=list(FLAGS),
+            ignore_default_args=["--hide-scrollbars"] if scrollbars else None,
+        )
         try:
             yield started
         finally:
@@ -150,6 +158,28 @@ def drawn_ink(page: Page) -> int:
             }"""
         )
     )
+
+
+def note_places(page: Page) -> None:
+    """Note in every picture that the browser draws from now on where the canvas is."""
+    page.locator("canvas.upper-canvas").evaluate(
+        """(canvas) => {
+          window.places = new Map()
+          const note = () => {
+            // It is at 0, 0 once another canvas has taken its place.
+            const { left, top } = canvas.getBoundingClientRect()
+            window.places.set(`${left}, ${top}`, [left, top])
+            requestAnimationFrame(note)
+          }
+          note()
+        }"""
+    )
+
+
+def canvas_moves(page: Page) -> float:
+    """Return how far, in pixels, the places of the canvas since `note_places` lie apart."""
+    places = page.evaluate("[...window.places.values()]")
+    return float(max(max(ways) - min(ways) for ways in zip(*places, strict=True)))
 
 
 def ready(page: Page, url: str) -> Page:

@@ -99,24 +99,6 @@ def test_a_drawing_stays_while_warnings_and_the_welcome_go(page: Page, url: str)
     assert dashboard.drawn_ink(page) == ink > 1000
 
 
-def test_the_canvas_stays_where_it_is_while_the_first_run_starts_and_ends(page: Page, url: str) -> None:
-    dashboard.ready(page, f"{url}/?dataset=digits&iterations=20")
-    page.locator("canvas.upper-canvas").evaluate(
-        """(canvas) => {
-          const places = window.places = new Set()
-          const note = () => {
-            places.add(Math.round(canvas.getBoundingClientRect().top))
-            requestAnimationFrame(note)
-          }
-          note()
-        }"""
-    )
-    dashboard.start_button(page).click()
-    expect(page.locator(".st-key-status")).to_contain_text("finished", timeout=60 * SECONDS)
-    places = page.evaluate("[...window.places]")
-    assert max(places) - min(places) <= 1
-
-
 def test_the_belief_map_is_as_high_as_the_canvas_after_a_window_has_grown(page: Page, url: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     dashboard.ready(page, url)

@@ -51,6 +51,17 @@ def draw(shared: Services, run: Run) -> None:
     )
 
 
+def draw_none() -> None:
+    """Say what will be seen here before any run exists."""
+    with st.container(border=True):
+        st.subheader("Here you will see it learn")
+        st.markdown(
+            "Every 20th step of the training becomes a point of a curve: what share of the batch it read "
+            "correctly (the **accuracy**). Beside it you can draw a digit and see what the network believes "
+            "after each row of pixels."
+        )
+
+
 def _told(run: Run) -> str:
     """Return the changes on the way in words, for people who cannot see them."""
     return "".join(f" From step {change.step:,} on: {change_words(change)}." for change in run.changes)

@@ -24,22 +24,10 @@ def page() -> None:
     run = run_on_show()
     with st.sidebar:
         controls.region(run)
-    problems.region()
+    # The drawing is last and the others are always there: its canvas would be made anew, and be empty, if its
+    # place among its neighbours changed.
     with st.container(key="lab"):
+        problems.region()
         live.region(run)
         with st.container(key="lab_drawing"):
             drawing.region(run)
-        if run is None:  # behind the drawing, whose place must not change when this goes
-            with st.container(key="lab_curve"):
-                _welcome()
-
-
-def _welcome() -> None:
-    """Say what will be seen here before any run exists."""
-    with st.container(border=True):
-        st.subheader("Here you will see it learn")
-        st.markdown(
-            "Every 20th step of the training becomes a point of a curve: what share of the batch it read "
-            "correctly (the **accuracy**). Beside it you can draw a digit and see what the network believes "
-            "after each row of pixels."
-        )

@@ -102,25 +102,27 @@ def _update(draw: Callable[[Run | None], None], run: Run | None, name: str | Non
     draw(run)
 
 
-@problems.said()
 def _live(drawn: Run | None) -> None:
     """Draw the newest state of the run; redraw the whole page where more than that has changed.
 
     Args:
         drawn: The run as the rest of the page was drawn for it.
     """
-    shared = services()
-    shared.reap()
-    run = _newest(shared, drawn)
-    if visit().problems or _page_is_outdated(drawn, run):
-        st.rerun()
-    with st.container(key="lab_status"):
-        status.draw(shared, run) if run else status.draw_none(shared)
+    top, messages, below = (st.container(key=f"lab_{area}") for area in ("status", "messages", "curve"))
+    # What cannot be read meanwhile is said where it moves nothing but the curve, too.
+    with messages, problems.said():
+        shared = services()
+        shared.reap()
+        run = _newest(shared, drawn)
+        if visit().problems or _page_is_outdated(drawn, run):
+            st.rerun()
+        with top:
+            status.draw(shared, run) if run else status.draw_none(shared)
         problems.trouble()
-    if run is None:
-        return
-    with st.container(key="lab_curve"):
-        curve.draw(shared, run)
+        if run:
+            status.say_how_it_ended(run)
+        with below:
+            curve.draw(shared, run) if run else curve.draw_none()
 
 
 def _newest(shared: Services, drawn: Run | None) -> Run | None:

@@ -1,4 +1,4 @@
-"""What could not be done as it was asked for, said once on top of a page."""
+"""What could not be done as it was asked for, said once: on top of a page, on the Lab above the curve."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def trouble() -> None:
 def region() -> None:
     """Draw the sentences that have come up, and forget them.
 
-    What comes and goes stands in a box of its own: the canvas would be made anew, and be empty, if its place
-    among its neighbours changed.
+    What comes and goes stands in a box of its own: what is below it would be made anew if its place among its
+    neighbours changed, and the canvas would be empty.
     """
     with st.container(key="problems"):
         notice = services().store.notice

@@ -1,4 +1,8 @@
-"""The line above everything else: what is happening right now."""
+"""The line above everything else: what is happening right now.
+
+It is as high for one state of a run as for another (style.css sees to that), because the canvas is below it.
+What needs more room than a line is said elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -33,15 +37,16 @@ def draw(shared: Services, run: Run) -> None:
 
 
 def draw_none(shared: Services) -> None:
-    """Draw the status before there is any run: as high as with one, so that nothing moves at the first Start.
+    """Draw the status before there is any run.
 
     Args:
         shared: What all visitors share.
     """
     line = _line()
     with line.container(key="status_words"):
-        st.markdown("**No network has been trained yet**")
-        with st.container(key="transport"):
+        with st.container(horizontal=True, vertical_alignment="center", key="status_name"):
+            st.markdown("**No network has been trained yet**")
+        with st.container(horizontal=True, vertical_alignment="center", key="transport"):
             if shared.settings.read_only:
                 st.caption("Watching only.")
             else:
@@ -74,7 +79,7 @@ def _accuracies(line: DeltaGenerator, batch: float | None, test: float | None) -
 def _words(shared: Services, run: Run) -> None:
     """Draw name, state, progress and speed."""
     word, icon, colour = _badge(run)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="status_name"):
         st.markdown(f"**{plain(run.id)}**", width="content")
         st.badge(word, icon=icon, color=colour)
         current = shared.store.current_run()
@@ -82,8 +87,13 @@ def _words(shared: Services, run: Run) -> None:
         if current and elsewhere and st.button(f"Watch {current.id} live", icon=":material/visibility:"):
             visit().run_id = current.id
             st.rerun()
-    transport.draw(shared, run)
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="transport"):
+        transport.draw(shared, run)
     st.progress(min(1.0, run.step / run.iterations), text=_progress_text(shared, run))
+
+
+def say_how_it_ended(run: Run) -> None:
+    """Draw the sentence on a run that has ended, if there is one."""
     if run.state.is_ended and run.message:
         problem = run.state in (RunState.FAILED, RunState.DIVERGED, RunState.INTERRUPTED)
         (st.error if problem else st.info)(plain(run.message))

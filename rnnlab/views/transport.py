@@ -42,33 +42,32 @@ def draw(shared: Services, run: Run) -> None:
         )
         st.caption(f"{mine}.")
         return
-    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="transport"):
-        control, state = shared.store.control, run.state
-        has_checkpoint = shared.store.checkpoint_path(run.id).exists()
-        can_go_on = has_checkpoint or run.step <= 1  # without one, a run that has hardly begun begins anew
-        pauses, stopping = state is RunState.PAUSED or run.is_pausing, run.stop_requested
-        # Everything has a place of its own, empty or not: what moves is closed, and what was typed is lost.
-        if state in (RunState.PREPARING, RunState.TRAINING) and not pauses:
-            _button("Pause", "pause", control.pause, run, disabled=stopping, shortcut="P")
-        elif pauses or (state.can_resume and can_go_on):
-            _button("Resume", "play_arrow", control.resume, run, disabled=stopping, shortcut="P")
-        else:
-            st.empty()
-        if state.is_active:
-            _button("Step", "skip_next", control.step, run, disabled=stopping or not pauses, shortcut="N")
-            _button("Stop", "stop", control.stop, run, disabled=stopping)
-        else:
-            st.empty()
-            st.empty()
-        if state.can_train_further and has_checkpoint:
-            _further(run, shared.settings)
-        else:
-            st.empty()
-        if state.is_active or ((state.can_resume or state.can_train_further) and has_checkpoint):
-            _adjust(run)
-        else:
-            st.empty()
-        _queue(shared)
+    control, state = shared.store.control, run.state
+    has_checkpoint = shared.store.checkpoint_path(run.id).exists()
+    can_go_on = has_checkpoint or run.step <= 1  # without one, a run that has hardly begun begins anew
+    pauses, stopping = state is RunState.PAUSED or run.is_pausing, run.stop_requested
+    # Everything has a place of its own, empty or not: what moves is closed, and what was typed is lost.
+    if state in (RunState.PREPARING, RunState.TRAINING) and not pauses:
+        _button("Pause", "pause", control.pause, run, disabled=stopping, shortcut="P")
+    elif pauses or (state.can_resume and can_go_on):
+        _button("Resume", "play_arrow", control.resume, run, disabled=stopping, shortcut="P")
+    else:
+        st.empty()
+    if state.is_active:
+        _button("Step", "skip_next", control.step, run, disabled=stopping or not pauses, shortcut="N")
+        _button("Stop", "stop", control.stop, run, disabled=stopping)
+    else:
+        st.empty()
+        st.empty()
+    if state.can_train_further and has_checkpoint:
+        _further(run, shared.settings)
+    else:
+        st.empty()
+    if state.is_active or ((state.can_resume or state.can_train_further) and has_checkpoint):
+        _adjust(run)
+    else:
+        st.empty()
+    _queue(shared)
 
 
 _HELP = {

@@ -1,0 +1,140 @@
+"""Nothing that comes or goes by itself moves the canvas: a stroke in that moment would land elsewhere.
+
+What happens to a run is written into the list of runs by the test, as a worker would: that takes no time, and
+every state stays until all windows have shown it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from rnnlab.config import config_from
+from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
+from rnnlab.store import Store
+from tests import dashboard
+from tests.conftest import random_weights
+from tests.workers import workers_of
+
+WINDOWS = {"wide": (1440, 1000), "scrolled": (1440, 500), "narrow": (900, 900), "phone": (390, 844)}
+
+KILLED = (
+    "Its worker was killed, perhaps because the memory of this machine did not suffice for it and all else "
+    "that runs there; what it learned until then is kept, and Resume goes on from there."
+)
+
+
+@pytest.fixture(scope="module")
+def scrollbars() -> bool:
+    """Have scrollbars that take room: when one comes, it must not move the canvas either."""
+    return True
+
+
+@pytest.fixture
+def url(own_home: Path) -> Iterator[str]:
+    """Start a dashboard on a home of its own; its workers end with it."""
+    environment = {"RNNLAB_HOME": str(own_home), "RNNLAB_TRAIN_AT_ONCE": "1"}
+    with dashboard.dashboard(environment) as (address, _):
+        yield address
+    for worker in workers_of(own_home):
+        worker.kill()
+
+
+@pytest.fixture
+def worker(own_home: Path) -> Iterator[Store]:
+    """Return the list of runs for one who counts as its worker, and as alive however slow this machine is."""
+    with Store(own_home, clock=lambda: time.time() + 3600) as store:
+        store.workers.beat("test")
+        yield store
+
+
+@pytest.fixture
+def windows(chromium: Browser, url: str, worker: Store) -> Iterator[dict[str, Page]]:
+    """Return windows of all kinds that show the Lab before there is any run, with a warning."""
+    opened = {}
+    for kind, (width, height) in WINDOWS.items():
+        page = opened[kind] = chromium.new_page(viewport={"width": width, "height": height})
+        dashboard.ready(page, f"{url}/?neurons=none")
+        expect(page.get_by_text("neurons must be")).to_be_visible()
+    main = opened["scrolled"].get_by_test_id("stMain")
+    assert main.evaluate("(main) => { main.scrollTop = 180; return main.scrollTop }") == 180
+    for page in opened.values():
+        dashboard.note_places(page)
+    yield opened
+    for page in opened.values():
+        page.close()
+
+
+def all_show(windows: dict[str, Page], words: str) -> None:
+    """Wait until the status says something in every window."""
+    for page in windows.values():
+        expect(page.locator(".st-key-lab_status")).to_contain_text(words)
+
+
+def learn(worker: Store, run: Run) -> None:
+    """Report as a worker does after its first steps."""
+    for index in range(3):
+        worker.add_point(run.id, AccuracyPoint(20 * index, 0.5, 1.0, float(index)))
+    worker.add_test(run.id, TestPoint(40, 1.0))
+    random_weights().save(worker.weights_path(run.id), 60)
+    worker.checkpoint_path(run.id).touch()
+
+
+def test_the_canvas_stays_where_it_is_whatever_happens_to_a_run(
+    windows: dict[str, Page], worker: Store
+) -> None:
+    run = worker.create_run(config_from({"dataset": "digits"}))
+    all_show(windows, "waiting for its turn")
+    worker.claim(run.id)
+    worker.set_message(
+        run.id, "Fetching the digits from afar, which takes its time, as " + "all of them " * 9
+    )
+    all_show(windows, "fetching the digits")
+    worker.set_data(run.id, "digits", "bundled digits, 1,797 digits", "MNIST could not be downloaded.")
+    learn(worker, run)
+    all_show(windows, "100.0 %")
+    for page in windows.values():
+        dashboard.draw(page, "0")
+        expect(page.locator(".verdict .digit")).not_to_have_text("")
+
+    waiting = worker.create_run(config_from({"dataset": "digits"}), owner="somebody")
+    all_show(windows, "Queue: 1")
+    worker.control.change(run.id, {"learning_rate": 0.0123, "batch_size": 64})
+    all_show(windows, "heard: learning rate 0.0123, batch size 64 from the next report on")
+    worker.control.pause(run.id)
+    all_show(windows, "pausing")
+    worker.control.set_paused(run.id)
+    all_show(windows, "paused")
+    worker.end_run(run.id, RunState.INTERRUPTED, message=KILLED)
+    for page in windows.values():
+        expect(page.get_by_text(KILLED)).to_be_visible()
+    worker.control.resume(run.id)
+    worker.claim(run.id)
+    learn(worker, run)
+    all_show(windows, "training")
+    worker.end_run(run.id, RunState.FINISHED)
+    all_show(windows, "finished")
+
+    worker.claim(waiting.id)
+    for page in windows.values():  # not by the mouse, for which Playwright would scroll
+        page.get_by_role("button", name=f"Watch {waiting.id} live").dispatch_event("click")
+    all_show(windows, "Started by somebody else")
+    moves = {kind: dashboard.canvas_moves(page) for kind, page in windows.items()}
+    assert max(moves.values()) <= 1, moves
+
+
+def test_the_canvas_stays_where_it_is_while_the_first_run_starts_and_its_worker_is_killed(
+    page: Page, url: str, own_home: Path
+) -> None:
+    dashboard.ready(page, f"{url}/?dataset=digits&neurons=none")
+    dashboard.note_places(page)
+    dashboard.start_button(page).click()
+    expect(page.locator(".st-key-status")).to_contain_text("training", timeout=60_000)
+    for process in workers_of(own_home):
+        process.kill()
+    expect(page.get_by_text("Its worker was killed")).to_be_visible()
+    assert dashboard.canvas_moves(page) <= 1
