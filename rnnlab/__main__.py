@@ -1,4 +1,4 @@
-"""The command line: `python -m rnnlab`."""
+"""The command line: `rnnlab`, or `python -m rnnlab`."""
 
 from __future__ import annotations
 
@@ -6,30 +6,37 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from rnnlab import commands
-from rnnlab.config import HYPERPARAMETERS, PRESET_HELP, PRESETS, Config, ConfigError, config_from
-from rnnlab.database import StoreError
-from rnnlab.datasets import DatasetError
-from rnnlab.reader import WeightsError
-from rnnlab.store import Store, default_home
+from rnnlab.cli import bench, commands, reading, serve
+from rnnlab.cli.output import CommandError
+from rnnlab.config import HYPERPARAMETERS, Config, ConfigError
+from rnnlab.data.datasets import DatasetError
+from rnnlab.model.weights import WeightsError
+from rnnlab.presets import PRESET_HELP, PRESETS, config_from
+from rnnlab.store.database import StoreError
+from rnnlab.store.store import Store, default_home
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """A parser whose complaints are one line."""
+    """A parser whose error messages are one line."""
 
     def error(self, message: str) -> NoReturn:
         """Print what was wrong and exit with status 2."""
         self.exit(2, f"{self.prog}: {message}\n")
 
 
+def _program() -> str:
+    """Return how this program was called."""
+    return "rnnlab" if Path(sys.argv[0]).stem == "rnnlab" else "python -m rnnlab"
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of all commands."""
-    parser = OneLineParser(prog="python -m rnnlab", description=__doc__, allow_abbrev=False)
+    parser = OneLineParser(prog=_program(), description=__doc__, allow_abbrev=False)
     common = OneLineParser(add_help=False)
     common.add_argument("--home", type=Path, help="folder of runs (default: RNNLAB_HOME, or runs/)")
-    common.add_argument("--json", action="store_true", help="print JSON, one object a line, and nothing else")
+    common.add_argument("--json", action="store_true", help="print only JSON, one object per line")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, description: str) -> argparse.ArgumentParser:
@@ -44,16 +51,17 @@ def build_parser() -> argparse.ArgumentParser:
         dest="run",
         default=argparse.SUPPRESS,
         metavar="RUN",
-        help="start from the newest weights of this run; a run must have as many neurons as they have",
+        help="start from the newest weights of this run, which must have the same number of neurons",
     )
-    resume = add("resume", "go on with a run that was interrupted, paused or stopped, or has finished")
+    resume = add("resume", "continue a run that was interrupted, paused or stopped, or has finished")
     add_run_argument(resume)
-    resume.add_argument("--iterations", type=positive, help="how many more; by default those that are left")
+    resume.add_argument("--iterations", type=positive, help="how many more (default: those that are left)")
     add("runs", "list the runs")
+    add_dashboard(subparsers)
     read = add("read", "read canvas images, white digits on black")
     add_run_argument(read)
     read.add_argument("images", nargs="+", metavar="IMAGE", help="a PNG file")
-    read.add_argument("--step", type=non_negative, help="use the weights kept at or before this step")
+    read.add_argument("--step", type=non_negative, help="use the weights saved at or before this step")
     add_run_argument(add("evaluate", "read the whole test set"))
     export = add("export", "save a run as a standard .keras file")
     add_run_argument(export)
@@ -64,11 +72,21 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def add_dashboard(subparsers: Any) -> None:
+    """Add the command that starts the dashboard."""
+    text = "start the dashboard in the browser"
+    dashboard = subparsers.add_parser("dashboard", help=text, description=text, allow_abbrev=False)
+    dashboard.add_argument(
+        "--port", type=port_number, help="the port it listens on (default 8501, or the next free one)"
+    )
+    dashboard.add_argument("--home", type=Path, help="folder of runs (default: RNNLAB_HOME, or runs/)")
+
+
 def add_bench_options(bench: argparse.ArgumentParser) -> None:
-    """Add what says how, and what, is measured."""
+    """Add the options that choose what is measured, and how."""
     add_train_options(bench)
     bench.add_argument(
-        "--rounds", type=positive, default=5, help="turns of each, the median counts (default 5)"
+        "--rounds", type=positive, default=5, help="turns for each library; the median counts (default 5)"
     )
     bench.add_argument("--seconds", type=positive, default=2, help="about how long a turn is (default 2)")
     what = bench.add_mutually_exclusive_group()
@@ -84,7 +102,7 @@ def add_run_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def add_train_options(parser: argparse.ArgumentParser) -> None:
-    """Add an option for every hyperparameter; their values are checked by `config_from`."""
+    """Add an option for every hyperparameter; `config_from` checks the values."""
     presets = "; ".join(f"{name}: {text}" for name, text in PRESET_HELP.items())
     parser.add_argument("--preset", default="default", help=f"one of {', '.join(PRESETS)} ({presets})")
     for name, hyperparameter in HYPERPARAMETERS.items():
@@ -112,8 +130,15 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def port_number(text: str) -> int:
+    """Read a port number, 1 to 65535."""
+    if not text.isdecimal() or not 1 <= int(text) <= 65_535:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to 65535, not {text[:40]!r}")
+    return int(text)
+
+
 def keras_path(text: str) -> Path:
-    """Read a path that ends in `.keras`, in a folder that is there."""
+    """Read a path that ends in `.keras`, in a folder that exists."""
     path = Path(text)
     if path.suffix != ".keras" or not path.parent.is_dir():
         raise argparse.ArgumentTypeError(
@@ -123,7 +148,7 @@ def keras_path(text: str) -> Path:
 
 
 def run_command(arguments: argparse.Namespace, store: Store, config: Config | None) -> None:
-    """Do what the arguments say."""
+    """Run the command that the arguments name."""
     match arguments.command:
         case "train":
             parent = getattr(arguments, "run", None)
@@ -133,28 +158,28 @@ def run_command(arguments: argparse.Namespace, store: Store, config: Config | No
         case "runs":
             commands.runs(store, as_json=arguments.json)
         case "read":
-            commands.read(store, arguments.run, arguments.images, arguments.step, as_json=arguments.json)
+            reading.read(store, arguments.run, arguments.images, arguments.step, as_json=arguments.json)
         case "evaluate":
-            commands.evaluate(store, arguments.run, as_json=arguments.json)
+            reading.evaluate(store, arguments.run, as_json=arguments.json)
         case "export":
-            commands.export(
+            reading.export(
                 store, arguments.run, arguments.path, every_row=arguments.every_row, as_json=arguments.json
             )
         case "bench":
             what = "growth" if arguments.growth else "grid" if arguments.grid else "one"
-            commands.bench(
-                config or Config(), what, arguments.rounds, arguments.seconds, as_json=arguments.json
-            )
+            bench.bench(config or Config(), what, arguments.rounds, arguments.seconds, as_json=arguments.json)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        The exit status: 0, 1 for something that failed, 2 for bad arguments.
+        The exit status: 0 for success, 1 if something failed, 2 for bad arguments.
     """
     parser = build_parser()
     arguments = parser.parse_args(argv)
+    if arguments.command == "dashboard":
+        serve.dashboard(arguments.port, arguments.home)
     try:
         config = (
             config_from(vars(arguments), arguments.preset, as_options=True) if "preset" in arguments else None
@@ -164,7 +189,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 arguments.run = store.find(arguments.run).id
             try:
                 run_command(arguments, store, config)
-            except (commands.CommandError, DatasetError, WeightsError, StoreError) as error:
+            except (CommandError, DatasetError, WeightsError, StoreError) as error:
                 print(f"{parser.prog} {arguments.command}: {error}", file=sys.stderr)
                 return 1
     except (ConfigError, StoreError) as error:

@@ -1,7 +1,7 @@
-"""Every hyperparameter, declared once: default, bounds, unit, help, validation, presets, JSON and URL forms.
+"""Every hyperparameter, declared once: default, bounds, unit, help, validation, JSON and URL forms.
 
-The controls of the dashboard, the options of the command line, the checks of both and all help texts are read
-from `HYPERPARAMETERS`, which in turn is read from the fields of `Config`.
+The controls of the dashboard, the options of the command line, the checks of both and all help texts come
+from `HYPERPARAMETERS`, which is built from the fields of `Config`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, Literal, Self
 
 Value = int | float | str
@@ -22,7 +22,7 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True)
 class Hyperparameter:
-    """What is known about one hyperparameter.
+    """All that is known about one hyperparameter.
 
     Attributes:
         name: Name of the field of `Config`, such as `learning_rate`.
@@ -30,13 +30,13 @@ class Hyperparameter:
         default: Value of the preset `default`.
         label: Its name for people.
         help: One or two sentences for people.
-        unit: Unit of its values, may be empty.
+        unit: Unit of its values; may be empty.
         minimum: Smallest allowed number, inclusive; `None` for choices.
         maximum: Largest allowed number, inclusive; `None` for choices.
         step: Step of a control that counts up and down.
-        scale: `log` where ratios matter more than differences.
-        choices: The allowed words and what each means, empty for numbers.
-        group: The heading under which the page keeps it out of the first view; empty for the first view.
+        scale: `log` if ratios matter more than differences.
+        choices: The allowed words and what each means; empty for numbers.
+        group: Heading of the section in which the page folds it away; empty if it is always in view.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Hyperparameter:
 
     @property
     def advanced(self) -> bool:
-        """Whether the page keeps it out of the first view."""
+        """Whether the page folds it away at first."""
         return bool(self.group)
 
     @property
@@ -76,7 +76,7 @@ class Hyperparameter:
 
         Args:
             value: What a control, an option, a URL or a JSON file holds.
-            called: What the sentence calls it; its label by default.
+            called: Its name in the error sentence; its label by default.
 
         Raises:
             ConfigError: The value is not of the right kind or out of bounds.
@@ -89,7 +89,7 @@ class Hyperparameter:
         return parsed
 
     def _convert(self, value: object) -> Value | None:
-        """Return the value in its own type, or `None` where that is not possible."""
+        """Return the value in its own type, or `None` if that is not possible."""
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             return None
         if self.choices:
@@ -114,13 +114,13 @@ def _declare(default: Value, **description: Any) -> Any:
     return field(default=default, metadata=description)
 
 
-_BEFORE: Mapping[str, Value] = {"schedule": "constant", "nonsense": 0.0}
-"""How runs were trained before these could be chosen."""
+_OLD_RUNS: Mapping[str, Value] = {"schedule": "constant", "nonsense": 0.0}
+"""How runs were trained before these hyperparameters existed."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """The hyperparameters of one run. Build it with `config_from` where values come from outside."""
+    """The hyperparameters of one run. Use `config_from` if values come from outside."""
 
     learning_rate: float = _declare(
         0.001,
@@ -129,7 +129,7 @@ class Config:
         maximum=1.0,
         scale="log",
         help="How far each step moves the weights (Adam's step size). "
-        "Too small learns slowly, too large never settles.",
+        "Too small a rate learns slowly, too large a one never settles.",
     )
     batch_size: int = _declare(
         128,
@@ -164,7 +164,7 @@ class Config:
         maximum=2**31 - 1,
         step=1,
         group=_STEPS,
-        help="Where all chance starts from: the first weights and the order of the images. "
+        help="Starting point of the random numbers that set the first weights and the order of the images. "
         "The same seed gives the same run.",
     )
     row_loss_mix: float = _declare(
@@ -185,17 +185,17 @@ class Config:
             "notebook": "the notebook's: N(0, 1) weights and biases of 0.1 around the LSTM",
         },
         group=_STEPS,
-        help="How the weights are drawn before the first step.",
+        help="How the weights are chosen at random before the first step.",
     )
     schedule: str = _declare(
         "cosine",
         label="learning rate schedule",
         choices={
             "constant": "the same learning rate from the first step to the last",
-            "cosine": "falls along half a cosine, to nothing at the last step",
+            "cosine": "falls along half a cosine curve, to zero at the last step",
         },
         group=_STEPS,
-        help="How the learning rate changes on the way. Smaller and smaller steps let the weights settle.",
+        help="How the learning rate changes during training. Steps that get smaller let the weights settle.",
     )
     warm_up: int = _declare(
         0,
@@ -205,7 +205,7 @@ class Config:
         maximum=10_000,
         step=100,
         group=_STEPS,
-        help="Over how many steps the learning rate rises from nothing to its full size at the start.",
+        help="How many steps the learning rate takes at the start to rise from near zero to its full value.",
     )
     clip_norm: float = _declare(
         0.0,
@@ -214,7 +214,7 @@ class Config:
         maximum=100.0,
         step=0.1,
         group=_STEPS,
-        help="Longest gradient (its norm) that a step may follow; a longer one is shortened to it. 0 = off.",
+        help="Longest gradient (largest norm) that a step may use; a longer one is shortened to it. 0 = off.",
     )
     averaging: int = _declare(
         0,
@@ -224,7 +224,7 @@ class Config:
         maximum=10_000,
         step=100,
         group=_STEPS,
-        help="The weights that read are averages over about so many of the last steps. 0 = the newest alone.",
+        help="The network reads with its weights averaged over about this many of the last steps. 0 = off.",
     )
     rotation: float = _declare(
         0.0,
@@ -234,7 +234,7 @@ class Config:
         maximum=45.0,
         step=1.0,
         group=_DIGITS,
-        help="Training digits are turned by a random angle up to this one, to either side.",
+        help="Training digits are turned at random, by up to this many degrees to either side.",
     )
     slant: float = _declare(
         0.0,
@@ -243,7 +243,7 @@ class Config:
         maximum=1.0,
         step=0.05,
         group=_DIGITS,
-        help="Training digits are slanted at random, by up to so many pixels across for each pixel down.",
+        help="Training digits are slanted at random: 0.3 means up to 0.3 pixels across for each pixel down.",
     )
     scaling: float = _declare(
         0.0,
@@ -252,7 +252,7 @@ class Config:
         maximum=0.5,
         step=0.05,
         group=_DIGITS,
-        help="Width and height of training digits are changed at random: 0.1 is about a tenth at most.",
+        help="Width and height of training digits are changed at random: 0.1 means by about a tenth at most.",
     )
     shift: float = _declare(
         0.0,
@@ -262,7 +262,7 @@ class Config:
         maximum=4.0,
         step=0.25,
         group=_DIGITS,
-        help="Training digits are moved at random by up to so many pixels of the 28, in both directions.",
+        help="Training digits are moved at random, by up to this many pixels in each direction.",
     )
     bending: float = _declare(
         0.0,
@@ -272,7 +272,7 @@ class Config:
         maximum=3.0,
         step=0.1,
         group=_DIGITS,
-        help="Training digits are bent at random, as if drawn on rubber: by about so many pixels.",
+        help="Training digits are bent at random by about this many pixels, as if written on a rubber sheet.",
     )
     thickness: float = _declare(
         0.0,
@@ -281,7 +281,7 @@ class Config:
         maximum=1.0,
         step=0.1,
         group=_DIGITS,
-        help="Training digits are written thinner or thicker at random: 1 is up to a pixel on each side.",
+        help="Training digits are made thinner or thicker at random: 1 means by up to a pixel on each side.",
     )
     distorted_share: float = _declare(
         1.0,
@@ -290,7 +290,7 @@ class Config:
         maximum=1.0,
         step=0.05,
         group=_DIGITS,
-        help="Share of the training digits that are distorted at all, and graded on the last row only; "
+        help="Share of the training digits that are distorted, and therefore graded on the last row only; "
         "the rest stay as they are.",
     )
     extra_digits: str = _declare(
@@ -298,11 +298,11 @@ class Config:
         label="extra digits",
         choices={
             "none": "none",
-            "bundled": "scikit-learn's bundled digits, by other hands",
-            "forms": "the bundled digits, and forms of 1, 4, 7 and 9 that MNIST hardly has, drawn by rule",
+            "bundled": "scikit-learn's bundled digits, written by other people",
+            "forms": "the bundled digits, and computer-drawn forms of 1, 4, 7 and 9 that MNIST hardly has",
         },
         group=_DIGITS,
-        help="Digits from elsewhere that are mixed into the training digits.",
+        help="Digits from other sources that are mixed into the training digits.",
     )
     nonsense: float = _declare(
         0.02,
@@ -311,8 +311,8 @@ class Config:
         maximum=0.2,
         step=0.01,
         group=_DIGITS,
-        help="Share of training images that are no digit, such as dots, scribbles and two digits at once. "
-        "The network learns to believe nothing of them: one tenth for each digit.",
+        help="Share of training images that show no digit: dots, scribbles, two digits side by side. "
+        "The network learns to be unsure about them: to believe one tenth in each digit.",
     )
     your_hand: float = _declare(
         0.0,
@@ -321,7 +321,7 @@ class Config:
         maximum=0.5,
         step=0.05,
         group=_DIGITS,
-        help="Share of training images that are your own drawings, those whose right digit you have named.",
+        help="Share of training images that are your own drawings: those whose right digit you have named.",
     )
     dataset: str = _declare(
         "mnist",
@@ -346,8 +346,8 @@ class Config:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote; unknown names are left out, so that older versions read newer runs."""
-        values = {**_BEFORE, **json.loads(text)}
+        """Read what `to_json` wrote; unknown names are ignored, so older versions can read newer runs."""
+        values = {**_OLD_RUNS, **json.loads(text)}
         return cls(**{name: h.parse(values[name]) for name, h in HYPERPARAMETERS.items() if name in values})  # type: ignore[arg-type]
 
 
@@ -359,90 +359,3 @@ HYPERPARAMETERS: Mapping[str, Hyperparameter] = {
     )
     for f in fields(Config)
 }
-
-PRESETS: Mapping[str, Config] = {
-    "default": Config(),
-    "best": Config(
-        learning_rate=0.003,
-        batch_size=176,
-        warm_up=200,
-        clip_norm=1.0,
-        rotation=15.0,
-        slant=0.3,
-        scaling=0.1,
-        shift=0.5,
-        bending=0.8,
-        thickness=0.6,
-        distorted_share=0.7,
-        extra_digits="forms",
-        nonsense=0.03,
-    ),
-    "notebook": Config(row_loss_mix=0.0, initializers="notebook", schedule="constant", nonsense=0.0),
-}
-
-_TEACHING: Mapping[str, Any] = {
-    "learning_rate": 0.0008,
-    "iterations": 300,
-    "warm_up": 0,
-    "your_hand": 0.3,
-}
-
-PRESET_HELP: Mapping[str, str] = {
-    "default": "graded after every row, so its belief can be trusted at every row",
-    "best": "reads best: distorted digits, other hands and some nonsense to learn from, ever smaller steps",
-    "notebook": "the original notebook: graded on the last row only",
-}
-
-
-def config_from(values: Mapping[str, object], preset: str = "default", *, as_options: bool = False) -> Config:
-    """Build a configuration from a preset and values from outside.
-
-    Args:
-        values: Hyperparameters by name, as texts or numbers; names that are no hyperparameter are ignored.
-        preset: A name in `PRESETS`.
-        as_options: Whether a complaint calls a hyperparameter by its command line option.
-
-    Raises:
-        ConfigError: A value cannot be used, or there is no such preset.
-    """
-    if preset not in PRESETS:
-        raise ConfigError(
-            f"{'--preset' if as_options else 'preset'} must be one of {', '.join(PRESETS)}, "
-            f"not {preset[:40]!r}."
-        )
-    parsed = {
-        name: hyperparameter.parse(values[name], hyperparameter.option if as_options else None)
-        for name, hyperparameter in HYPERPARAMETERS.items()
-        if name in values
-    }
-    return replace(PRESETS[preset], **parsed)  # type: ignore[arg-type]
-
-
-def teaching_config(config: Config) -> Config:
-    """Return how a network of some configuration is taught a person's hand: a short run from its weights.
-
-    The digits that it was trained on are mixed in, so that it does not forget them, and a few drawings are
-    made many by distortion.
-    """
-    return replace(
-        PRESETS["best"],
-        neurons=config.neurons,
-        row_loss_mix=config.row_loss_mix,
-        initializers=config.initializers,
-        extra_digits=config.extra_digits,
-        nonsense=config.nonsense,
-        dataset=config.dataset,
-        seed=config.seed,
-        **_TEACHING,
-    )
-
-
-def preset_of(config: Config) -> str | None:
-    """Return the preset that a configuration follows in all that shapes learning, or `None`.
-
-    The seed, the number of iterations and the data set may differ: they do not change what is taught how.
-    """
-    for name, preset in PRESETS.items():
-        if replace(config, seed=preset.seed, iterations=preset.iterations, dataset=preset.dataset) == preset:
-            return name
-    return None

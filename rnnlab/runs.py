@@ -1,4 +1,4 @@
-"""Values: a run, its state, and the points of its curves. Detached from the store they come from."""
+"""Plain values: a run, its state, and the points of its curves, detached from the store they come from."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-from rnnlab.changes import Change, changed
 from rnnlab.config import Config, Value
+from rnnlab.config_changes import Change, with_changes
 
 REPORT_EVERY = 20
 """Steps between two points of the accuracy curve, as in the notebook."""
@@ -29,17 +29,17 @@ class RunState(StrEnum):
 
     @property
     def is_active(self) -> bool:
-        """Whether it waits for a worker, has one, or may be told to go on at any moment."""
+        """Whether it waits for a worker, has one, or is paused and may be resumed at any moment."""
         return self in (RunState.QUEUED, RunState.PREPARING, RunState.TRAINING, RunState.PAUSED)
 
     @property
     def can_resume(self) -> bool:
-        """Whether it can go on to its end as if nothing had been, given a checkpoint."""
+        """Whether it can continue to its end as if it had never stopped, given a checkpoint."""
         return self in (RunState.PAUSED, RunState.INTERRUPTED, RunState.FAILED)
 
     @property
     def can_train_further(self) -> bool:
-        """Whether it came to its end in order and can be given more iterations, given a checkpoint."""
+        """Whether it ended in good order and can be given more iterations, given a checkpoint."""
         return self in (RunState.FINISHED, RunState.STOPPED)
 
     @property
@@ -50,32 +50,32 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True)
 class Run:
-    """One run as the store knew it at one moment. Times are seconds since the epoch.
+    """One run as the store knew it at some moment. Times are seconds since the epoch.
 
     Attributes:
-        id: Name and key in one, such as `calm-otter-3f9a`.
+        id: Its name, which is also its key, such as `calm-otter-3f9a`.
         config: The hyperparameters that it began with.
         state: Where it is in its life.
         created: When Start was pressed.
         started: When a worker took it, or `None`.
         ended: When it ended, or `None`.
-        heartbeat: When its worker last showed that it lives, or `None`.
+        heartbeat: When its worker last gave a sign of life, or `None`.
         step: Training steps completed.
         seconds: Time spent training, without preparation.
         message: What its worker is doing, or why it ended; may be empty.
         data: The data set in use, in words; empty until known.
-        data_name: Its name in `datasets.load`; empty until known.
-        data_note: What people should know about the choice of it; empty where it is what was asked for.
+        data_name: Its name for `datasets.load`; empty until known.
+        data_note: What people should know about the choice of data; empty if it is the data asked for.
         cores: How many processor cores it trains on, or `None` until known.
-        batch_accuracy: Newest accuracy on a batch just trained on, 0 to 1, or `None`.
+        batch_accuracy: Newest accuracy on the batch just trained on, 0 to 1, or `None`.
         test_accuracy: Newest accuracy on the whole test set, 0 to 1, or `None`.
         stop_requested: Whether someone asked it to stop.
         parent: The run whose weights it started from, or `None`.
         pause_at: Completed steps at which it is to pause, or `None`.
-        changes: Made to its hyperparameters on the way.
-        requested: Changes that someone asked for and that it has not made yet.
+        changes: Those made to its hyperparameters during the run.
+        requested: New values by name that someone asked for and that are not in force yet.
         queued: When it last began to wait for a worker, or `None`.
-        owner: Who started it: a visitor's name or an empty text.
+        owner: The visitor who started it; may be empty.
     """
 
     id: str
@@ -105,11 +105,11 @@ class Run:
     @cached_property
     def config_now(self) -> Config:
         """The hyperparameters with all changes made."""
-        return changed(self.config, self.changes)
+        return with_changes(self.config, self.changes)
 
     @property
     def iterations(self) -> int:
-        """Training steps after which it ends, those asked for and not yet granted among them."""
+        """Training steps after which it ends; a number asked for counts already before it is in force."""
         return int(self.requested.get("iterations", self.config_now.iterations))
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -12,11 +13,10 @@ import pytest
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page
 
-from rnnlab import datasets
-from rnnlab.datasets import Dataset, bundled_digits
-from rnnlab.launcher import LocalLauncher
-from rnnlab.reader import Weights
-from rnnlab.store import Store
+from rnnlab.data.datasets import Dataset, bundled_digits
+from rnnlab.model.weights import Weights
+from rnnlab.store.store import Store
+from rnnlab.worker.launcher import LocalLauncher
 from tests import dashboard
 from tests.pens import draw_digit
 from tests.waiting import wait_for
@@ -24,14 +24,14 @@ from tests.workers import workers_of
 
 
 def pytest_configure() -> None:
-    """Share the cores among the tests that run at once, whose trainings would only hold up each other."""
-    if at_once := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
-        os.environ.setdefault("RNNLAB_CORES", str(max(1, joblib.cpu_count() // at_once)))
+    """Divide the cores among tests that run at the same time: runs that share cores hold each other up."""
+    if processes := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+        os.environ.setdefault("RNNLAB_CORES", str(max(1, joblib.cpu_count() // processes)))
 
 
 @pytest.fixture
 def every_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let trainings use all cores, as they do outside of tests."""
+    """Let training use all cores, as it does outside of tests."""
     monkeypatch.delenv("RNNLAB_CORES", raising=False)
 
 
@@ -42,7 +42,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("RNNLAB_HOME", str(home))
     monkeypatch.setenv("RNNLAB_WORKER_IDLE_SECONDS", "0")
     monkeypatch.setenv("RNNLAB_WARM_WORKER", "0")
-    monkeypatch.setattr(datasets, "_RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("pooch.core.time", SimpleNamespace(sleep=lambda _: None))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     return home
 
@@ -55,7 +55,7 @@ def store(own_home: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def no_workers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Keep the pages from starting processes; what they would have started is a list."""
+    """Keep the pages from starting processes; return a list of what they would have started."""
     woken: list[str] = []
     monkeypatch.setattr(LocalLauncher, "wake", lambda _: woken.append("worker"))
     monkeypatch.setattr(LocalLauncher, "reap", lambda _: None)
@@ -68,7 +68,7 @@ def launcher(store: Store) -> Iterator[LocalLauncher]:
     launcher = LocalLauncher(store)
     yield launcher
     for run in store.runs():
-        store.control.stop(run.id)
+        store.requests.stop(run.id)
     for worker in workers_of(store.home):
         worker.kill()
 
@@ -86,7 +86,7 @@ def digits() -> Dataset:
 
 @pytest.fixture(scope="session")
 def mnist_folder() -> Path:
-    """Return the folder of MNIST's files; skip where there is none."""
+    """Return the folder of MNIST's files; skip the test if there is none."""
     folder = os.environ.get("RNNLAB_MNIST_DIR")
     if not folder:
         pytest.skip("RNNLAB_MNIST_DIR names no folder with MNIST")
@@ -101,13 +101,13 @@ def seven() -> NDArray[np.uint8]:
 
 @pytest.fixture(scope="module")
 def scrollbars() -> bool:
-    """Return whether the browser has scrollbars that take room, as on most desktops; for files to say so."""
+    """Return whether the browser has scrollbars that take room, as on most desktops; files may override."""
     return False
 
 
 @pytest.fixture(scope="module")
 def chromium(scrollbars: bool) -> Iterator[Browser]:
-    """Return a browser; skip where there is none, unless one is required."""
+    """Return a browser; skip the test if there is none, unless one is required."""
     if dashboard.chromium() is None:
         if os.environ.get("RNNLAB_REQUIRE_BROWSER"):
             pytest.fail("RNNLAB_REQUIRE_BROWSER is set, but there is no Chromium; install it.", pytrace=False)
@@ -131,7 +131,7 @@ def page(chromium: Browser, url: str) -> Iterator[Page]:
 
 
 def random_weights(neurons: int = 16, seed: int = 0, scale: float = 0.5) -> Weights:
-    """Return weights as a network could have them."""
+    """Return random weights."""
     generator = np.random.default_rng(seed)
 
     def normal(*shape: int) -> NDArray[np.float32]:
@@ -149,14 +149,10 @@ def random_weights(neurons: int = 16, seed: int = 0, scale: float = 0.5) -> Weig
 
 
 def clear(beliefs: NDArray[np.floating], by: float = 1e-4) -> NDArray[np.bool_]:
-    """Return where the top digit leads the second one clearly.
+    """Return for which of the beliefs, shape (…, 10), the top digit leads the second one clearly.
 
-    How sums of `float32` are rounded depends on cores, threads and processor. Which digit is on top may be
-    expected only if that cannot change it.
-
-    Args:
-        beliefs: Probabilities, shape (…, 10).
-        by: The lead.
+    Rounding of `float32` sums depends on cores, threads and processor. A test may expect a top digit only if
+    rounding cannot change it.
     """
     second, top = np.moveaxis(np.sort(beliefs, axis=-1)[..., -2:], -1, 0)
     return np.asarray(top - second > by)

@@ -38,25 +38,25 @@ def chromium() -> str | None:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a port on which no program listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def answers(url: str) -> bool:
-    """Return whether a server answers well."""
+    """Return whether a server answers without an error."""
     with contextlib.suppress(OSError):
         return bool(urllib.request.urlopen(url, timeout=1).status == 200)  # noqa: S310
     return False
 
 
 def launch(environment: dict[str, str], script: str = "app.py") -> tuple[str, subprocess.Popen[bytes]]:
-    """Start the dashboard; return its address, where it does not answer yet, and its process.
+    """Start the dashboard; return its address, which need not answer yet, and its process.
 
     Args:
-        environment: Variables besides those of this process, `RNNLAB_HOME` among them: it logs there.
-        script: That Streamlit runs, from the root.
+        environment: Variables besides those of this process; the log goes to the folder `RNNLAB_HOME`.
+        script: The script that Streamlit runs, relative to the root of the project.
     """
     port, home = free_port(), Path(environment["RNNLAB_HOME"])
     home.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,7 @@ def wait_until_it_answers(url: str) -> None:
 def dashboard(
     environment: dict[str, str], script: str = "app.py"
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Start the dashboard; its address and its process are handed over.
+    """Start the dashboard; yield its address and its process.
 
     Args:
         environment: As for `launch`.
@@ -98,7 +98,7 @@ def dashboard(
 
 @contextlib.contextmanager
 def browser(*, scrollbars: bool = False) -> Iterator[Browser]:
-    """Start Chromium without a window, and be patient with what it shows.
+    """Start Chromium without a window, with long time limits for what it shows.
 
     Args:
         scrollbars: Whether there are scrollbars that take room.
@@ -140,7 +140,7 @@ def draw_stroke(page: Page, digit: str, index: int) -> None:
 
 
 def click_at_once(page: Page, target: Locator) -> None:
-    """Click with the mouse without waiting for anything, as a hand may that has just drawn."""
+    """Click with the mouse without waiting for anything, as a person may right after a stroke."""
     box = target.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -161,7 +161,7 @@ def drawn_ink(page: Page) -> int:
 
 
 def note_places(page: Page) -> None:
-    """Note in every picture that the browser draws from now on where the canvas is."""
+    """Note where the canvas is in every frame that the browser draws from now on."""
     page.locator("canvas.upper-canvas").evaluate(
         """(canvas) => {
           window.places = new Map()
@@ -177,7 +177,7 @@ def note_places(page: Page) -> None:
 
 
 def canvas_moves(page: Page) -> float:
-    """Return how far, in pixels, the places of the canvas since `note_places` lie apart."""
+    """Return how far apart, in pixels, the places of the canvas since `note_places` are."""
     places = page.evaluate("[...window.places.values()]")
     return float(max(max(ways) - min(ways) for ways in zip(*places, strict=True)))
 
@@ -214,7 +214,7 @@ def open_and_start(page: Page, url: str, iterations: int) -> None:
 
 
 def run_on_show(page: Page) -> str:
-    """Return the name of the run in the page's address; empty where there is none."""
+    """Return the name of the run in the page's address; empty if there is none."""
     return str(page.evaluate("new URLSearchParams(location.search).get('run') ?? ''"))
 
 

@@ -1,6 +1,7 @@
 """The dashboard for tests of a crowd: two regions are one, its slow timer is fast, and strokes can be held.
 
-While there is a file `hold` in the folder of runs, no stroke is answered; `held` then says that one waits.
+While there is a file `hold` in the folder of runs, no stroke is answered; a file `held` then says that one
+waits.
 """
 
 from __future__ import annotations
@@ -11,17 +12,18 @@ from pathlib import Path
 
 import streamlit as st
 
+from rnnlab.dashboard import pacing
+from rnnlab.dashboard.regions import drawing_pad, live
+from rnnlab.dashboard.session import CANVAS_KEY
 from rnnlab.runs import Run
-from rnnlab.store import default_home
-from rnnlab.views import drawing, live, traffic
-from rnnlab.views.session import CANVAS_KEY
+from rnnlab.store.store import default_home
 
 PACE_INTERVAL = 0.75
 
 
 def hold_strokes() -> None:
-    """Have strokes wait for as long as the file is there."""
-    draw = drawing._draw
+    """Let strokes wait for as long as the file is there."""
+    draw = drawing_pad._render
 
     def held(run: Run | None) -> None:
         hold = default_home() / "hold"
@@ -31,12 +33,12 @@ def hold_strokes() -> None:
                 time.sleep(0.02)
         draw(run)
 
-    drawing._draw = held
+    drawing_pad._render = held
 
 
-if live.PACE_INTERVAL != PACE_INTERVAL:  # the script runs for every visitor, the modules are there once
+if live.PACE_INTERVAL != PACE_INTERVAL:  # the script runs for every visitor, but the modules exist once
     live.PACE_INTERVAL = PACE_INTERVAL  # type: ignore[misc]
     live.UPDATES_PER_SECOND = 2  # type: ignore[misc]
-    traffic.PATIENCE = 60.0  # type: ignore[misc]
+    pacing.MAX_WAIT = 60.0  # type: ignore[misc]
     hold_strokes()
 runpy.run_path(str(Path(__file__).parents[1] / "app.py"), run_name="__main__")

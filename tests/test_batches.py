@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rnnlab.batches import Batches, learning_rate_at
 from rnnlab.config import Config
+from rnnlab.training.batches import Batches, learning_rate_at
 
 
 def chosen(config: Config, images: int, first: int, stop: int) -> np.ndarray:

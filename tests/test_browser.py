@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from rnnlab.runs import RunState
-from rnnlab.store import Store
+from rnnlab.store.store import Store
 from tests import dashboard
 from tests.waiting import wait_for
 from tests.workers import workers_of
@@ -20,7 +20,7 @@ SECONDS = 1000.0
 
 @pytest.fixture
 def url(own_home: Path) -> Iterator[str]:
-    """Start a dashboard on a home of its own; its workers end with it."""
+    """Start a dashboard with a home of its own; its workers end with it."""
     with dashboard.dashboard({"RNNLAB_HOME": str(own_home), "RNNLAB_WORKER_IDLE_SECONDS": "1"}) as (
         address,
         _,

@@ -1,7 +1,7 @@
 """Nothing that comes or goes by itself moves the canvas: a stroke in that moment would land elsewhere.
 
-What happens to a run is written into the list of runs by the test, as a worker would: that takes no time, and
-every state stays until all windows have shown it.
+The test itself writes into the list of runs what a worker would write: that takes no time, and every state
+stays until all windows have shown it.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from rnnlab.config import config_from
+from rnnlab.presets import config_from
 from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
-from rnnlab.store import Store
+from rnnlab.store.store import Store
 from tests import dashboard
 from tests.conftest import random_weights
 from tests.workers import workers_of
@@ -24,19 +24,19 @@ WINDOWS = {"wide": (1440, 1000), "scrolled": (1440, 500), "narrow": (900, 900), 
 
 KILLED = (
     "Its worker was killed, perhaps because the memory of this machine did not suffice for it and all else "
-    "that runs there; what it learned until then is kept, and Resume goes on from there."
+    "that runs there; what it had learned is saved, and Resume continues from there."
 )
 
 
 @pytest.fixture(scope="module")
 def scrollbars() -> bool:
-    """Have scrollbars that take room: when one comes, it must not move the canvas either."""
+    """Let scrollbars take room: when one appears, it must not move the canvas either."""
     return True
 
 
 @pytest.fixture
 def url(own_home: Path) -> Iterator[str]:
-    """Start a dashboard on a home of its own; its workers end with it."""
+    """Start a dashboard with a home of its own; its workers end with it."""
     environment = {"RNNLAB_HOME": str(own_home), "RNNLAB_TRAIN_AT_ONCE": "1"}
     with dashboard.dashboard(environment) as (address, _):
         yield address
@@ -46,7 +46,7 @@ def url(own_home: Path) -> Iterator[str]:
 
 @pytest.fixture
 def worker(own_home: Path) -> Iterator[Store]:
-    """Return the list of runs for one who counts as its worker, and as alive however slow this machine is."""
+    """Return a store as the worker of its runs, one that counts as alive however slow this machine is."""
     with Store(own_home, clock=lambda: time.time() + 3600) as store:
         store.workers.beat("test")
         yield store
@@ -76,12 +76,12 @@ def all_show(windows: dict[str, Page], words: str) -> None:
 
 
 def learn(worker: Store, run: Run) -> None:
-    """Report as a worker does after its first steps."""
+    """Report what a worker reports after its first steps."""
     for index in range(3):
-        worker.add_point(run.id, AccuracyPoint(20 * index, 0.5, 1.0, float(index)))
-    worker.add_test(run.id, TestPoint(40, 1.0))
-    random_weights().save(worker.weights_path(run.id), 60)
-    worker.checkpoint_path(run.id).touch()
+        worker.reports.add_point(run.id, AccuracyPoint(20 * index, 0.5, 1.0, float(index)))
+    worker.reports.add_test(run.id, TestPoint(40, 1.0))
+    random_weights().save(worker.files(run.id).weights, 60)
+    worker.files(run.id).checkpoint.touch()
 
 
 def test_the_canvas_stays_where_it_is_whatever_happens_to_a_run(
@@ -89,12 +89,14 @@ def test_the_canvas_stays_where_it_is_whatever_happens_to_a_run(
 ) -> None:
     run = worker.create_run(config_from({"dataset": "digits"}))
     all_show(windows, "waiting for its turn")
-    worker.claim(run.id)
-    worker.set_message(
+    worker.reports.claim(run.id)
+    worker.reports.set_message(
         run.id, "Fetching the digits from afar, which takes its time, as " + "all of them " * 9
     )
     all_show(windows, "fetching the digits")
-    worker.set_data(run.id, "digits", "bundled digits, 1,797 digits", "MNIST could not be downloaded.")
+    worker.reports.set_data(
+        run.id, "digits", "bundled digits, 1,797 digits", "MNIST could not be downloaded."
+    )
     learn(worker, run)
     all_show(windows, "100.0 %")
     for page in windows.values():
@@ -103,24 +105,24 @@ def test_the_canvas_stays_where_it_is_whatever_happens_to_a_run(
 
     waiting = worker.create_run(config_from({"dataset": "digits"}), owner="somebody")
     all_show(windows, "Queue: 1")
-    worker.control.change(run.id, {"learning_rate": 0.0123, "batch_size": 64})
-    all_show(windows, "heard: learning rate 0.0123, batch size 64 from the next report on")
-    worker.control.pause(run.id)
+    worker.requests.change(run.id, {"learning_rate": 0.0123, "batch_size": 64})
+    all_show(windows, "requested: learning rate 0.0123, batch size 64 from the next report on")
+    worker.requests.pause(run.id)
     all_show(windows, "pausing")
-    worker.control.set_paused(run.id)
+    worker.reports.set_paused(run.id)
     all_show(windows, "paused")
-    worker.end_run(run.id, RunState.INTERRUPTED, message=KILLED)
+    worker.reports.end_run(run.id, RunState.INTERRUPTED, message=KILLED)
     for page in windows.values():
         expect(page.get_by_text(KILLED)).to_be_visible()
-    worker.control.resume(run.id)
-    worker.claim(run.id)
+    worker.requests.resume(run.id)
+    worker.reports.claim(run.id)
     learn(worker, run)
     all_show(windows, "training")
-    worker.end_run(run.id, RunState.FINISHED)
+    worker.reports.end_run(run.id, RunState.FINISHED)
     all_show(windows, "finished")
 
-    worker.claim(waiting.id)
-    for page in windows.values():  # not by the mouse, for which Playwright would scroll
+    worker.reports.claim(waiting.id)
+    for page in windows.values():  # not with the mouse, for which Playwright would scroll
         page.get_by_role("button", name=f"Watch {waiting.id} live").dispatch_event("click")
     all_show(windows, "Started by somebody else")
     moves = {kind: dashboard.canvas_moves(page) for kind, page in windows.items()}

@@ -1,4 +1,4 @@
-"""Checkpoints, and going on from one exactly as if nothing had been."""
+"""Checkpoints, and resuming from one exactly as if the run had never stopped."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnlab.changes import Change
-from rnnlab.checkpoint import Checkpoint, CheckpointError
-from rnnlab.config import Config, config_from
-from rnnlab.datasets import Dataset
-from rnnlab.fast_network import FastNetwork
-from rnnlab.network import KerasNetwork
-from rnnlab.networks import Network
+from rnnlab.config import Config
+from rnnlab.config_changes import Change
+from rnnlab.data.datasets import Dataset
+from rnnlab.presets import config_from
 from rnnlab.runs import AccuracyPoint, RunState
-from rnnlab.training import GO_ON, Control, Instruction, Moment, Outcome, train
+from rnnlab.training.backend import Network
+from rnnlab.training.checkpoint import Checkpoint, CheckpointError
+from rnnlab.training.keras_backend import KerasNetwork
+from rnnlab.training.loop import CONTINUE, Callback, Decision, Outcome, TrainingState, train
+from rnnlab.training.numpy_backend import NumpyNetwork
 from tests.conftest import random_weights
-from tests.test_training import Recorder, go_on
+from tests.test_loop import Recorder, go_on
 
 SMALL = config_from(
     {
@@ -39,30 +40,30 @@ SMALL = config_from(
 
 @pytest.fixture(autouse=True)
 def with_helpers(every_core: None) -> None:
-    """Go on with several processes, too, where there are cores for them."""
+    """Resume with several processes, too, if there are cores for them."""
 
 
 def outcome_and_points(
-    config: Config, data: Dataset, control: Control = go_on, **options: object
+    config: Config, data: Dataset, callback: Callback = go_on, **options: object
 ) -> tuple[Outcome, list[AccuracyPoint]]:
     recorder = Recorder()
-    outcome = train(config, data, recorder, control, **options)  # type: ignore[arg-type]
+    outcome = train(config, data, recorder, callback, **options)  # type: ignore[arg-type]
     return outcome, recorder.points
 
 
-def pause_at(step: int) -> Control:
-    return lambda moment: Instruction(RunState.PAUSED) if moment.step >= step else GO_ON
+def pause_at(step: int) -> Callback:
+    return lambda state: Decision(RunState.PAUSED) if state.step >= step else CONTINUE
 
 
-def change_at(step: int, *changes: tuple[str, float]) -> Control:
-    """Return a control that makes changes after a step."""
+def change_at(step: int, *changes: tuple[str, float]) -> Callback:
+    """Return a callback that makes changes after a step."""
 
-    def control(moment: Moment) -> Instruction:
-        if moment.step != step:
-            return GO_ON
-        return Instruction(changes=[Change(step, name, value) for name, value in changes])
+    def callback(state: TrainingState) -> Decision:
+        if state.step != step:
+            return CONTINUE
+        return Decision(changes=[Change(step, name, value) for name, value in changes])
 
-    return control
+    return callback
 
 
 def without_time(points: list[AccuracyPoint]) -> list[AccuracyPoint]:
@@ -127,14 +128,14 @@ def keras_of(config: Config, data: Dataset) -> Network:
 
 
 def fast_of(config: Config, data: Dataset) -> Network:
-    return FastNetwork(config, data, random_weights(16))
+    return NumpyNetwork(config, data, random_weights(16))
 
 
 @pytest.mark.parametrize("kind", [keras_of, fast_of])
 def test_a_restored_network_learns_as_the_one_that_was_kept(
     digits: Dataset, kind: Callable[[Config, Dataset], Network]
 ) -> None:
-    from rnnlab.batches import Batches
+    from rnnlab.training.batches import Batches
 
     batches = Batches(SMALL, len(digits.train_images)).between(0, 12)
     with kind(SMALL, digits) as network, kind(SMALL, digits) as other:

@@ -17,8 +17,8 @@ from PIL import Image
 
 from rnnlab.__main__ import main
 from rnnlab.config import HYPERPARAMETERS
-from rnnlab.reader import Weights
-from rnnlab.store import Store
+from rnnlab.model.weights import Weights
+from rnnlab.store.store import Store
 from tests.conftest import random_weights
 from tests.pens import draw_digit
 from tests.waiting import wait_for
@@ -45,14 +45,14 @@ def json_lines(text: str) -> list[dict[str, Any]]:
 @pytest.fixture
 def trained(store: Store) -> str:
     """Return the id of a run with weights, as if it had been trained."""
-    from rnnlab.config import config_from
+    from rnnlab.presets import config_from
     from rnnlab.runs import AccuracyPoint, RunState
 
     run = store.create_run(config_from({"dataset": "digits", "iterations": 60}))
-    store.claim()
-    store.add_point(run.id, AccuracyPoint(40, 0.5, 1.0, 1.0))
-    store.end_run(run.id, RunState.FINISHED, step=60)
-    random_weights(16).save(store.folder(run.id) / "weights.npz", 60)
+    store.reports.claim()
+    store.reports.add_point(run.id, AccuracyPoint(40, 0.5, 1.0, 1.0))
+    store.reports.end_run(run.id, RunState.FINISHED, step=60)
+    random_weights(16).save(store.files(run.id).make_folder() / "weights.npz", 60)
     return run.id
 
 
@@ -96,7 +96,7 @@ def test_train_can_start_from_the_weights_of_another_run(trained: str, own_home:
     with Store(own_home) as store:
         run = store.find("latest")
         assert run.parent == trained
-        weights, _ = Weights.load(store.weights_path(run.id))
+        weights, _ = Weights.load(store.files(run.id).weights)
     np.testing.assert_allclose(weights.lstm_kernel, random_weights(16).lstm_kernel, atol=1e-3)
 
 
@@ -139,7 +139,7 @@ def test_a_run_that_was_killed_is_resumed_and_then_trained_further(own_home: Pat
     with long_training() as process, Store(own_home) as store:
         assert process.stdout is not None
         name = json.loads(process.stdout.readline())["run"]
-        wait_for(store.checkpoint_path(name).exists, "a checkpoint")
+        wait_for(store.files(name).checkpoint.exists, "a checkpoint")
         process.kill()
         process.wait()
         resumed = subprocess.Popen(
@@ -160,7 +160,7 @@ def test_a_run_that_was_killed_is_resumed_and_then_trained_further(own_home: Pat
         assert points == list(range(0, points[-1] + 1, 20))
         again = run_cli("resume", name)
         assert (again.returncode, again.stderr.count("\n")) == (1, 1)
-        assert "say how many more with --iterations" in again.stderr
+        assert "ask for more with --iterations" in again.stderr
 
 
 def test_stop_in_the_store_ends_a_run_of_the_command_line(own_home: Path) -> None:
@@ -169,7 +169,7 @@ def test_stop_in_the_store_ends_a_run_of_the_command_line(own_home: Path) -> Non
         name = json.loads(process.stdout.readline())["run"]
         with Store(own_home) as store:
             wait_for(lambda: store.points(name), "a point")
-            store.control.stop(name)
+            store.requests.stop(name)
         assert json_lines(process.stdout.read())[-1]["state"] == "stopped"
 
 
@@ -282,9 +282,9 @@ def test_an_unreadable_image_does_not_keep_the_others_from_being_read(
 def test_read_takes_the_weights_of_an_earlier_step(
     trained: str, store: Store, canvas: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from rnnlab.snapshots import Snapshots
+    from rnnlab.store.weight_history import WeightHistory
 
-    Snapshots(store.folder(trained)).keep(random_weights(16, seed=5), 20)
+    WeightHistory(store.files(trained).make_folder()).maybe_snapshot(random_weights(16, seed=5), 20)
     assert main(["read", "latest", str(canvas), "--json"]) == 0
     newest = json_lines(capsys.readouterr().out)[0]
     assert main(["read", "latest", str(canvas), "--step", "20", "--json"]) == 0
@@ -293,9 +293,9 @@ def test_read_takes_the_weights_of_an_earlier_step(
     assert main(["read", "latest", str(canvas), "--step", "30", "--json"]) == 0
     out, err = capsys.readouterr()
     assert json_lines(out)[0]["beliefs"] == earlier["beliefs"]
-    assert "these are of step 20" in err
+    assert "using those of step 20" in err
     assert main(["read", "latest", str(canvas), "--step", "10"]) == 1
-    assert "kept no weights" in capsys.readouterr().err
+    assert "saved no weights" in capsys.readouterr().err
 
 
 def test_a_run_without_weights_is_refused_in_one_line(
@@ -346,7 +346,7 @@ def test_evaluate_refuses_other_data_than_the_run_was_trained_on(
 
     monkeypatch.setattr(socket, "getaddrinfo", no_network)
     monkeypatch.delenv("RNNLAB_MNIST_DIR", raising=False)
-    store.set_data(trained, "mnist", "MNIST, 60,000 digits", "")
+    store.reports.set_data(trained, "mnist", "MNIST, 60,000 digits", "")
     assert main(["evaluate", trained]) == 1
     assert "was trained on MNIST" in capsys.readouterr().err
 

@@ -5,7 +5,8 @@ from dataclasses import fields
 
 import pytest
 
-from rnnlab.config import HYPERPARAMETERS, PRESETS, Config, ConfigError, config_from, preset_of
+from rnnlab.config import HYPERPARAMETERS, Config, ConfigError
+from rnnlab.presets import PRESETS, config_from, preset_of
 
 
 def test_every_field_is_declared_with_a_label_and_help() -> None:

@@ -13,13 +13,13 @@ import psutil
 import pytest
 from numpy.typing import NDArray
 
-from rnnlab import data_parallel
-from rnnlab.cores import shares_for, usable_cores
-from rnnlab.data_parallel import DataParallel
-from rnnlab.datasets import Dataset
-from rnnlab.parameters import Parameters
-from rnnlab.processes import HelperError
-from rnnlab.reader import Reader
+from rnnlab.data.datasets import Dataset
+from rnnlab.model.reader import Reader
+from rnnlab.system.cores import partitions_for, usable_cores
+from rnnlab.system.processes import HelperError
+from rnnlab.training import data_parallel
+from rnnlab.training.data_parallel import DataParallel
+from rnnlab.training.parameters import Parameters
 from tests.conftest import clear, random_weights
 from tests.waiting import wait_for
 
@@ -27,18 +27,18 @@ WEIGHTS = random_weights(16, scale=0.2)
 
 
 def last_beliefs(digits: Dataset, chosen: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Return what the network of these tests believes in the end about training images."""
+    """Return the beliefs of the network of these tests about training images after the last row."""
     return Reader(WEIGHTS).read(digits.train_images[chosen]).beliefs[:, -1]
 
 
-def started(digits: Dataset, shares: int, most: int = 200, mix: float = 0.5) -> DataParallel:
+def started(digits: Dataset, partitions: int, max_images: int = 200, mix: float = 0.5) -> DataParallel:
     parallel = DataParallel(
         (digits.train_images, digits.test_images),
         (digits.train_labels, digits.test_labels),
         neurons=16,
         row_loss_mix=mix,
-        most=most,
-        shares=shares,
+        max_images=max_images,
+        partitions=partitions,
     )
     parameters = Parameters(16)
     parameters.set(WEIGHTS)
@@ -48,14 +48,14 @@ def started(digits: Dataset, shares: int, most: int = 200, mix: float = 0.5) -> 
 
 def helpers() -> list[psutil.Process]:
     children = psutil.Process().children()
-    return [child for child in children if "rnnlab.data_parallel" in child.cmdline()]
+    return [child for child in children if "rnnlab.training.data_parallel" in child.cmdline()]
 
 
-@pytest.mark.parametrize("shares", [2, 3])
-def test_gradients_are_the_same_however_many_cores_share_the_batch(digits: Dataset, shares: int) -> None:
+@pytest.mark.parametrize("partitions", [2, 3])
+def test_gradients_are_the_same_however_many_cores_share_the_batch(digits: Dataset, partitions: int) -> None:
     chosen = np.arange(50, 183, dtype=np.int32)
-    with started(digits, 1) as alone, started(digits, shares) as together:
-        assert len(helpers()) == shares - 1
+    with started(digits, 1) as alone, started(digits, partitions) as together:
+        assert len(helpers()) == partitions - 1
         expected_loss, expected = alone.gradient(chosen)
         loss, gradient = together.gradient(chosen)
         assert loss == pytest.approx(expected_loss, rel=1e-5)
@@ -71,7 +71,7 @@ def test_a_share_larger_than_a_shard_is_worked_on_in_pieces(
     chosen = np.arange(101, dtype=np.int32)
     with started(digits, 1) as whole:
         expected_loss, expected = whole.gradient(chosen)
-        monkeypatch.setattr(data_parallel, "MOST_IN_SHARD", 17)
+        monkeypatch.setattr(data_parallel, "MAX_IMAGES_AT_ONCE", 17)
         loss, gradient = whole.gradient(chosen)
         assert loss == pytest.approx(expected_loss, rel=1e-5)
         np.testing.assert_allclose(gradient, expected, atol=1e-5)
@@ -95,9 +95,9 @@ def test_a_killed_helper_is_an_error_and_not_a_wait_without_end(digits: Dataset)
 
 def test_helpers_end_when_their_training_is_killed() -> None:
     program = (
-        "import numpy as np, time; from rnnlab.data_parallel import DataParallel;"
+        "import numpy as np, time; from rnnlab.training.data_parallel import DataParallel;"
         "images, labels = np.zeros((64, 28, 28), np.uint8), np.zeros(64, np.uint8);"
-        "p = DataParallel([images], [labels], neurons=8, row_loss_mix=0.5, most=64, shares=2);"
+        "p = DataParallel([images], [labels], neurons=8, row_loss_mix=0.5, max_images=64, partitions=2);"
         "p.gradient(np.arange(64, dtype=np.int32)); print('ready', flush=True); time.sleep(600)"
     )
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
@@ -117,10 +117,10 @@ def test_ctrl_c_does_not_reach_the_helpers(digits: Dataset) -> None:
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "cores", "shares"), [(8, 2, 1), (128, 2, 2), (128, 1, 1), (1024, 64, 8), (40, 8, 2)]
+    ("batch_size", "cores", "partitions"), [(8, 2, 1), (128, 2, 2), (128, 1, 1), (1024, 64, 8), (40, 8, 2)]
 )
-def test_a_batch_is_cut_by_cores_but_not_into_crumbs(batch_size: int, cores: int, shares: int) -> None:
-    assert shares_for(batch_size, cores) == shares
+def test_a_batch_is_cut_by_cores_but_not_into_crumbs(batch_size: int, cores: int, partitions: int) -> None:
+    assert partitions_for(batch_size, cores) == partitions
 
 
 @pytest.mark.usefixtures("every_core")
@@ -134,7 +134,7 @@ def test_a_setting_leaves_cores_to_others(monkeypatch: pytest.MonkeyPatch, spare
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot bind processes to cores")
 def test_cores_that_a_process_may_not_use_are_not_counted() -> None:
     program = (
-        "import os; from rnnlab.cores import usable_cores;"
+        "import os; from rnnlab.system.cores import usable_cores;"
         "os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1]); print(usable_cores())"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

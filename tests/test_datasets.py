@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import shutil
 import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rnnlab import datasets
-from rnnlab.datasets import MNIST_FILES, DatasetError, load, load_test
+from rnnlab.data import datasets
+from rnnlab.data.datasets import MNIST_FILES, DatasetError, load, load_test
 
 SHORT = {
     "train_images": ("train-images-idx3-ubyte", (30, 28, 28)),
@@ -21,7 +25,7 @@ SHORT = {
 
 @pytest.fixture
 def small_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a folder with files of MNIST's form but few digits."""
+    """Return a folder with files in MNIST's format, but with few digits."""
     monkeypatch.setattr(datasets, "MNIST_FILES", SHORT)
     folder = tmp_path / "mnist"
     folder.mkdir()
@@ -35,7 +39,7 @@ def small_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def keras_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give Keras an empty cache, and no folder of one's own."""
+    """Give Keras an empty cache, and name no folder with MNIST."""
     monkeypatch.delenv("RNNLAB_MNIST_DIR", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     return tmp_path / "keras"
@@ -131,25 +135,39 @@ def test_without_internet_the_bundled_digits_are_used_and_it_is_said(
     assert not list(keras_home.glob("datasets/*"))
 
 
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes | None]]:
+    """Serve MNIST from here: each request gets the next of these answers; `None` breaks the connection."""
+    answers: list[bytes | None] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            content = answers.pop(0) if answers else None
+            if content is None:
+                self.close_connection = True
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        monkeypatch.setattr(datasets, "_ARCHIVE_FOLDER", f"http://127.0.0.1:{server.server_port}/")
+        yield answers
+        server.shutdown()
+
+
 def test_a_download_that_breaks_off_is_tried_again_and_then_kept(
-    keras_home: Path, monkeypatch: pytest.MonkeyPatch
+    keras_home: Path, monkeypatch: pytest.MonkeyPatch, served: list[bytes | None]
 ) -> None:
-    import hashlib
-
-    import keras
-
-    whole, attempts = b"all of MNIST", []
-
-    def breaks_off_twice(name: str, **_: object) -> str:
-        attempts.append(name)
-        path = keras_home / "datasets" / name
-        path.write_bytes(whole if len(attempts) == 3 else whole[:5])
-        if len(attempts) == 1:
-            raise OSError("connection reset")
-        return str(path)
-
-    monkeypatch.setattr(keras.utils, "get_file", breaks_off_twice)
+    whole = b"all of MNIST"
     monkeypatch.setattr(datasets, "_ARCHIVE_SHA256", hashlib.sha256(whole).hexdigest())
+    served.extend([None, whole[:5], whole])
     said: list[str] = []
     cache = datasets.keras_cache()
     datasets._download(cache, said.append)
@@ -158,29 +176,13 @@ def test_a_download_that_breaks_off_is_tried_again_and_then_kept(
     assert said[-1].endswith("(attempt 3 of 3)")
 
 
-def test_a_download_that_is_not_mnist_is_thrown_away(
-    keras_home: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_download_that_is_not_mnist_is_thrown_away_and_prints_nothing(
+    keras_home: Path, served: list[bytes | None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import keras
-
-    def fetch_something_else(name: str, **_: object) -> str:
-        path = keras_home / "datasets" / name
-        path.write_bytes(b"half a file")
-        return str(path)
-
-    monkeypatch.setattr(keras.utils, "get_file", fetch_something_else)
+    served.extend([b"half a file"] * 3)
     assert "arrived damaged" in load("mnist").note
     assert not list(keras_home.glob("datasets/*"))
-
-
-def test_a_download_prints_nothing(
-    keras_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    served = tmp_path / "served.npz"
-    served.write_bytes(b"not MNIST")
-    monkeypatch.setattr(datasets, "_ARCHIVE_ADDRESS", served.as_uri())
-    assert "arrived damaged" in load("mnist").note
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.usefixtures("keras_home")

@@ -1,4 +1,4 @@
-"""What a network makes of a whole test set, in numbers."""
+"""How a network reads a whole test set, in numbers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rnnlab.datasets import Dataset
-from rnnlab.evaluation import calibration_error, decision_rows, evaluate
-from rnnlab.reader import Reader, decided_at
+from rnnlab.data.datasets import Dataset
+from rnnlab.model.evaluation import calibration_error, decision_rows, evaluate
+from rnnlab.model.reader import Reader, decided_at
 from tests.conftest import clear, random_weights
 
 
@@ -52,7 +52,7 @@ def test_full_confidence_counts_in_the_last_interval() -> None:
 
 def test_decision_rows_of_many_images_are_those_of_each(digits: Dataset) -> None:
     beliefs = Reader(random_weights(16)).read(digits.test_images[:60]).beliefs
-    beliefs[0, :] = beliefs[0, -1]  # decided at once
+    beliefs[0, :] = beliefs[0, -1]  # decided at the first row
     beliefs[1, -1] = np.roll(beliefs[1, -2], 1)  # decided at the very last row
     rows = decision_rows(beliefs.argmax(axis=2))
     assert rows[:2].tolist() == [1, 28]

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from rnnlab.config import config_from
+from rnnlab.presets import config_from
 from rnnlab.runs import AccuracyPoint, RunState
-from rnnlab.store import Store
+from rnnlab.store.store import Store
 from tests import dashboard
 from tests.conftest import random_weights
 from tests.waiting import wait_for
@@ -22,10 +22,10 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     home = tmp_path_factory.mktemp("home")
     with Store(home) as store:
         run = store.create_run(config_from({"dataset": "digits"}))
-        store.claim(run.id)
-        store.add_point(run.id, AccuracyPoint(0, 0.1, 2.3, 0.1))
-        random_weights(scale=2.0).save(store.folder(run.id) / "weights.npz", 20)
-        store.end_run(run.id, RunState.FINISHED)
+        store.reports.claim(run.id)
+        store.reports.add_point(run.id, AccuracyPoint(0, 0.1, 2.3, 0.1))
+        random_weights(scale=2.0).save(store.files(run.id).make_folder() / "weights.npz", 20)
+        store.reports.end_run(run.id, RunState.FINISHED)
     with dashboard.dashboard({"RNNLAB_HOME": str(home), "RNNLAB_WARM_WORKER": "0"}) as (address, _):
         yield address
 

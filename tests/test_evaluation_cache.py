@@ -1,4 +1,4 @@
-"""Evaluations of stored runs: made once for all, and only when there is something new."""
+"""Evaluations of stored runs: made once for all visitors, and only if there is something new."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from rnnlab.config import config_from
-from rnnlab.datasets import DatasetError
-from rnnlab.evaluation import evaluate
-from rnnlab.evaluation_cache import EVALUATIONS_KEPT, EvaluationCache
-from rnnlab.reader import WeightsError
+from rnnlab.dashboard.caches import MAX_EVALUATIONS_CACHED, EvaluationCache
+from rnnlab.data.datasets import DatasetError
+from rnnlab.model.evaluation import evaluate
+from rnnlab.model.weights import WeightsError
+from rnnlab.presets import config_from
 from rnnlab.runs import Run
-from rnnlab.store import Store
+from rnnlab.store.store import Store
 from tests.conftest import random_weights
 
 
@@ -27,14 +27,14 @@ def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         counts.append(len(arguments[1]))
         return evaluate(*arguments)
 
-    monkeypatch.setattr("rnnlab.evaluation_cache.evaluate", counted)
+    monkeypatch.setattr("rnnlab.dashboard.caches.evaluate", counted)
     return counts
 
 
 def add_run(store: Store, *, step: int = 20, seed: int = 0) -> Run:
     """Add a run on the bundled digits with weights."""
     run = store.create_run(config_from({"dataset": "digits"}))
-    random_weights(8, seed).save(store.folder(run.id) / "weights.npz", step)
+    random_weights(8, seed).save(store.files(run.id).make_folder() / "weights.npz", step)
     return run
 
 
@@ -55,7 +55,7 @@ def test_new_weights_are_evaluated_when_asked_for_and_the_last_evaluation_stays_
 ) -> None:
     run, cache = add_run(store), EvaluationCache(store)
     first = cache.newest(run)
-    random_weights(8, seed=1).save(store.weights_path(run.id), 40)
+    random_weights(8, seed=1).save(store.files(run.id).weights, 40)
     assert cache.last(run.id) is first
     second = cache.newest(run)
     assert second is not None
@@ -65,9 +65,9 @@ def test_new_weights_are_evaluated_when_asked_for_and_the_last_evaluation_stays_
 
 def test_only_the_runs_looked_at_last_are_kept_and_their_test_set_once(store: Store) -> None:
     cache = EvaluationCache(store)
-    runs = [add_run(store, seed=seed) for seed in range(EVALUATIONS_KEPT + 1)]
+    runs = [add_run(store, seed=seed) for seed in range(MAX_EVALUATIONS_CACHED + 1)]
     found = [cache.newest(run) for run in runs]
-    assert [cache.last(run.id) is not None for run in runs] == [False] + EVALUATIONS_KEPT * [True]
+    assert [cache.last(run.id) is not None for run in runs] == [False] + MAX_EVALUATIONS_CACHED * [True]
     assert len({id(each.test_set) for each in found if each}) == 1
 
 
@@ -78,7 +78,7 @@ def test_without_weights_there_is_no_evaluation(store: Store) -> None:
 def test_damaged_weights_are_refused_and_the_last_evaluation_stays(store: Store) -> None:
     run, cache = add_run(store), EvaluationCache(store)
     first = cache.newest(run)
-    store.weights_path(run.id).write_bytes(b"damaged")
+    store.files(run.id).weights.write_bytes(b"damaged")
     with pytest.raises(WeightsError, match="is damaged"):
         cache.newest(run)
     assert cache.last(run.id) is first
@@ -89,10 +89,10 @@ def test_the_data_that_the_run_used_is_read_not_the_data_it_asked_for(
 ) -> None:
     monkeypatch.setenv("RNNLAB_MNIST_DIR", str(tmp_path))
     run = store.create_run(config_from({"dataset": "mnist"}))
-    random_weights(8).save(store.folder(run.id) / "weights.npz", 20)
+    random_weights(8).save(store.files(run.id).make_folder() / "weights.npz", 20)
     cache = EvaluationCache(store)
     with pytest.raises(DatasetError, match="is missing"):
         cache.newest(run)
-    store.set_data(run.id, "digits", "bundled digits, 1,797 digits", "MNIST could not be downloaded.")
+    store.reports.set_data(run.id, "digits", "bundled digits, 1,797 digits", "MNIST could not be downloaded.")
     assert cache.newest(store.run(run.id)) is not None
     assert evaluated == [360]

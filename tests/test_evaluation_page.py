@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from rnnlab.config import Config, config_from
-from rnnlab.datasets import Dataset
-from rnnlab.evaluation import Evaluation, evaluate
-from rnnlab.reader import Reader
+from rnnlab.config import Config
+from rnnlab.dashboard.session import Session, TestDigit
+from rnnlab.data.datasets import Dataset
+from rnnlab.model.evaluation import Evaluation, evaluate
+from rnnlab.model.reader import Reader
+from rnnlab.presets import config_from
 from rnnlab.runs import Run, RunState
-from rnnlab.store import Store
-from rnnlab.views.session import Specimen, Visit
+from rnnlab.store.store import Store
 from tests.conftest import random_weights
-from tests.test_pages import APP, add_run, component, drawn, shown, texts
+from tests.pages import APP, add_run, component, drawn, shown, texts
 
 DIGITS = config_from({"dataset": "digits"})
 
@@ -24,7 +25,7 @@ DIGITS = config_from({"dataset": "digits"})
 @pytest.fixture(autouse=True)
 def no_reaping(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the pages from ending runs whose worker is this test."""
-    from rnnlab.launcher import LocalLauncher
+    from rnnlab.worker.launcher import LocalLauncher
 
     monkeypatch.setattr(LocalLauncher, "reap", lambda _: None)
     monkeypatch.setattr(LocalLauncher, "warm", lambda _: None)
@@ -40,9 +41,9 @@ def evaluation_page(**query: str) -> AppTest:
     """Open the page with URL parameters."""
 
     def page() -> None:
-        from rnnlab.views import evaluation
+        from rnnlab.dashboard.pages import evaluation_page
 
-        evaluation.page()
+        evaluation_page.render()
 
     app = AppTest.from_function(page, default_timeout=30)
     for name, value in query.items():
@@ -53,7 +54,7 @@ def evaluation_page(**query: str) -> AppTest:
 def ended_run(store: Store, config: Config = DIGITS) -> Run:
     """Add a run that has ended, with weights."""
     run = add_run(store, config)
-    store.end_run(run.id, RunState.FINISHED)
+    store.reports.end_run(run.id, RunState.FINISHED)
     return store.run(run.id)
 
 
@@ -116,7 +117,7 @@ def test_a_run_that_trains_is_evaluated_only_on_demand_and_shown_with_its_step(s
     assert not app.metric
     app.button(key="evaluate").click().run()
     assert "weights of step 60" in texts(shown(app))
-    random_weights(seed=1).save(store.weights_path(run.id), 80)
+    random_weights(seed=1).save(store.files(run.id).weights, 80)
     app.run()
     assert app.button(key="evaluate").label == "Evaluate the weights of step 80"
     assert "weights of step 60" in texts(app)
@@ -127,7 +128,7 @@ def test_a_run_that_trains_is_evaluated_only_on_demand_and_shown_with_its_step(s
 def test_the_end_of_a_run_brings_its_evaluation(store: Store) -> None:
     run = add_run(store, DIGITS)
     app = evaluation_page()
-    store.end_run(run.id, RunState.STOPPED)
+    store.reports.end_run(run.id, RunState.STOPPED)
     app.run()
     assert "test accuracy" in numbers(shown(app))
     assert not [button for button in app.button if button.key == "evaluate"]
@@ -140,7 +141,7 @@ def test_before_its_first_report_a_run_cannot_be_evaluated(store: Store) -> None
 
 def test_another_run_can_be_chosen_and_is_then_the_one_on_show(store: Store) -> None:
     first, second = ended_run(store), ended_run(store)
-    random_weights(seed=1).save(store.weights_path(first.id), 40)
+    random_weights(seed=1).save(store.files(first.id).weights, 40)
     app = evaluation_page(run=second.id)
     assert app.selectbox(key="evaluated_run").value == second.id
     app.selectbox(key="evaluated_run").set_value(first.id).run()
@@ -169,9 +170,9 @@ def test_what_keeps_a_run_from_being_evaluated_is_said_in_one_sentence(
     monkeypatch.setenv("RNNLAB_MNIST_DIR", str(tmp_path))
     run = ended_run(store, Config() if trouble == "no data" else DIGITS)
     if trouble == "damaged":
-        store.weights_path(run.id).write_bytes(b"damaged")
+        store.files(run.id).weights.write_bytes(b"damaged")
     elif trouble == "none":
-        store.weights_path(run.id).unlink()
+        store.files(run.id).weights.unlink()
     app = evaluation_page()
     assert said in texts(app).replace("\\", "")
     assert len([*app.error, *app.info]) == 1
@@ -193,18 +194,20 @@ def test_a_network_trained_on_its_last_row_only_is_said_to_be(store: Store) -> N
     assert "trained on its last row only" in texts(evaluation_page())
 
 
-def lab_with_specimen(digits: Dataset) -> tuple[AppTest, Visit]:
+def lab_with_test_digit(digits: Dataset) -> tuple[AppTest, Session]:
     """Open the Lab with a drawing that a test digit covers."""
     visit = drawn()
-    visit.specimen = Specimen(digits.test_images[3], 1234, int(digits.test_labels[3]), "the bundled digits")
+    visit.test_digit = TestDigit(
+        digits.test_images[3], 1234, int(digits.test_labels[3]), "the bundled digits"
+    )
     app = AppTest.from_file(str(APP), default_timeout=30)
-    app.session_state["rnnlab_visit"] = visit
+    app.session_state["rnnlab_session"] = visit
     return shown(app.run()), visit
 
 
 def test_the_lab_shows_what_the_network_believes_about_a_test_digit(store: Store, digits: Dataset) -> None:
     add_run(store)
-    app, _ = lab_with_specimen(digits)
+    app, _ = lab_with_test_digit(digits)
     belief = component(app, "belief")
     assert belief["caption"] == f"Test digit 1,234 of the bundled digits: a {digits.test_labels[3]}"
     assert belief["picture"] == digits.test_images[3].ravel().tolist()
@@ -215,7 +218,7 @@ def test_the_lab_shows_what_the_network_believes_about_a_test_digit(store: Store
 
 def test_the_drawing_waits_below_a_test_digit_and_comes_back_unchanged(store: Store, digits: Dataset) -> None:
     add_run(store)
-    app, visit = lab_with_specimen(digits)
+    app, visit = lab_with_test_digit(digits)
     told = component(app, "canvas")
     assert app.button(key="undo").disabled
     assert app.button(key="clear").disabled
@@ -224,7 +227,7 @@ def test_the_drawing_waits_below_a_test_digit_and_comes_back_unchanged(store: St
     assert "caption" not in belief
     assert visit.drawing.prepared is not None
     assert belief["picture"] == visit.drawing.prepared.picture.ravel().tolist()
-    assert component(app, "canvas") == told  # told anything else, it would replace its drawing
+    assert component(app, "canvas") == told  # if it were told anything else, it would replace its drawing
     assert len(visit.drawing.strokes) == 2
     assert not app.button(key="undo").disabled
 
@@ -233,9 +236,9 @@ def test_the_pen_keeps_its_width_while_a_test_digit_is_shown(store: Store, digit
     add_run(store)
     app = AppTest.from_file(str(APP), default_timeout=30)
     visit = drawn()
-    app.session_state["rnnlab_visit"] = visit
+    app.session_state["rnnlab_session"] = visit
     app.run().slider(key="pen_width").set_value(30).run()
-    visit.specimen = Specimen(digits.test_images[3], 3, 5, "MNIST")
+    visit.test_digit = TestDigit(digits.test_images[3], 3, 5, "MNIST")
     for _ in range(2):
         app.run()
         assert component(shown(app), "canvas")["strokeWidth"] == 30

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,17 +13,17 @@ import joblib
 import numpy as np
 import pytest
 
-from rnnlab.checkpoint import Checkpoint
-from rnnlab.config import config_from
-from rnnlab.database import StoreError
-from rnnlab.datasets import Dataset
-from rnnlab.launcher import LocalLauncher
-from rnnlab.reader import Weights, WeightsError
-from rnnlab.runs import AccuracyPoint, Run, RunState
-from rnnlab.store import Store
-from rnnlab.training import train
-from tests.test_pages import lab, shown
-from tests.test_training import Recorder, go_on
+from rnnlab.data.datasets import Dataset
+from rnnlab.model.weights import Weights
+from rnnlab.presets import config_from
+from rnnlab.runs import Run, RunState
+from rnnlab.store.database import StoreError
+from rnnlab.store.store import Store
+from rnnlab.training.checkpoint import Checkpoint
+from rnnlab.training.loop import train
+from rnnlab.worker.launcher import LocalLauncher
+from tests.pages import lab, shown
+from tests.test_loop import Recorder, go_on
 from tests.waiting import wait_for
 from tests.workers import LONG, SHORT, start, wait_for_points, wait_until, workers_of
 
@@ -33,7 +32,7 @@ _TINY = {"dataset": "digits", "neurons": 8, "batch_size": 8, "schedule": "consta
 
 
 def interrupted(store: Store, launcher: LocalLauncher, run: Run) -> Run:
-    """Wait until the page would know that the worker of a run is gone."""
+    """Wait until the page could know that the worker of a run is gone."""
 
     def found() -> Run | None:
         launcher.reap()
@@ -57,12 +56,12 @@ def test_a_worker_killed_at_twenty_random_moments_loses_nothing_and_changes_noth
         left = interrupted(store, launcher, run)
         reached = store.points(run.id)[-1]
         assert left.step == reached.step + 1 or left.step < reached.step
-        kept = Checkpoint.load(store.checkpoint_path(run.id))
+        kept = Checkpoint.load(store.files(run.id).checkpoint)
         assert reached.step - kept.step <= 200 or reached.seconds - kept.seconds <= 5
-        store.control.resume(run.id)
+        store.requests.resume(run.id)
         launcher.wake()
         wait_until(store, run, RunState.TRAINING)
-    store.control.stop(run.id)
+    store.requests.stop(run.id)
     ended = wait_until(store, run, RunState.STOPPED)
     assert not list((store.home / run.id).glob(".*"))
 
@@ -73,149 +72,11 @@ def test_a_worker_killed_at_twenty_random_moments_loses_nothing_and_changes_noth
     assert [(p.accuracy, p.loss) for p in points] == [(p.accuracy, p.loss) for p in recorder.points]
 
 
-def test_pages_and_other_runs_are_unharmed_when_the_disk_is_full_and_the_run_can_be_resumed(
-    store: Store, launcher: LocalLauncher
-) -> None:
-    resource = pytest.importorskip("resource")
-    run = start(store, launcher, LONG)
-    wait_for_points(store, run, 1)
-    store.control.pause(run.id)
-    store.control.stop(run.id)
-    stopped = wait_until(store, run, RunState.STOPPED)
-    wait_for(lambda: not workers_of(store.home), "the worker to leave")
-    store.control.train_further(run.id, 100_000)
-    worker = store.workers.reserve(1)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    room = max(path.stat().st_size for path in store.home.glob("*")) + 60_000
-    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))  # for the worker
-    try:
-        launcher._start(worker)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-    def ended() -> Run | None:
-        launcher.reap()
-        now = store.run(run.id)
-        return now if now.state in (RunState.FAILED, RunState.INTERRUPTED) else None
-
-    full = wait_for(ended, "the run to end")
-    assert len(full.message.splitlines()) == 1
-    points = store.points(run.id)
-    assert [point.step for point in points] == list(range(0, points[-1].step + 1, 20))
-    assert Checkpoint.load(store.checkpoint_path(run.id)).step >= stopped.step
-    Weights.load(store.weights_path(run.id))
-    store.control.resume(run.id)
-    launcher.wake()
-    wait_for(lambda: store.run(run.id).step > full.step + 20, "the run to go on")
-
-
-@pytest.mark.parametrize("what", ["checkpoint", "weights"])
-def test_a_damaged_file_is_said_in_one_sentence_and_set_aside(
-    store: Store, launcher: LocalLauncher, what: str
-) -> None:
-    run = start(store, launcher, SHORT)
-    wait_until(store, run, RunState.FINISHED)
-    path = store.home / run.id / f"{what}.npz"
-    path.write_bytes(path.read_bytes()[:1000])
-    if what == "weights":
-        with pytest.raises(WeightsError, match="kept as weights"):
-            Weights.load(path)
-        with pytest.raises(WeightsError, match="set aside"):
-            Weights.load(path)
-    store.control.train_further(run.id, 60)
-    launcher.wake()
-    if what == "checkpoint":
-        message = wait_until(store, run, RunState.FAILED).message
-        assert "kept as checkpoint.npz.damaged" in message
-        assert len(message.splitlines()) == 1
-        Weights.load(store.weights_path(run.id))
-    else:
-        wait_until(store, run, RunState.FINISHED)
-        assert Weights.load(path)[1] == 120
-    assert path.with_name(f"{path.name}.damaged").stat().st_size == 1000
-    other = start(store, launcher, SHORT)
-    wait_until(store, other, RunState.FINISHED)
-
-
-def test_training_goes_on_when_the_folder_of_its_run_is_removed_under_it(
-    store: Store, launcher: LocalLauncher
-) -> None:
-    run = start(store, launcher, LONG)
-    wait_for(store.checkpoint_path(run.id).exists, "a checkpoint")
-    shutil.rmtree(store.folder(run.id).rename(store.home / "removed"))  # at once, whatever is being written
-    wait_for(store.weights_path(run.id).exists, "weights to be there again")
-    store.control.stop(run.id)
-    ended = wait_until(store, run, RunState.STOPPED)
-    assert Weights.load(store.weights_path(run.id))[1] == ended.step
-
-
-WORKER_BOUND_BY_PERMISSIONS = """
-import ctypes, os, sys
-# Root may write everywhere by a capability (CAP_DAC_OVERRIDE), which what it starts from here on lacks.
-ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
-os.execv(sys.executable, [sys.executable, "-m", "rnnlab.worker", *sys.argv[1:]])
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, permissions bind root in other ways")
-def test_a_folder_that_cannot_be_written_to_is_said_in_one_sentence_and_harms_no_other_run(
-    store: Store, launcher: LocalLauncher
-) -> None:
-    run = start(store, launcher, SHORT)
-    wait_until(store, run, RunState.FINISHED)
-    wait_for(lambda: not workers_of(store.home), "the worker to leave")
-    folder, before = store.folder(run.id), store.weights_path(run.id).read_bytes()
-    store.log_path(run.id).unlink()
-    store.control.train_further(run.id, 60)
-    other = store.create_run(SHORT)
-    folder.chmod(0o555)
-    try:
-        command = [sys.executable, "-c", WORKER_BOUND_BY_PERMISSIONS, str(store.home), "w"]
-        subprocess.run(command, check=True, timeout=60)
-    finally:
-        folder.chmod(0o755)
-    ended = store.run(run.id)
-    assert ended.state is RunState.FAILED
-    assert "could not be written (Permission denied)" in ended.message
-    assert store.weights_path(run.id).read_bytes() == before
-    assert store.run(other.id).state is RunState.FINISHED
-    store.control.resume(run.id)
-    launcher.wake()
-    assert wait_until(store, run, RunState.FINISHED).step == 120
-
-
-def test_a_run_whose_folder_is_gone_is_told_so(store: Store, launcher: LocalLauncher) -> None:
-    run = start(store, launcher, SHORT)
-    wait_until(store, run, RunState.FINISHED)
-    shutil.rmtree(store.home / run.id)
-    store.control.train_further(run.id, 60)
-    launcher.wake()
-    ended = wait_until(store, run, RunState.FAILED)
-    assert "no checkpoint" in ended.message
-    assert [point.step for point in store.points(run.id)] == [0, 20, 40]
-
-
-def test_a_checkpoint_of_another_kind_of_network_costs_the_run_nothing_that_it_has_reported(
-    store: Store, launcher: LocalLauncher
-) -> None:
-    run = start(store, launcher, SHORT)
-    wait_until(store, run, RunState.FINISHED)
-    kept = Checkpoint.load(store.checkpoint_path(run.id))
-    other = {f"of_a_gpu_{name}": array for name, array in kept.network.items()}
-    Checkpoint(20, kept.seconds, other).save(store.checkpoint_path(run.id))
-    store.control.train_further(run.id, 60)
-    store.control.change(run.id, {"learning_rate": 0.01})
-    launcher.wake()
-    ended = wait_until(store, run, RunState.FAILED)
-    assert "another kind of network" in ended.message
-    assert [point.step for point in store.points(run.id)] == [0, 20, 40]
-
-
 def test_a_training_that_does_not_fit_the_memory_is_refused_with_the_estimate(store: Store) -> None:
     code = (
-        "import sys; from rnnlab import memory, worker\n"
+        "import sys; from rnnlab.system import memory; from rnnlab.worker import main\n"
         "memory.available_megabytes = lambda: 300.0\n"
-        "worker.main(*sys.argv[1:])"
+        "main.main(*sys.argv[1:])"
     )
     run = store.create_run(LONG)
     subprocess.run([sys.executable, "-c", code, str(store.home), "w"], check=True, timeout=60)
@@ -246,7 +107,7 @@ def test_a_worker_that_the_system_ended_for_want_of_memory_is_said_to_have_been(
 ) -> None:
     counted = tmp_path / "vmstat"
     counted.write_text("pgfault 12\noom_kill 3\n")
-    monkeypatch.setattr("rnnlab.memory._KILLS", (str(counted), str(tmp_path / "missing")))
+    monkeypatch.setattr("rnnlab.system.memory._KILLS", (str(counted), str(tmp_path / "missing")))
     run = start(store, launcher, LONG)
     wait_for_points(store, run, 1)
     workers_of(store.home)[0].send_signal(signal.SIGKILL)
@@ -262,13 +123,13 @@ def test_a_run_whose_helper_process_was_killed_is_interrupted_and_can_be_resumed
 ) -> None:
     config = config_from({"dataset": "digits", "neurons": 8, "batch_size": 256, "iterations": 40_000})
     run = start(store, launcher, config)
-    wait_for(store.checkpoint_path(run.id).exists, "a checkpoint")
+    wait_for(store.files(run.id).checkpoint.exists, "a checkpoint")
     (worker,) = workers_of(store.home)
-    (helper,) = [child for child in worker.children() if "rnnlab.data_parallel" in child.cmdline()]
+    (helper,) = [child for child in worker.children() if "rnnlab.training.data_parallel" in child.cmdline()]
     helper.send_signal(signal.SIGKILL)
     left = wait_until(store, run, RunState.INTERRUPTED)
     assert "was killed" in left.message
-    store.control.resume(run.id)
+    store.requests.resume(run.id)
     launcher.wake()
     wait_for(lambda: store.run(run.id).step > left.step + 20, "the run to go on")
 
@@ -278,17 +139,17 @@ def test_a_loss_that_is_no_number_ends_the_run_there_with_the_last_good_weights_
 ) -> None:
     run = start(store, launcher, SHORT)
     wait_until(store, run, RunState.FINISHED)
-    path = store.checkpoint_path(run.id)
+    path = store.files(run.id).checkpoint
     kept = Checkpoint.load(path)
     near_the_end_of_float32 = np.full_like(kept.network["parameters"], 1e38)
     Checkpoint(kept.step, kept.seconds, {**kept.network, "parameters": near_the_end_of_float32}).save(path)
-    store.control.train_further(run.id, 1000)
+    store.requests.train_further(run.id, 1000)
     launcher.wake()
     diverged = wait_until(store, run, RunState.DIVERGED)
     assert diverged.step == 61
     assert "smaller learning rate" in diverged.message
     assert [point.step for point in store.points(run.id)] == [0, 20, 40]
-    weights, step = Weights.load(store.weights_path(run.id))
+    weights, step = Weights.load(store.files(run.id).weights)
     assert step == 60
     assert weights.are_finite()
 
@@ -312,14 +173,14 @@ def test_a_run_goes_on_with_the_data_that_it_has_learned_from_or_not_at_all(
     wait_until(store, run, RunState.FINISHED)
     wait_for(lambda: not workers_of(store.home), "the worker to leave")
     monkeypatch.setenv("RNNLAB_MNIST_DIR", str(store.home / "nowhere"))
-    # As if MNIST had been asked for, and the bundled digits had come in its place.
+    # As if MNIST had been asked for and replaced by the bundled digits.
     store._database.execute("UPDATE runs SET config = replace(config, '\"digits\"', '\"mnist\"')")
-    store.control.train_further(run.id, 60)
+    store.requests.train_further(run.id, 60)
     launcher.wake()
     assert wait_until(store, run, RunState.FINISHED).data_name == "digits"
     wait_for(lambda: not workers_of(store.home), "the worker to leave")
     store._database.execute("UPDATE runs SET data_name = 'mnist'")
-    store.control.train_further(run.id, 60)
+    store.requests.train_further(run.id, 60)
     launcher.wake()
     assert "nowhere" in wait_until(store, run, RunState.FAILED).message
     assert store.points(run.id)[-1].step == 100
@@ -334,80 +195,17 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(
     left = interrupted(store, launcher, run)
     if left.step <= 1:
         assert "Resume" in [button.label for button in lab(run=run.id).button]
-    store.control.resume(run.id)
+    store.requests.resume(run.id)
     launcher.wake()
     wait_for_points(store, run, 3)
     assert [point.step for point in store.points(run.id)[:3]] == [0, 20, 40]
-
-
-def test_a_home_that_is_gone_is_said_in_one_sentence_and_not_as_an_error_of_the_program(
-    store: Store, launcher: LocalLauncher
-) -> None:
-    store.create_run(SHORT)
-    shutil.rmtree(store.home)
-    with pytest.raises(StoreError) as told:
-        launcher.wake()
-    assert len(str(told.value).splitlines()) == 1
-
-
-def damage(path: Path, start: int, stop: int) -> None:
-    content = bytearray(path.read_bytes())
-    content[start:stop] = b"\xff" * (stop - start)
-    path.write_bytes(content)
-
-
-@pytest.mark.parametrize("damaged", ["header", "pages"])
-def test_a_damaged_list_of_runs_is_set_aside_and_what_can_be_read_of_it_is_kept(
-    own_home: Path, damaged: str
-) -> None:
-    with Store(own_home) as store:
-        runs = [store.create_run(LONG, claimed=True) for _ in range(3)]
-        for run in runs:
-            for step in range(0, 20_000, 20):
-                store.add_point(run.id, AccuracyPoint(step, 0.5, 1.0, 1.0))
-    path = own_home / "runs.sqlite3"
-    before = path.stat().st_size
-    assert before > 100_000
-    damage(path, *((0, 100) if damaged == "header" else (before // 2, before // 2 + 8192)))
-    with Store(own_home) as store:
-        assert "kept as runs.sqlite3.damaged" in store.notice
-        saved = {run.id for run in store.runs()}
-        assert saved == (set() if damaged == "header" else {run.id for run in runs})
-        store.create_run(SHORT)
-    assert (own_home / "runs.sqlite3.damaged").stat().st_size == before
-    with Store(own_home) as store:
-        assert store.notice == ""
-        assert len(store.runs()) == len(saved) + 1
-
-
-def test_of_many_who_open_a_damaged_list_of_runs_one_sets_it_aside(own_home: Path) -> None:
-    with Store(own_home) as store:
-        runs = {store.create_run(SHORT).id for _ in range(200)}
-    path = own_home / "runs.sqlite3"
-    size = path.stat().st_size
-    damage(path, size - 4096, size)
-    code = "import sys; from pathlib import Path; from rnnlab.store import Store; sys.stdin.read(1); "
-    code += "print(len(Store(Path(sys.argv[1])).runs()))"
-    command = [sys.executable, "-c", code, str(own_home)]
-    openers = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)
-    ]
-    for opener in openers:
-        assert opener.stdin is not None
-        opener.stdin.write("x")
-        opener.stdin.flush()
-    seen = {int(opener.communicate()[0]) for opener in openers}
-    assert len(list(own_home.glob("*.damaged*"))) == 1
-    assert len(seen) == 1
-    with Store(own_home) as store:
-        assert {run.id for run in store.runs()} <= runs
 
 
 def test_a_database_that_breaks_under_the_store_is_said_in_one_sentence(own_home: Path) -> None:
     with Store(own_home) as store:
         run = store.create_run(LONG)
         store._database._connection.close()
-        for act in (lambda: store.run(run.id), lambda: store.control.pause(run.id)):
+        for act in (lambda: store.run(run.id), lambda: store.requests.pause(run.id)):
             with pytest.raises(StoreError) as told:
                 act()
             assert len(str(told.value).splitlines()) == 1
@@ -416,9 +214,9 @@ def test_a_database_that_breaks_under_the_store_is_said_in_one_sentence(own_home
 TWENTY_THAT_START_AT_ONCE = """
 import os, sys
 from pathlib import Path
-from rnnlab.config import config_from
-from rnnlab.launcher import LocalLauncher
-from rnnlab.store import Store
+from rnnlab.presets import config_from
+from rnnlab.store.store import Store
+from rnnlab.worker.launcher import LocalLauncher
 
 gate, opener = os.pipe()
 for _ in range(20):
@@ -451,7 +249,7 @@ def test_a_start_that_does_not_fit_the_memory_is_refused_on_the_page(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(LocalLauncher, "wake", lambda _: None)
-    monkeypatch.setattr("rnnlab.memory.available_megabytes", lambda: 300.0)
+    monkeypatch.setattr("rnnlab.system.memory.available_megabytes", lambda: 300.0)
     app = lab()
     app.button(key="start").click()
     shown(app.run())

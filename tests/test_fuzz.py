@@ -1,4 +1,4 @@
-"""Values from outside that nobody would send in good faith: an answer or a sentence, never anything else."""
+"""Values from outside that nobody would send in good faith: the reply is a result or a sentence, no crash."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from rnnlab import changes
-from rnnlab.changes import CHANGEABLE
-from rnnlab.checkpoint import Checkpoint, CheckpointError
-from rnnlab.config import HYPERPARAMETERS, Config, ConfigError, config_from
-from rnnlab.database import StoreError
-from rnnlab.drawing import DrawingError, Prepared, pixels_of_png, prepare
-from rnnlab.hand import Hand, HandError
-from rnnlab.reader import Reader, Weights, WeightsError
-from rnnlab.settings import Settings, SettingsError
-from rnnlab.store import Store
+from rnnlab import config_changes
+from rnnlab.config import HYPERPARAMETERS, Config, ConfigError
+from rnnlab.config_changes import CHANGEABLE
+from rnnlab.dashboard.limits import Limits, LimitsError
+from rnnlab.data.labelled_drawings import LabelledDrawingError, LabelledDrawings
+from rnnlab.data.preprocessing import DrawingError, PreparedDrawing, decode_image, prepare
+from rnnlab.model.reader import Reader
+from rnnlab.model.weights import Weights, WeightsError
+from rnnlab.presets import config_from
+from rnnlab.store.database import StoreError
+from rnnlab.store.store import Store
+from rnnlab.training.checkpoint import Checkpoint, CheckpointError
 from tests.conftest import random_weights
+from tests.pages import lab, texts
 from tests.pens import draw_digit
-from tests.test_pages import lab, texts
 
 ANYTHING = st.one_of(
     st.text(), st.floats(), st.integers(), st.booleans(), st.none(), st.binary(), st.lists(st.integers())
@@ -81,7 +83,7 @@ def test_a_hyperparameter_takes_what_is_within_its_bounds_and_nothing_else(
 @given(st.dictionaries(st.one_of(st.sampled_from(CHANGEABLE), st.text()), ANYTHING))
 def test_changes_on_the_way_are_checked_as_strictly(values: dict[str, object]) -> None:
     try:
-        checked = changes.checked(values)
+        checked = config_changes.validate(values)
     except ConfigError as error:
         one_sentence(error)
         return
@@ -90,11 +92,11 @@ def test_changes_on_the_way_are_checked_as_strictly(values: dict[str, object]) -
 
 
 @some
-@given(st.dictionaries(st.sampled_from([f"RNNLAB_{n.upper()}" for n in Settings.__annotations__]), st.text()))
+@given(st.dictionaries(st.sampled_from([f"RNNLAB_{n.upper()}" for n in Limits.__annotations__]), st.text()))
 def test_settings_are_read_or_refused(environment: dict[str, str]) -> None:
     try:
-        assert Settings.from_environment(environment).max_neurons >= 0
-    except SettingsError as error:
+        assert Limits.from_environment(environment).max_neurons >= 0
+    except LimitsError as error:
         one_sentence(error)
 
 
@@ -105,7 +107,7 @@ SHAPES = st.one_of(
 KINDS = st.sampled_from([np.uint8, np.float32, np.float64, np.int64, np.bool_, np.complex64, "U3", np.uint16])
 
 
-def checked_picture(prepared: Prepared | None) -> None:
+def checked_picture(prepared: PreparedDrawing | None) -> None:
     if prepared is not None:
         assert prepared.picture.shape == (28, 28)
         assert prepared.picture.dtype == np.uint8
@@ -148,13 +150,13 @@ def test_a_hundred_strokes_are_read_like_any_drawing(strokes: list[list[tuple[in
         np.testing.assert_allclose(beliefs.sum(axis=2), 1, rtol=1e-5)
 
 
-def png_of(pixels: np.ndarray) -> bytes:
+def encode_png(pixels: np.ndarray) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()
 
 
-PNG = png_of(draw_digit("7"))
+PNG = encode_png(draw_digit("7"))
 
 
 def mutated(content: bytes, cuts: list[tuple[int, int]], left: float) -> bytes:
@@ -174,12 +176,12 @@ def test_damaged_pictures_are_read_or_refused_and_kept_in_their_folder_only(
     tmp_path: Path, content: bytes, label: int
 ) -> None:
     try:
-        checked_picture(prepare(pixels_of_png(content)))
+        checked_picture(prepare(decode_image(content)))
     except DrawingError as error:
         one_sentence(error)
     try:
-        Hand(tmp_path / "hand").add(content, label)
-    except HandError as error:
+        LabelledDrawings(tmp_path / "hand").add(content, label)
+    except LabelledDrawingError as error:
         one_sentence(error)
     assert {path.name for path in tmp_path.iterdir()} <= {"hand"}
 
@@ -219,17 +221,17 @@ def test_names_of_runs_from_outside_never_become_paths(store: Store, name: str) 
     for ask in (
         store.find,
         store.run,
-        store.folder,
-        store.control.stop,
-        store.control.resume,
-        store.control.step,
-        lambda name: store.control.train_further(name, 100),
-        lambda name: store.control.change(name, {"learning_rate": 0.1}),
+        store.files,
+        store.requests.stop,
+        store.requests.resume,
+        store.requests.step,
+        lambda name: store.requests.train_further(name, 100),
+        lambda name: store.requests.change(name, {"learning_rate": 0.1}),
     ):
         with pytest.raises(StoreError) as refused:
             ask(name)
         one_sentence(refused.value)
-    store.control.pause(name)
+    store.requests.pause(name)
     assert sorted(store.home.rglob("*")) == before
 
 

@@ -1,4 +1,4 @@
-"""What a person sees of training that goes on, in a real browser; all with one dashboard and one worker."""
+"""What a person sees while a run trains, in a real browser; all with one dashboard and one worker."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
 from rnnlab.runs import RunState
-from rnnlab.store import Store
+from rnnlab.store.store import Store
 from tests import dashboard
 from tests.waiting import wait_for
 from tests.workers import workers_of
@@ -26,7 +26,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def shared_url(home: Path) -> Iterator[str]:
-    """Start the dashboard; its worker stays from test to test."""
+    """Start the dashboard; its worker lives on from test to test."""
     with dashboard.dashboard({"RNNLAB_HOME": str(home), "RNNLAB_WORKER_IDLE_SECONDS": "100"}) as (address, _):
         yield address
     for worker in workers_of(home):
@@ -39,7 +39,7 @@ def url(shared_url: str, home: Path) -> Iterator[str]:
     yield shared_url
     with Store(home) as store:
         for run in store.active_runs():
-            store.control.stop(run.id)
+            store.requests.stop(run.id)
         wait_for(lambda: not store.active_runs(), "all runs to end")
 
 
@@ -82,7 +82,7 @@ def test_a_refresh_and_a_second_visitor_show_the_same_run_going_on(
 
 def test_scrubbing_and_playing_read_the_picture_from_top_to_bottom(page: Page, url: str) -> None:
     dashboard.open_and_start(page, url, 20)
-    dashboard.draw(page, "0")  # in one stroke: a second one, answered later, would start anew at row 28
+    dashboard.draw(page, "0")  # in one stroke: the answer to a second one would start again at row 28
     wait_for(lambda: dashboard.verdict(page) != "", "a belief")
     row, scrubber = page.locator(".panel .row"), page.get_by_label("Row read so far")
     expect(row).to_have_text("row 28 of 28")
@@ -117,7 +117,7 @@ def test_a_stroke_whose_answer_has_got_lost_is_answered_all_the_same(page: Page,
     page.route_web_socket(re.compile("_stcore/stream"), lose_the_first_answer)
     dashboard.open_and_start(page, url, 20)
     expect(page.locator(".st-key-status")).to_contain_text("finished")
-    dashboard.draw(page, "0")  # in one stroke; of a run that has ended, nothing else renews the belief
+    dashboard.draw(page, "0")  # in one stroke; after the end of the run, nothing else renews the belief
     expect(page.locator(".verdict .digit")).not_to_have_text("", timeout=10 * SECONDS)
     assert lost
 
@@ -126,6 +126,20 @@ def shown_step(page: Page) -> int:
     """Return the step that the page shows."""
     words = page.locator(".st-key-status").inner_text()
     return int(words.partition("step ")[2].partition(" of")[0].replace(",", ""))
+
+
+def ask_for_batches_of_64(page: Page) -> None:
+    page.get_by_role("button", name="Adjust").click()
+    page.locator("[class*=st-key-adjust_batch_size] input").fill("64")
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Apply").click()
+
+
+def train_40_steps_further(page: Page) -> None:
+    page.get_by_role("button", name="Train further").click()
+    page.get_by_label("more iterations (steps)").fill("40")
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Go on").click()
 
 
 def test_a_run_is_paused_stepped_adjusted_resumed_and_trained_further(
@@ -146,11 +160,8 @@ def test_a_run_is_paused_stepped_adjusted_resumed_and_trained_further(
     wait_for(lambda: shown_step(page) == paused + 20, "a single step")
     expect(status).to_contain_text("paused")
 
-    page.get_by_role("button", name="Adjust").click()
-    page.locator("[class*=st-key-adjust_batch_size] input").fill("64")
-    page.keyboard.press("Tab")
-    page.get_by_role("button", name="Apply").click()
-    expect(status).to_contain_text("heard: batch size 64")
+    ask_for_batches_of_64(page)
+    expect(status).to_contain_text("requested: batch size 64")
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Resume").click()
     expect(status).to_contain_text("steps/s")
@@ -159,10 +170,7 @@ def test_a_run_is_paused_stepped_adjusted_resumed_and_trained_further(
     page.get_by_role("button", name="Stop").click()
     expect(status).to_contain_text("stopped")
     stopped = shown_step(page)
-    page.get_by_role("button", name="Train further").click()
-    page.get_by_label("more iterations (steps)").fill("40")
-    page.keyboard.press("Tab")
-    page.get_by_role("button", name="Go on").click()
+    train_40_steps_further(page)
     expect(status).to_contain_text("finished")
     assert shown_step(page) == stopped + 40
     with Store(home) as store:
@@ -201,10 +209,10 @@ def test_what_is_being_adjusted_stays_while_a_waiting_run_begins_and_is_stopped(
     typed = field.input_value()
     with Store(home) as store:
         waiting, first = store.runs()[:2]
-        store.control.stop(first.id)
+        store.requests.stop(first.id)
         expect(status).to_contain_text("steps/s")
         assert field.input_value() == typed
-        store.control.stop(waiting.id)
+        store.requests.stop(waiting.id)
         expect(status).to_contain_text("stopped")
     assert field.input_value() == typed
     assert "7" in typed

@@ -1,4 +1,4 @@
-"""Real dashboards that are killed, doubled, reloaded and crowded, driven over their own protocol."""
+"""Real dashboards that are killed, started twice, reloaded and crowded, driven over their own protocol."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from rnnlab.launcher import LocalLauncher
 from rnnlab.runs import AccuracyPoint, Run, RunState
-from rnnlab.store import Store
+from rnnlab.store.store import Store
+from rnnlab.worker.launcher import LocalLauncher
 from tests import dashboard
 from tests.conftest import random_weights
 from tests.pens import png
@@ -28,14 +28,14 @@ DIGIT = png("7"), [{"type": "path"}]
 """A drawing as the canvas sends it: picture and strokes."""
 
 PACE = 0.75
-"""Seconds between two looks for how many watch, in `hurried.py`."""
+"""Seconds after which the dashboard counts again how many watch, in `hurried.py`."""
 
 TINY = "dataset=digits&iterations=40&neurons=8&batch_size=8&nonsense=0"
 
 
 @pytest.fixture(autouse=True)
 def no_workers_left(own_home: Path) -> Iterator[None]:
-    """Kill what a test has left."""
+    """Kill the workers that a test has left."""
     yield
     for worker in workers_of(own_home):
         worker.kill()
@@ -54,7 +54,7 @@ def environment(home: Path) -> dict[str, str]:
 
 
 async def sees_it_grow(url: str, run: Run) -> None:
-    """Make sure that a visitor who comes now sees the run go on."""
+    """Make sure that a visitor who comes now sees the run continue."""
     async with Viewer(url, f"run={run.id}") as viewer:
         await viewer.until(lambda: viewer.newest >= 0)
         seen = viewer.newest
@@ -106,7 +106,7 @@ async def kill_dashboard(home: Path, run: Run, when: str, seconds: float, presse
                 except TimeoutError:
                     pass
                 except ConnectionClosed:
-                    # Seen once, not explained: what is tested here holds all the same; the log may tell more.
+                    # Seen once and never explained: the test holds all the same, and the log may tell more.
                     logs = [path.read_text()[-2000:] for path in home.glob("dashboard-*.log")]
                     warnings.warn(f"A dashboard was gone ({process.poll()}): {logs}", stacklevel=1)
             process.kill()
@@ -134,7 +134,7 @@ def test_dashboards_killed_at_twenty_random_moments_leave_the_run_as_it_is(
             assert again.run(run.id).state in (RunState.TRAINING, RunState.PAUSED)
     assert set(pressed) == {"Pause", "Step", "Resume"}
     assert len(workers_of(store.home)) == 1
-    store.control.resume(run.id)
+    store.requests.resume(run.id)
     wait_for_points(store, run, len(store.points(run.id)) + 2)
     steps = [point.step for point in store.points(run.id)]
     assert steps == list(range(0, steps[-1] + 1, 20))
@@ -213,7 +213,7 @@ def test_no_page_depends_on_messages_that_the_browser_may_have_dropped(store: St
 def under_way(store: Store) -> Run:
     """Return a run that this process trains, as far as a page can tell."""
     run = store.create_run(LONG, claimed=True)
-    store.add_point(run.id, AccuracyPoint(0, 0.1, 2.3, 0.0))
+    store.reports.add_point(run.id, AccuracyPoint(0, 0.1, 2.3, 0.0))
     return store.run(run.id)
 
 
@@ -235,7 +235,7 @@ def test_the_pace_of_curve_and_belief_follows_the_number_of_those_who_watch(stor
 
 def test_nobody_gets_an_update_before_the_stroke_of_another_is_answered(store: Store) -> None:
     run = under_way(store)
-    random_weights(8).save(store.weights_path(run.id), step=1)
+    random_weights(8).save(store.files(run.id).weights, step=1)
 
     async def watch(url: str) -> None:
         async with Viewer(url, f"run={run.id}") as drawing, Viewer(url, f"run={run.id}") as watching:
@@ -260,13 +260,13 @@ def test_the_page_says_within_ten_seconds_that_a_worker_is_gone_and_resumes_its_
     store: Store, launcher: LocalLauncher
 ) -> None:
     run = start(store, launcher, LONG)
-    wait_for(store.checkpoint_path(run.id).exists, "a checkpoint")
+    wait_for(store.files(run.id).checkpoint.exists, "a checkpoint")
 
     async def watch(url: str) -> None:
         async with Viewer(url, f"run={run.id}") as viewer:
             await viewer.until(lambda: viewer.newest >= 0)
             workers_of(store.home)[0].kill()
-            await viewer.until(lambda: any("is kept" in problem for problem in viewer.problems), seconds=10)
+            await viewer.until(lambda: any("is saved" in problem for problem in viewer.problems), seconds=10)
             await viewer.until(lambda: "Resume" in viewer.buttons, seconds=10)
             seen = viewer.newest
             await viewer.click("Resume")

@@ -2,71 +2,24 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import json
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from rnnlab.config import Config, config_from
-from rnnlab.database import StoreError
-from rnnlab.launcher import LocalLauncher
-from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
-from rnnlab.store import Store
-from rnnlab.views import services
-from rnnlab.views.live import live_interval
-from rnnlab.views.session import Visit
-from tests.conftest import random_weights
-from tests.pens import draw_digit
-
-APP = Path(__file__).parents[1] / "app.py"
+from rnnlab.config import Config
+from rnnlab.dashboard import app_state
+from rnnlab.dashboard.regions.live import live_interval
+from rnnlab.presets import config_from
+from rnnlab.runs import RunState, TestPoint
+from rnnlab.store.database import StoreError
+from rnnlab.store.store import Store
+from rnnlab.worker.launcher import LocalLauncher
+from tests.pages import APP, add_run, component, lab, shown, texts
 
 pytestmark = pytest.mark.usefixtures("no_workers")
-
-
-def lab(**query: str) -> AppTest:
-    """Open the Lab with URL parameters."""
-    app = AppTest.from_file(str(APP), default_timeout=30)
-    for name, value in query.items():
-        app.query_params[name] = value
-    return shown(app.run())
-
-
-def shown(app: AppTest) -> AppTest:
-    """Return the page after making sure that it shows no exception."""
-    assert [error.value for error in app.exception] == []
-    return app
-
-
-def component(app: AppTest, key: str) -> dict[str, Any]:
-    """Return what a component of the page was given."""
-    found = [element for element in app.get("bidi_component") if element.key == key]
-    return dict(json.loads(found[0].proto.json))
-
-
-def add_run(store: Store, config: Config | None = None, *, points: int = 3) -> Run:
-    """Add a run that trains, with points and weights."""
-    run = store.create_run(config or Config())
-    store.claim(run.id)
-    for index in range(points):
-        store.add_point(run.id, AccuracyPoint(20 * index, 0.3 * index, 1.0, float(index)))
-    random_weights().save(store.folder(run.id) / "weights.npz", 20 * points)
-    return store.run(run.id)
-
-
-def texts(app: AppTest) -> str:
-    """Return all words of the page."""
-    elements = [*app.markdown, *app.caption, *app.info, *app.warning, *app.error, *app.subheader, *app.title]
-    progress = [bar.proto.text for bar in app.get("progress")]
-    return "\n".join([str(element.value) for element in elements] + progress)
 
 
 def test_before_any_run_the_page_says_so_and_offers_to_start_one(no_workers: list[str], store: Store) -> None:
@@ -153,7 +106,7 @@ def test_a_bad_value_in_the_url_gets_one_sentence_and_starts_nothing(
 
 def test_a_training_run_is_shown_with_its_step_speed_and_accuracies(store: Store) -> None:
     run = add_run(store)
-    store.add_test(run.id, TestPoint(40, 0.456))
+    store.reports.add_test(run.id, TestPoint(40, 0.456))
     app = lab()
     assert "step 41 of 20,000, 20 steps/s, 16 min 38 s left" in texts(app)
     assert {metric.label: metric.value for metric in app.metric} == {
@@ -166,7 +119,7 @@ def test_a_training_run_is_shown_with_its_step_speed_and_accuracies(store: Store
 
 def test_the_run_in_the_url_is_shown_even_if_another_one_trains(store: Store) -> None:
     first = add_run(store)
-    store.end_run(first.id, RunState.FINISHED)
+    store.reports.end_run(first.id, RunState.FINISHED)
     second = add_run(store)
     app = lab(run=first.id)
     assert first.id in texts(app).replace("\\", "")
@@ -183,7 +136,7 @@ def test_stop_asks_the_run_on_show_to_stop(store: Store) -> None:
     app = lab()
     app.button[[button.label for button in app.button].index("Stop")].click().run()
     shown(app)
-    assert store.control.wishes(run.id).stop
+    assert store.reports.pending_requests(run.id).stop
 
 
 @pytest.mark.parametrize(
@@ -192,7 +145,7 @@ def test_stop_asks_the_run_on_show_to_stop(store: Store) -> None:
 )
 def test_what_went_wrong_is_said_in_one_sentence(store: Store, state: RunState, word: str) -> None:
     run = add_run(store)
-    store.end_run(run.id, state, message="The <b>data</b> is damaged.")
+    store.reports.end_run(run.id, state, message="The <b>data</b> is damaged.")
     app = lab()
     assert word in texts(app)
     assert [error.value.replace("\\", "") for error in app.error] == ["The <b>data</b> is damaged."]
@@ -201,9 +154,9 @@ def test_what_went_wrong_is_said_in_one_sentence(store: Store, state: RunState, 
 
 def test_a_change_on_the_way_is_marked_on_the_curve_and_told(store: Store) -> None:
     run = add_run(store)
-    store.control.change(run.id, {"learning_rate": 0.01})
-    assert "heard: learning rate 0.01" in texts(lab())
-    store.control.take_changes(run.id, 41)
+    store.requests.change(run.id, {"learning_rate": 0.01})
+    assert "requested: learning rate 0.01" in texts(lab())
+    store.reports.take_changes(run.id, 41)
     curve = component(lab(), "curve")
     assert [shape["x0"] for shape in curve["figure"]["layout"]["shapes"]] == [41]
     assert [mark["text"] for mark in curve["figure"]["layout"]["annotations"]] == ["learning rate 0.01"]
@@ -214,15 +167,15 @@ def test_buttons_ask_what_they_say_of_the_run_on_show(store: Store) -> None:
     run = add_run(store)
     app = lab()
     app.button(key="run_pause").click().run()
-    assert store.control.wishes(run.id).pause_at == 0
+    assert store.reports.pending_requests(run.id).pause_at == 0
     assert "pausing" in texts(shown(app))
-    store.control.set_paused(run.id)
+    store.reports.set_paused(run.id)
     app = lab()
     app.button(key="run_step").click().run()
     assert "going on" in texts(app)
-    assert store.control.wishes(run.id).pause_at == store.run(run.id).step + 20
+    assert store.reports.pending_requests(run.id).pause_at == store.run(run.id).step + 20
     lab().button(key="run_resume").click().run()
-    assert store.control.wishes(run.id).pause_at is None
+    assert store.reports.pending_requests(run.id).pause_at is None
 
 
 def test_the_more_is_watched_the_less_often_each_part_gets_an_update(store: Store) -> None:
@@ -230,7 +183,7 @@ def test_the_more_is_watched_the_less_often_each_part_gets_an_update(store: Stor
     waiting = store.create_run(Config())
     assert [live_interval(begun, regions) for regions in (1, 17, 18, 50, 52)] == [1, 1, 2, 3, 4]
     assert [live_interval(waiting, regions) for regions in (1, 5, 6, 18)] == [0.3, 0.3, 1, 2]
-    store.end_run(begun.id, RunState.FINISHED)
+    store.reports.end_run(begun.id, RunState.FINISHED)
     assert live_interval(store.run(begun.id), 50) is None
 
 
@@ -255,7 +208,9 @@ def test_what_cannot_be_written_meanwhile_is_said_until_it_can(
 
     add_run(store)
     monkeypatch.setattr(LocalLauncher, "warm", full)
-    monkeypatch.setattr("rnnlab.views.services.REAP_INTERVAL", 0.0)  # a look at the workers follows at once
+    monkeypatch.setattr(
+        "rnnlab.dashboard.app_state.REAP_INTERVAL", 0.0
+    )  # the workers are checked immediately
     assert any("disk is full" in error.value for error in lab().error)
     monkeypatch.setattr(LocalLauncher, "warm", lambda _: None)
     assert not lab().error
@@ -264,8 +219,8 @@ def test_what_cannot_be_written_meanwhile_is_said_until_it_can(
 def test_the_controls_of_a_run_show_what_is_after_somebody_else_has_changed_it(store: Store) -> None:
     run = add_run(store)
     app = lab()
-    store.control.change(run.id, {"learning_rate": 0.01})
-    store.control.take_changes(run.id, 41)
+    store.requests.change(run.id, {"learning_rate": 0.01})
+    store.reports.take_changes(run.id, 41)
     app.run()
     (rate,) = [each for each in app.select_slider if str(each.key).startswith("adjust_learning_rate")]
     assert rate.value == 0.01
@@ -292,31 +247,23 @@ def test_a_page_to_watch_on_starts_no_worker(monkeypatch: pytest.MonkeyPatch) ->
     lab()
     assert started == []
     monkeypatch.delenv("RNNLAB_READ_ONLY")
-    services._services_of.cache_clear()
+    app_state._app_state_of.cache_clear()
     lab()
     assert "warm" in started
 
 
 def test_fewer_steps_than_to_a_report_that_are_left_are_offered(store: Store) -> None:
     run = add_run(store)
-    store.checkpoint_path(run.id).write_bytes(b"")
-    store.end_run(run.id, RunState.STOPPED, step=19_981)
+    store.files(run.id).checkpoint.write_bytes(b"")
+    store.reports.end_run(run.id, RunState.STOPPED, step=19_981)
     field = shown(lab()).number_input(key=f"further_{run.id}_19981")
     assert (field.min, field.value) == (19, 19)
 
 
-def test_weights_that_are_gone_are_not_said_to_have_never_been(store: Store) -> None:
-    run = add_run(store)
-    store.weights_path(run.id).unlink(missing_ok=True)
-    store.end_run(run.id, RunState.FINISHED)
-    app = open_with_drawing()
-    assert "or were damaged" in component(app, "belief")["hint"]
-
-
 def test_more_iterations_than_a_run_may_have_are_not_offered(store: Store) -> None:
     run = add_run(store)
-    store.checkpoint_path(run.id).write_bytes(b"")
-    store.end_run(run.id, RunState.FINISHED, step=199_900)
+    store.files(run.id).checkpoint.write_bytes(b"")
+    store.reports.end_run(run.id, RunState.FINISHED, step=199_900)
     app = lab()
     field = app.number_input(key=f"further_{run.id}_199900")
     assert (field.min, field.max) == (20, 100)
@@ -324,106 +271,17 @@ def test_more_iterations_than_a_run_may_have_are_not_offered(store: Store) -> No
 
 def test_which_data_is_in_use_is_visible(store: Store) -> None:
     run = add_run(store)
-    store.set_data(run.id, "digits", "bundled digits, 1,797 digits", "MNIST could not be downloaded.")
+    store.reports.set_data(run.id, "digits", "bundled digits, 1,797 digits", "MNIST could not be downloaded.")
     app = lab()
     assert "bundled digits" in texts(app)
     assert any("could not be downloaded" in warning.value for warning in app.warning)
 
 
-def drawn(digit: str = "7") -> Visit:
-    """Return a visit during which a digit was drawn."""
-    png = io.BytesIO()
-    Image.fromarray(draw_digit(digit)).save(png, "PNG")
-    visit = Visit(page="")
-    visit.drawing.take_in(png.getvalue(), [{"type": "Path"}, {"type": "Path"}])
-    return visit
-
-
-def open_with_drawing() -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=30)
-    app.session_state["rnnlab_visit"] = drawn()
-    return shown(app.run())
-
-
-def test_a_stroke_that_came_together_with_a_click_is_not_lost() -> None:
-    app = AppTest.from_file(str(APP), default_timeout=30)
-    remembered = drawn()
-    app.session_state["rnnlab_visit"] = remembered
-    shown(app.run())
-    png = io.BytesIO()
-    Image.fromarray(draw_digit("3")).save(png, "PNG")
-    strokes = [{"type": "Path", "name": str(index)} for index in range(3)]
-    url = "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
-    app.session_state["canvas"] = {"drawing": {"raw": {"objects": strokes}, "data": url}}
-    app.button(key="undo").click().run()
-    assert component(shown(app), "canvas")["initialDrawing"]["objects"] == strokes[:2]
-
-
-def test_a_drawing_is_read_with_the_newest_weights(store: Store) -> None:
-    run = add_run(store)
-    before = component(open_with_drawing(), "belief")
-    assert [len(before["beliefs"]), len(before["beliefs"][0]), len(before["picture"])] == [28, 10, 784]
-    assert "step 60" in before["note"]
-    random_weights(seed=9).save(store.weights_path(run.id), 80)
-    after = component(open_with_drawing(), "belief")
-    assert after["beliefs"] != before["beliefs"]
-    assert "step 80" in after["note"]
-
-
-def test_an_answer_that_would_more_likely_be_wrong_than_right_is_not_sure(store: Store) -> None:
-    run, weights = add_run(store), random_weights()
-    for logit, sure in ((0, False), (2, False), (3, True)):  # beliefs of 0.1, 0.45 and 0.69
-        bias = np.array([0, 0, 0, logit, 0, 0, 0, 0, 0, 0], np.float32)
-        told = replace(weights, output_kernel=0 * weights.output_kernel, output_bias=bias)
-        told.save(store.weights_path(run.id), 80 + logit)
-        assert component(open_with_drawing(), "belief")["sure"] is sure
-
-
-def test_a_blank_canvas_asks_for_a_digit(store: Store) -> None:
-    add_run(store)
-    assert component(lab(), "belief") == {"hint": "Draw a digit from 0 to 9.", "note": ""}
-
-
-def test_without_a_network_the_panel_says_so() -> None:
-    belief = component(open_with_drawing(), "belief")
-    assert "beliefs" not in belief
-    assert belief["hint"].startswith("No network yet")
-
-
-def test_a_damaged_weights_file_gets_one_sentence_and_the_page_stays(store: Store) -> None:
-    run = add_run(store)
-    store.weights_path(run.id).write_bytes(b"damaged")
-    app = open_with_drawing()
-    assert "is damaged" in component(app, "belief")["hint"]
-    assert app.metric[0].value == "30.0 %"
-
-
-def test_a_network_trained_on_its_last_row_only_is_said_to_be(store: Store) -> None:
-    add_run(store, config_from({}, "notebook"))
-    assert "trained on its last row only" in component(open_with_drawing(), "belief")["note"]
-
-
-def test_undo_takes_the_last_stroke_away_and_clear_all(store: Store) -> None:
-    add_run(store)
-    app = open_with_drawing()
-    app.button(key="undo").click().run()
-    assert len(component(app, "canvas")["initialDrawing"]["objects"]) == 1
-    app.button(key="clear").click().run()
-    assert component(app, "canvas")["initialDrawing"]["objects"] == []
-    assert component(shown(app), "belief")["hint"] == "Draw a digit from 0 to 9."
-
-
-def test_the_canvas_is_black_280_by_280_with_a_white_pen() -> None:
-    canvas = component(lab(), "canvas")
-    assert (canvas["canvasWidth"], canvas["canvasHeight"]) == (280, 280)
-    assert (canvas["backgroundColor"], canvas["strokeColor"]) == ("#000000", "#FFFFFF")
-
-
 def test_the_runs_page_lists_every_run_with_its_hyperparameters(store: Store) -> None:
     def page() -> None:
-        from rnnlab.views import runs
+        from rnnlab.dashboard.pages import runs_page
 
-        runs.page()
+        runs_page.render()
 
     assert "no run yet" in texts(shown(AppTest.from_function(page).run()))
     for _ in range(3):
@@ -437,9 +295,9 @@ def test_the_runs_page_lists_every_run_with_its_hyperparameters(store: Store) ->
 
 def test_the_guide_explains_every_setting() -> None:
     def page() -> None:
-        from rnnlab.views import guide
+        from rnnlab.dashboard.pages import guide_page
 
-        guide.page()
+        guide_page.render()
 
     words = texts(shown(AppTest.from_function(page).run()))
     assert "forget gate" in words
@@ -459,18 +317,18 @@ def test_a_home_that_cannot_be_opened_is_said_in_one_sentence(
 
 def test_the_dashboard_never_loads_tensorflow(store: Store) -> None:
     """Not even while it shows a run, reads a drawing, lists the history, and evaluates."""
-    store.end_run(add_run(store, config_from({"dataset": "digits"})).id, RunState.FINISHED)
+    store.reports.end_run(add_run(store, config_from({"dataset": "digits"})).id, RunState.FINISHED)
     code = (
         "import sys\n"
         "from streamlit.testing.v1 import AppTest\n"
-        "from tests.test_pages import component, drawn\n"
+        "from tests.pages import component, drawn\n"
         f"app = AppTest.from_file({str(APP)!r}, default_timeout=30)\n"
-        "app.session_state['rnnlab_visit'] = drawn()\n"
+        "app.session_state['rnnlab_session'] = drawn()\n"
         "assert 'beliefs' in component(app.run(), 'belief') and not app.exception\n"
-        "history = AppTest.from_string('from rnnlab.views import runs; runs.page()').run()\n"
+        "page = 'from rnnlab.dashboard.pages import {0}; {0}.render()'\n"
+        "history = AppTest.from_string(page.format('runs_page')).run()\n"
         "assert history.dataframe and not history.exception\n"
-        "evaluated = AppTest.from_string('from rnnlab.views import evaluation; evaluation.page()', "
-        "default_timeout=30).run()\n"
+        "evaluated = AppTest.from_string(page.format('evaluation_page'), default_timeout=30).run()\n"
         "assert evaluated.metric and not evaluated.exception\n"
         "print(*(name for name in ('tensorflow', 'keras', 'sklearn', 'scipy') if name in sys.modules))"
     )

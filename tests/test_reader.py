@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnlab.datasets import Dataset
-from rnnlab.reader import Reader, Weights, WeightsError, decided_at
+from rnnlab.data.datasets import Dataset
+from rnnlab.model.reader import Reader, decided_at
+from rnnlab.model.weights import Weights, WeightsError
 from tests.conftest import random_weights
 
 
@@ -17,10 +18,10 @@ def test_beliefs_equal_the_keras_models_after_every_row(
 ) -> None:
     import keras
 
-    from rnnlab import network
+    from rnnlab.training import keras_backend
 
     images = digits.test_images[:50]
-    model = network.build_model(neurons, initializers, seed=3)
+    model = keras_backend.build_model(neurons, initializers, seed=3)
     expected = keras.ops.softmax(model(images / np.float32(255))).numpy()
     beliefs = Reader(Weights(*model.get_weights())).read(images).beliefs
     assert beliefs.shape == (50, 28, 10)
@@ -30,10 +31,10 @@ def test_beliefs_equal_the_keras_models_after_every_row(
 def test_hidden_state_equals_the_keras_layers(digits: Dataset) -> None:
     import keras
 
-    from rnnlab import network
+    from rnnlab.training import keras_backend
 
     images = digits.test_images[:20]
-    model = network.build_model(32, "keras", seed=1)
+    model = keras_backend.build_model(32, "keras", seed=1)
     inner = keras.Model(model.inputs[0], model.get_layer("lstm").output)
     reading = Reader(Weights(*model.get_weights())).read(images, states=True)
     assert reading.hidden_state is not None

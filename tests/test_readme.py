@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from rnnlab.__main__ import build_parser
-from rnnlab.config import PRESETS
+from rnnlab.presets import PRESETS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -51,10 +52,41 @@ def test_every_preset_is_described() -> None:
         assert f"`{name}`" in README
 
 
-def test_every_room_is_in_its_table() -> None:
-    for path in (ROOT / "rnnlab").glob("*.py"):
-        if path.stem != "__init__":
-            assert f"`{path.name}`" in README
+def test_it_stays_short_and_every_wing_is_in_its_table_of_eight_rows() -> None:
+    assert len(README.splitlines()) < 180
+    table = README.partition("| wing |")[2].partition("\n\n")[0]
+    assert len(table.splitlines()) == 2 + 8
+    for folder in (ROOT / "rnnlab").iterdir():
+        if (folder / "__init__.py").exists():
+            assert f"`rnnlab/{folder.name}/`" in table
+
+
+@pytest.mark.parametrize(
+    "document", [".github/CONTRIBUTING.md", "CHANGELOG.md", "tests/benchmarks/RESULTS.md"]
+)
+def test_every_file_that_a_document_names_is_there(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    for name in re.findall(r"`((?:rnnlab|tests)/[\w/.]+\.(?:py|js|css|md))`", text):
+        assert (ROOT / name).exists(), name
+    for name in re.findall(r"python -m (tests\.benchmarks\.[a-z_]+)", text):
+        assert (ROOT / f"{name.replace('.', '/')}.py").exists(), name
+
+
+def test_the_pythons_it_names_are_those_of_the_package() -> None:
+    package = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert package["requires-python"] == ">=3.11,<3.14"
+    assert "Python 3.11, 3.12 or 3.13" in README
+
+
+def test_the_changelog_is_kept_as_a_changelog() -> None:
+    headings = re.findall(r"(?m)^##+ (.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
+    for heading in headings:
+        assert re.fullmatch(
+            r"\[Unreleased\]|\[\d+\.\d+\.\d+\] - \d{4}-\d{2}-\d{2}|"
+            r"Added|Changed|Deprecated|Removed|Fixed|Security",
+            heading,
+        )
+    assert headings[0] == "[Unreleased]"
 
 
 def test_the_pinned_versions_are_those_the_tests_run_with() -> None:
@@ -74,4 +106,7 @@ def test_the_top_level_holds_only_what_belongs_there() -> None:
         pytest.skip("this is no git checkout")
     top = {name.split("/")[0] for name in listed.splitlines()}
     visible = {name for name in top if not name.startswith(".")}
-    assert visible <= {"requirements.txt", "README.md", "app.py", "rnnlab", "tests", "pyproject.toml"}
+    assert visible == {
+        *("requirements.txt", "README.md", "app.py", "rnnlab", "tests"),
+        *("pyproject.toml", "LICENSE", "CHANGELOG.md"),
+    }

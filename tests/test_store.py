@@ -1,32 +1,19 @@
 from __future__ import annotations
 
-import itertools
-import os
 import sqlite3
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from rnnlab.config import Config
-from rnnlab.database import StoreError
 from rnnlab.runs import AccuracyPoint, RunState, TestPoint
-from rnnlab.snapshots import Snapshots
-from rnnlab.store import RunLostError, Store
-from rnnlab.worker_list import HEARTBEAT_GRACE, process_is_alive
-from tests.conftest import random_weights
-
-
-class Clock:
-    """A clock that goes on only when told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from rnnlab.store.database import StoreError
+from rnnlab.store.reports import RunLostError
+from rnnlab.store.store import Store
+from rnnlab.store.workers import HEARTBEAT_GRACE
+from tests.test_store_workers import Clock
 
 
 def test_a_run_begins_queued_and_is_found_by_id_beginning_or_latest(store: Store) -> None:
@@ -64,10 +51,10 @@ def test_a_damaged_entry_takes_no_other_run_with_it(store: Store, column: str, d
     assert store.current_run() == whole
     with pytest.raises(StoreError, match="is damaged; open another run"):
         store.run(broken.id)
-    claimed = store.claim() or store.claim()
+    claimed = store.reports.claim() or store.reports.claim()
     assert claimed is not None
     assert claimed.id == whole.id
-    assert store.claim() is None
+    assert store.reports.claim() is None
 
 
 def test_a_store_knows_when_its_list_of_runs_was_removed_or_replaced(store: Store, own_home: Path) -> None:
@@ -95,12 +82,12 @@ def test_latest_of_nothing_is_refused(store: Store) -> None:
 
 def test_a_run_that_trains_is_current_even_if_newer_ones_wait_or_have_ended(store: Store) -> None:
     first = store.create_run(Config())
-    store.claim()
+    store.reports.claim()
     second = store.create_run(Config())
     current = store.current_run()
     assert current is not None
     assert current.id == first.id
-    store.end_run(first.id, RunState.FINISHED)
+    store.reports.end_run(first.id, RunState.FINISHED)
     current = store.current_run()
     assert current is not None
     assert current.id == second.id
@@ -108,10 +95,10 @@ def test_a_run_that_trains_is_current_even_if_newer_ones_wait_or_have_ended(stor
 
 def test_reports_are_seen_by_another_opening_of_the_store(store: Store, own_home: Path) -> None:
     run = store.create_run(Config())
-    store.claim()
-    store.add_point(run.id, AccuracyPoint(0, 0.1, 2.3, 0.0))
-    store.add_point(run.id, AccuracyPoint(20, 0.5, 1.3, 0.4))
-    store.add_test(run.id, TestPoint(20, 0.45))
+    store.reports.claim()
+    store.reports.add_point(run.id, AccuracyPoint(0, 0.1, 2.3, 0.0))
+    store.reports.add_point(run.id, AccuracyPoint(20, 0.5, 1.3, 0.4))
+    store.reports.add_test(run.id, TestPoint(20, 0.45))
     with Store(own_home) as other:
         seen = other.run(run.id)
         assert (seen.state, seen.step, seen.seconds) == (RunState.TRAINING, 21, 0.4)
@@ -123,9 +110,9 @@ def test_reports_are_seen_by_another_opening_of_the_store(store: Store, own_home
 
 def test_a_point_reported_again_counts_once(store: Store) -> None:
     run = store.create_run(Config(), claimed=True)
-    for step in (0, 20, 0, 20, 40):  # killed after 20, and gone on from the beginning
-        store.add_point(run.id, AccuracyPoint(step, 0.1, 2.3, 0.0))
-        store.add_test(run.id, TestPoint(step, 0.1))
+    for step in (0, 20, 0, 20, 40):  # killed after 20, then started again from the beginning
+        store.reports.add_point(run.id, AccuracyPoint(step, 0.1, 2.3, 0.0))
+        store.reports.add_test(run.id, TestPoint(step, 0.1))
     assert [point.step for point in store.points(run.id)] == [0, 20, 40]
     assert [test.step for test in store.tests(run.id)] == [0, 20, 40]
 
@@ -133,7 +120,7 @@ def test_a_point_reported_again_counts_once(store: Store) -> None:
 def test_a_worker_that_has_lost_its_run_cannot_report_on_it(store: Store) -> None:
     run = store.create_run(Config())
     with pytest.raises(RunLostError):
-        store.add_point(run.id, AccuracyPoint(0, 0.1, 2.3, 0.0))
+        store.reports.add_point(run.id, AccuracyPoint(0, 0.1, 2.3, 0.0))
     assert store.points(run.id) == []
     assert store.run(run.id).state is RunState.QUEUED
 
@@ -142,9 +129,9 @@ def test_no_run_is_handed_out_twice(own_home: Path) -> None:
     with Store(own_home) as store:
         created = {store.create_run(Config()).id for _ in range(20)}
     code = (
-        "import sys; from pathlib import Path; from rnnlab.store import Store\n"
+        "import sys; from pathlib import Path; from rnnlab.store.store import Store\n"
         "store = Store(Path(sys.argv[1]))\n"
-        "while run := store.claim(): print(run.id)\n"
+        "while run := store.reports.claim(): print(run.id)\n"
     )
     workers = [
         subprocess.Popen([sys.executable, "-c", code, str(own_home)], stdout=subprocess.PIPE, text=True)
@@ -156,25 +143,25 @@ def test_no_run_is_handed_out_twice(own_home: Path) -> None:
 
 def test_runs_are_claimed_in_the_order_they_were_started(store: Store) -> None:
     created = [store.create_run(Config()).id for _ in range(3)]
-    claimed = [run.id for run in iter(store.claim, None)]
+    claimed = [run.id for run in iter(store.reports.claim, None)]
     assert claimed == created
 
 
 def test_stopping_a_waiting_run_ends_it_and_no_worker_gets_it(store: Store) -> None:
     run = store.create_run(Config())
-    store.control.stop(run.id)
+    store.requests.stop(run.id)
     assert store.run(run.id).state is RunState.STOPPED
-    assert store.claim() is None
+    assert store.reports.claim() is None
 
 
 def test_stopping_a_training_run_is_a_request_and_an_ended_run_stays_as_it_is(store: Store) -> None:
     run = store.create_run(Config())
-    store.claim()
-    store.control.stop(run.id)
-    assert store.control.wishes(run.id).stop
+    store.reports.claim()
+    store.requests.stop(run.id)
+    assert store.reports.pending_requests(run.id).stop
     assert store.run(run.id).state is RunState.PREPARING
-    store.end_run(run.id, RunState.FINISHED)
-    store.control.stop(run.id)
+    store.reports.end_run(run.id, RunState.FINISHED)
+    store.requests.stop(run.id)
     assert store.run(run.id).state is RunState.FINISHED
 
 
@@ -182,117 +169,59 @@ def test_a_run_without_a_heartbeat_is_interrupted_and_one_with_is_not(own_home: 
     clock = Clock()
     with Store(own_home, clock) as store:
         silent, lively = store.create_run(Config()), store.create_run(Config())
-        store.claim(silent.id)
-        store.claim(lively.id)
+        store.reports.claim(silent.id)
+        store.reports.claim(lively.id)
         clock.now += HEARTBEAT_GRACE + 1
-        store.beat(lively.id)
-        assert store.mark_interrupted() == [silent.id]
+        store.reports.beat(lively.id)
+        assert store.reports.mark_interrupted() == [silent.id]
         assert store.run(silent.id).state is RunState.INTERRUPTED
         assert store.run(lively.id).state is RunState.PREPARING
 
 
 def test_a_run_whose_process_is_gone_is_interrupted_at_once(own_home: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from rnnlab.store import Store\n"
-        "Store(Path(sys.argv[1])).claim()"
+        "import sys; from pathlib import Path; from rnnlab.store.store import Store\n"
+        "Store(Path(sys.argv[1])).reports.claim()"
     )
     with Store(own_home) as store:
         run = store.create_run(Config())
         subprocess.run([sys.executable, "-c", code, str(own_home)], check=True)
-        assert store.mark_interrupted() == [run.id]
+        assert store.reports.mark_interrupted() == [run.id]
 
 
 def test_a_worker_that_was_only_asleep_goes_on(own_home: Path) -> None:
     clock = Clock()
     with Store(own_home, clock) as store:
         run = store.create_run(Config())
-        store.claim()
+        store.reports.claim()
         clock.now += 3600
-        store.mark_interrupted()
-        store.add_point(run.id, AccuracyPoint(0, 0.1, 2.3, 0.0))
+        store.reports.mark_interrupted()
+        store.reports.add_point(run.id, AccuracyPoint(0, 0.1, 2.3, 0.0))
         assert store.run(run.id).state is RunState.TRAINING
         assert store.run(run.id).ended is None
-
-
-def test_only_one_worker_is_made_room_for_however_many_ask(own_home: Path) -> None:
-    with Store(own_home) as store:
-        assert store.workers.reserve(1) is None
-        store.create_run(Config())
-
-        def ask(_: int) -> str | None:
-            with Store(own_home) as other:
-                return other.workers.reserve(1)
-
-        with ThreadPoolExecutor(8) as pool:
-            answers = [answer for answer in pool.map(ask, range(20)) if answer]
-        assert len(answers) == 1
-
-
-def test_a_worker_that_never_came_up_makes_room_for_another(own_home: Path) -> None:
-    clock = Clock()
-    with Store(own_home, clock) as store:
-        store.create_run(Config())
-        assert store.workers.reserve(1)
-        clock.now += HEARTBEAT_GRACE + 1
-        assert store.workers.reserve(1)
-
-
-def test_a_worker_that_was_taken_for_dead_comes_back_on_the_list_and_may_leave(own_home: Path) -> None:
-    clock = Clock()
-    with Store(own_home, clock) as store:
-        store.create_run(Config())
-        worker = store.workers.reserve(1)
-        assert worker
-        store.workers.beat(worker)
-        clock.now += 3600
-        other = store.workers.reserve(1)
-        assert other
-        store.workers.dismiss(other)
-        store.workers.beat(worker)
-        assert store.workers.reserve(1) is None
-        store.claim()
-        assert store.workers.release(worker)
-
-
-def test_a_slow_worker_keeps_its_place_as_long_as_its_process_is_there(own_home: Path) -> None:
-    clock = Clock()
-    with Store(own_home, clock) as store:
-        store.create_run(Config())
-        worker = store.workers.reserve(1)
-        assert worker
-        store.workers.beat(worker)
-        clock.now += HEARTBEAT_GRACE + 5
-        assert store.workers.reserve(1) is None
 
 
 def test_a_run_of_the_command_line_is_never_seen_waiting(store: Store) -> None:
     run = store.create_run(Config(), claimed=True)
     assert run.state is RunState.PREPARING
-    assert store.claim() is None
-    assert store.mark_interrupted() == []
+    assert store.reports.claim() is None
+    assert store.reports.mark_interrupted() == []
 
 
 def test_a_new_home_can_be_opened_by_many_at_once(tmp_path: Path) -> None:
-    code = "import sys, pathlib; from rnnlab.store import Store; Store(pathlib.Path(sys.argv[1])).runs()"
+    code = (
+        "import sys, pathlib; from rnnlab.store.store import Store; Store(pathlib.Path(sys.argv[1])).runs()"
+    )
     for attempt in range(3):
         home = str(tmp_path / f"home-{attempt}")
         openers = [subprocess.Popen([sys.executable, "-c", code, home]) for _ in range(6)]
         assert [opener.wait() for opener in openers] == [0] * 6
 
 
-def test_a_worker_does_not_leave_while_a_run_waits(store: Store) -> None:
-    store.create_run(Config())
-    worker = store.workers.reserve(1)
-    assert worker
-    assert not store.workers.release(worker)
-    store.claim()
-    assert store.workers.release(worker)
-
-
 def test_no_name_from_outside_becomes_a_folder(store: Store, own_home: Path) -> None:
     for name in ("../outside", "/outside", "nope", ""):
         with pytest.raises(StoreError):
-            store.folder(name)
+            store.files(name).make_folder()
     assert [path.name for path in own_home.parent.iterdir()] == ["home"]
 
 
@@ -338,12 +267,12 @@ def test_a_run_can_start_from_the_newest_weights_of_another(store: Store) -> Non
     with pytest.raises(StoreError, match="choose a run that has learned"):
         store.create_run(Config(), parent=parent.id)
     assert [run.id for run in store.runs()] == [parent.id]
-    store.folder(parent.id)
-    store.weights_path(parent.id).write_bytes(b"weights of step 40")
+    store.files(parent.id).make_folder()
+    store.files(parent.id).weights.write_bytes(b"weights of step 40")
     child = store.create_run(Config(), parent=parent.id)
-    store.weights_path(parent.id).write_bytes(b"weights of step 60")
+    store.files(parent.id).weights.write_bytes(b"weights of step 60")
     assert child.parent == parent.id
-    assert store.start_path(child.id).read_bytes() == b"weights of step 40"
+    assert store.files(child.id).start.read_bytes() == b"weights of step 40"
 
 
 def test_the_database_keeps_a_write_ahead_log(store: Store, own_home: Path) -> None:
@@ -352,48 +281,15 @@ def test_the_database_keeps_a_write_ahead_log(store: Store, own_home: Path) -> N
     connection.close()
 
 
-def test_a_process_is_alive_until_it_ends_even_if_nobody_has_reaped_it() -> None:
-    assert process_is_alive(os.getpid())
-    process = subprocess.Popen([sys.executable, "-c", "pass"], stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    process.stdout.read()
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    assert not process_is_alive(process.pid)
-    process.communicate()
-
-
-def test_snapshots_stay_within_their_budget_and_thin_out_evenly(tmp_path: Path) -> None:
-    weights = random_weights(8)
-    weights.save(tmp_path / "one.npz", 0)
-    size = (tmp_path / "one.npz").stat().st_size
-    snapshots = Snapshots(tmp_path, budget=10 * size)
-    for step in range(0, 2000, 20):
-        snapshots.keep(weights, step)
-    kept = list(snapshots.paths())
-    assert 5 <= len(kept) <= 10
-    assert kept[0] == 0
-    assert len({later - earlier for earlier, later in itertools.pairwise(kept)}) == 1
-
-
-def test_a_snapshot_is_found_at_or_before_a_step(tmp_path: Path) -> None:
-    snapshots = Snapshots(tmp_path)
-    assert snapshots.at_or_before(100) is None
-    for step in (0, 20, 40):
-        snapshots.keep(random_weights(8), step)
-    found = snapshots.at_or_before(39)
-    assert found is not None
-    assert found.name == "000000020.npz"
-
-
 def test_a_run_that_goes_on_forgets_what_was_reported_beyond_its_step(store: Store) -> None:
     run = store.create_run(Config(), claimed=True)
     for step in range(0, 81, 20):
-        store.add_point(run.id, AccuracyPoint(step, 0.5, 1.0, 0.1))
+        store.reports.add_point(run.id, AccuracyPoint(step, 0.5, 1.0, 0.1))
     for step in (21, 81):
-        store.add_test(run.id, TestPoint(step, 0.5))
-    store.set_begun(run.id, 81, 1)
+        store.reports.add_test(run.id, TestPoint(step, 0.5))
+    store.reports.set_begun(run.id, 81, 1)
     assert (len(store.points(run.id)), store.branches(run.id)) == (5, 0)
-    store.set_begun(run.id, 21, 2)
+    store.reports.set_begun(run.id, 21, 2)
     assert [point.step for point in store.points(run.id)] == [0, 20]
     assert [test.step for test in store.tests(run.id)] == [21]
     assert (store.branches(run.id), store.run(run.id).cores) == (1, 2)
@@ -401,8 +297,8 @@ def test_a_run_that_goes_on_forgets_what_was_reported_beyond_its_step(store: Sto
 
 def test_a_worker_that_has_lost_its_run_forgets_nothing_of_it(store: Store) -> None:
     run = store.create_run(Config(), claimed=True)
-    store.add_point(run.id, AccuracyPoint(0, 0.5, 1.0, 0.1))
+    store.reports.add_point(run.id, AccuracyPoint(0, 0.5, 1.0, 0.1))
     store._database.execute("UPDATE runs SET process = ? WHERE id = ?", (1, run.id))
     with pytest.raises(RunLostError):
-        store.set_begun(run.id, 0, 1)
+        store.reports.set_begun(run.id, 0, 1)
     assert len(store.points(run.id)) == 1

@@ -1,4 +1,4 @@
-"""Teach it your hand: the page (by Streamlit's `AppTest`), and a worker that learns from what was kept."""
+"""Teach it your hand: the page (by Streamlit's `AppTest`), and a worker that learns from saved drawings."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from rnnlab.config import config_from, teaching_config
-from rnnlab.execution import execute
-from rnnlab.hand import Hand
-from rnnlab.reader import Weights
+from rnnlab.data.labelled_drawings import LabelledDrawings
+from rnnlab.model.weights import Weights
+from rnnlab.presets import config_from, teaching_config
 from rnnlab.runs import RunState
-from rnnlab.store import Store
-from tests.test_hand import png
-from tests.test_pages import add_run, lab, open_with_drawing, shown, texts
+from rnnlab.store.store import Store
+from rnnlab.worker.job import execute
+from tests.pages import add_run, lab, open_with_drawing, shown, texts
+from tests.test_labelled_drawings import png
 
 pytestmark = pytest.mark.usefixtures("no_workers")
 
@@ -27,8 +27,8 @@ def test_a_tap_on_the_right_digit_keeps_the_drawing(store: Store) -> None:
     add_run(store)
     app = open_with_drawing()
     app.button(key="teach_7").click().run()
-    assert "Kept as a 7" in texts(shown(app))
-    assert [drawing.label for drawing in Hand(store.hand_path).drawings()] == [7]
+    assert "Saved as a 7" in texts(shown(app))
+    assert [drawing.label for drawing in LabelledDrawings(store.labelled_drawings_folder).drawings()] == [7]
 
 
 def test_without_a_drawing_nothing_can_be_named_and_without_kept_ones_nothing_taught(store: Store) -> None:
@@ -40,7 +40,7 @@ def test_without_a_drawing_nothing_can_be_named_and_without_kept_ones_nothing_ta
 
 
 def test_a_kept_drawing_can_be_removed(store: Store) -> None:
-    hand = Hand(store.hand_path)
+    hand = LabelledDrawings(store.labelled_drawings_folder)
     gone, kept = hand.add(png("7"), 7), hand.add(png("0"), 0)
     add_run(store)
     app = lab()
@@ -52,7 +52,7 @@ def test_a_kept_drawing_can_be_removed(store: Store) -> None:
 def test_one_button_trains_the_network_on_show_in_a_run_of_its_own(
     store: Store, no_workers: list[str]
 ) -> None:
-    Hand(store.hand_path).add(png("7"), 7)
+    LabelledDrawings(store.labelled_drawings_folder).add(png("7"), 7)
     run = add_run(store)
     app = lab()
     no_workers.clear()
@@ -60,46 +60,46 @@ def test_one_button_trains_the_network_on_show_in_a_run_of_its_own(
     shown(app)
     newest = store.runs()[0]
     assert (newest.parent, newest.config) == (run.id, teaching_config(run.config))
-    assert store.start_path(newest.id).read_bytes() == store.weights_path(run.id).read_bytes()
+    assert store.files(newest.id).start.read_bytes() == store.files(run.id).weights.read_bytes()
     assert app.query_params["run"] == newest.id
     assert no_workers
 
 
 def test_a_network_without_weights_cannot_be_taught(store: Store) -> None:
-    Hand(store.hand_path).add(png("7"), 7)
+    LabelledDrawings(store.labelled_drawings_folder).add(png("7"), 7)
     store.create_run(config_from({}))
     assert is_disabled(lab(), "teach_start")
 
 
 def test_a_full_or_broken_place_for_drawings_is_one_sentence(store: Store) -> None:
     add_run(store)
-    store.hand_path.write_text("in the way")
+    store.labelled_drawings_folder.write_text("in the way")
     app = open_with_drawing()
     app.button(key="teach_7").click().run()
-    assert "cannot be kept" in texts(shown(app))
+    assert "cannot be saved" in texts(shown(app))
 
 
 def test_a_taught_network_reads_the_drawing_as_it_was_told(store: Store) -> None:
-    """Told that a 7 is a 3, a network that has learned nothing else learns just that."""
-    from rnnlab.drawing import prepare
-    from rnnlab.reader import Reader
+    """A network that has learned nothing else and is told that a 7 is a 3 learns just that."""
+    from rnnlab.data.preprocessing import prepare
+    from rnnlab.model.reader import Reader
     from tests.pens import draw_digit
 
-    Hand(store.hand_path).add(png("7"), 3)
+    LabelledDrawings(store.labelled_drawings_folder).add(png("7"), 3)
     parent = add_run(store, config_from({"dataset": "digits", "neurons": 16}))
     config = replace(teaching_config(parent.config), learning_rate=0.01)
     run = store.create_run(config, claimed=True, parent=parent.id)
     assert execute(store, run) is RunState.FINISHED
     prepared = prepare(draw_digit("7"))
     assert prepared is not None
-    reader = Reader(Weights.load(store.weights_path(run.id))[0])
+    reader = Reader(Weights.load(store.files(run.id).weights)[0])
     assert int(reader.read(prepared.picture[None]).beliefs[0, -1].argmax()) == 3
 
 
 def test_a_damaged_start_ends_the_run_with_one_sentence(store: Store) -> None:
-    Hand(store.hand_path).add(png("7"), 7)
+    LabelledDrawings(store.labelled_drawings_folder).add(png("7"), 7)
     parent = add_run(store, config_from({"dataset": "digits", "neurons": 16}))
     run = store.create_run(teaching_config(parent.config), claimed=True, parent=parent.id)
-    store.start_path(run.id).write_bytes(b"damaged")
+    store.files(run.id).start.write_bytes(b"damaged")
     assert execute(store, run) is RunState.FAILED
     assert "is damaged" in store.run(run.id).message

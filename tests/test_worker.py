@@ -9,14 +9,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rnnlab.checkpoint import Checkpoint
 from rnnlab.config import Config
-from rnnlab.datasets import Dataset
-from rnnlab.launcher import LocalLauncher
-from rnnlab.reader import Reader, Weights
+from rnnlab.data.datasets import Dataset
+from rnnlab.model.reader import Reader
+from rnnlab.model.weights import Weights
 from rnnlab.runs import Run, RunState
-from rnnlab.snapshots import Snapshots
-from rnnlab.store import Store
+from rnnlab.store.store import Store
+from rnnlab.store.weight_history import WeightHistory
+from rnnlab.training.checkpoint import Checkpoint
+from rnnlab.worker.launcher import LocalLauncher
 from tests.waiting import wait_for
 from tests.workers import LONG, SHORT, start, wait_for_points, wait_until, workers_of
 
@@ -44,7 +45,7 @@ def test_no_worker_is_kept_warm_where_that_is_switched_off_or_memory_is_short(
     store: Store, launcher: LocalLauncher, monkeypatch: pytest.MonkeyPatch, switch: str, available: float
 ) -> None:
     monkeypatch.setenv("RNNLAB_WARM_WORKER", switch)
-    monkeypatch.setattr("rnnlab.launcher.available_megabytes", lambda: available)
+    monkeypatch.setattr("rnnlab.worker.launcher.available_megabytes", lambda: available)
     launcher.warm()
     assert store.workers.reserve(1, even_idle=True)
 
@@ -60,12 +61,12 @@ def test_a_started_run_is_trained_by_a_process_of_its_own_to_its_end(
     assert ended.step == 60
     assert [point.step for point in store.points(run.id)] == [0, 20, 40]
     assert [test.step for test in store.tests(run.id)] == [60]
-    weights, step = Weights.load(store.weights_path(run.id))
+    weights, step = Weights.load(store.files(run.id).weights)
     read = Reader(weights).read(digits.test_images).beliefs[:, -1].argmax(axis=1)
     assert step == 60
     assert ended.test_accuracy == pytest.approx((read == digits.test_labels).mean())
-    assert list(Snapshots(store.home / run.id).paths()) == [0, 20, 40]
-    assert "finished after 60 steps" in store.log_path(run.id).read_text()
+    assert list(WeightHistory(store.home / run.id).paths()) == [0, 20, 40]
+    assert "finished after 60 steps" in store.files(run.id).log.read_text()
 
 
 def test_stop_ends_a_run_within_one_report_and_keeps_what_it_learned(
@@ -73,12 +74,12 @@ def test_stop_ends_a_run_within_one_report_and_keeps_what_it_learned(
 ) -> None:
     run = start(store, launcher, LONG)
     wait_for_points(store, run, 3)
-    store.control.stop(run.id)
+    store.requests.stop(run.id)
     last_seen = store.run(run.id).step
     ended = wait_until(store, run, RunState.STOPPED)
     assert ended.step <= last_seen + 2 * 20  # the report under way when Stop was pressed, and the one it ends
     assert ended.step == store.points(run.id)[-1].step + 1
-    assert Weights.load(store.weights_path(run.id))[1] == ended.step
+    assert Weights.load(store.files(run.id).weights)[1] == ended.step
     assert ended.test_accuracy is not None
 
 
@@ -90,7 +91,7 @@ def test_a_second_run_waits_for_the_first_and_is_then_trained_by_the_same_worker
     worker = workers_of(store.home)
     assert len(worker) == 1
     assert store.run(second.id).state is RunState.QUEUED
-    store.control.stop(first.id)
+    store.requests.stop(first.id)
     wait_until(store, second, RunState.FINISHED)
     wait_for(lambda: not workers_of(store.home), "the worker to leave")
     launcher.reap()
@@ -102,7 +103,7 @@ def test_a_killed_worker_leaves_an_interrupted_run_that_can_be_read(
 ) -> None:
     run = start(store, launcher, LONG)
     wait_for_points(store, run, 2)
-    wait_for(store.weights_path(run.id).exists, "weights")
+    wait_for(store.files(run.id).weights.exists, "weights")
     workers_of(store.home)[0].send_signal(signal.SIGKILL)
 
     def interrupted() -> Run | None:
@@ -112,7 +113,7 @@ def test_a_killed_worker_leaves_an_interrupted_run_that_can_be_read(
 
     ended = wait_for(interrupted, "the run to be interrupted")
     assert ended.step == store.points(run.id)[-1].step + 1
-    Weights.load(store.weights_path(run.id))
+    Weights.load(store.files(run.id).weights)
     after = start(store, launcher, SHORT)
     wait_until(store, after, RunState.FINISHED)
 
@@ -143,7 +144,7 @@ def test_a_run_that_fails_says_why_and_its_log_has_the_traceback(
     ended = wait_until(store, run, RunState.FAILED)
     assert "train-images-idx3-ubyte.gz is missing" in ended.message
     assert "Traceback" not in ended.message
-    assert "Traceback" in store.log_path(run.id).read_text()
+    assert "Traceback" in store.files(run.id).log.read_text()
 
 
 def test_a_worker_that_cannot_start_is_not_waited_for_forever(
@@ -165,7 +166,7 @@ def pause_a_run(store: Store, launcher: LocalLauncher) -> Run:
     """Start a run, let it report twice, and have it pause."""
     run = start(store, launcher, LONG)
     wait_for_points(store, run, 2)
-    store.control.pause(run.id)
+    store.requests.pause(run.id)
     return wait_until(store, run, RunState.PAUSED)
 
 
@@ -173,14 +174,14 @@ def test_a_paused_run_waits_steps_and_goes_on_in_the_same_process(
     store: Store, launcher: LocalLauncher
 ) -> None:
     run = paused = pause_a_run(store, launcher)
-    assert Weights.load(store.weights_path(run.id))[1] == paused.step
-    assert Checkpoint.load(store.checkpoint_path(run.id)).step == paused.step
+    assert Weights.load(store.files(run.id).weights)[1] == paused.step
+    assert Checkpoint.load(store.files(run.id).checkpoint).step == paused.step
     for steps in (20, 40):
-        store.control.step(run.id)
+        store.requests.step(run.id)
         wait_for(lambda steps=steps: store.run(run.id).step == paused.step + steps, "a single step")  # type: ignore[misc]
         assert wait_until(store, run, RunState.PAUSED).step == paused.step + steps
     assert len(workers_of(store.home)) == 1
-    store.control.resume(run.id)
+    store.requests.resume(run.id)
     wait_until(store, run, RunState.TRAINING)
     reported = [point.step for point in store.points(run.id)]
     assert reported == list(range(0, reported[-1] + 1, 20))
@@ -190,9 +191,9 @@ def test_a_run_stopped_at_its_last_report_makes_the_steps_that_are_left(
     store: Store, launcher: LocalLauncher
 ) -> None:
     run = pause_a_run(store, launcher)
-    store.control.stop(run.id)
+    store.requests.stop(run.id)
     stopped = wait_until(store, run, RunState.STOPPED)
-    store.control.train_further(run.id, 7)
+    store.requests.train_further(run.id, 7)
     launcher.wake()
     assert wait_until(store, run, RunState.FINISHED).step == stopped.step + 7
 
@@ -204,7 +205,7 @@ def test_a_paused_run_gives_its_worker_to_one_that_waits_and_is_resumed_after_it
     other = start(store, launcher, SHORT)
     wait_until(store, other, RunState.FINISHED)
     assert store.run(run.id).state is RunState.PAUSED
-    store.control.resume(run.id)
+    store.requests.resume(run.id)
     launcher.wake()
     wait_for(lambda: store.run(run.id).step > paused.step, "the run to go on")
 
@@ -212,7 +213,7 @@ def test_a_paused_run_gives_its_worker_to_one_that_waits_and_is_resumed_after_it
 def test_changes_are_made_by_the_worker_at_its_next_report(store: Store, launcher: LocalLauncher) -> None:
     run = start(store, launcher, LONG)
     wait_for_points(store, run, 2)
-    store.control.change(run.id, {"learning_rate": 0.01, "batch_size": 48})
+    store.requests.change(run.id, {"learning_rate": 0.01, "batch_size": 48})
     changes = wait_for(lambda: store.run(run.id).changes, "the changes")
     step = changes[0].step
     assert {change.step for change in changes} == {step}
@@ -223,10 +224,10 @@ def test_changes_are_made_by_the_worker_at_its_next_report(store: Store, launche
 def test_a_finished_run_is_trained_further_on_the_same_curve(store: Store, launcher: LocalLauncher) -> None:
     run = start(store, launcher, SHORT)
     wait_until(store, run, RunState.FINISHED)
-    store.control.train_further(run.id, 60)
+    store.requests.train_further(run.id, 60)
     launcher.wake()
     ended = wait_until(store, run, RunState.FINISHED)
     assert (ended.step, ended.iterations) == (120, 120)
     assert [point.step for point in store.points(run.id)] == [0, 20, 40, 60, 80, 100]
     assert [test.step for test in store.tests(run.id)] == [60, 120]
-    assert "TensorFlow" not in store.log_path(run.id).read_text().partition("begins at step 60")[2]
+    assert "TensorFlow" not in store.files(run.id).log.read_text().partition("begins at step 60")[2]

@@ -1,7 +1,7 @@
 """A viewer without a browser: speaks the dashboard's own protocol, as Streamlit's page does in the browser.
 
-It follows what the server asks of a page: it reruns fragments when they are due, keeps large messages to be
-referred to, and sends the states of all widgets that it has touched.
+It follows what the server asks of a page: it reruns fragments when they are due, stores large messages that
+the server may refer to, and sends the states of all widgets that it has touched.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.asyncio.client import ClientConnection, connect
 
-_MOST_PATIENCE = 1.0
+_MAX_PATIENCE = 1.0
 """Seconds after which the belief panel asks again; see `belief_panel.js`."""
 
 
@@ -31,16 +31,16 @@ class Viewer:
     """One visit.
 
     Attributes:
-        url: Of the dashboard.
+        url: Address of the dashboard.
         query: The query string of the visit.
-        newest: Step of the newest point on the curve that it has been sent, -1 before any.
-        seen: When each step was first on the curve that it had been sent, in seconds of `time.monotonic`.
+        newest: Step of the newest point on the curve that it has received, -1 before the first.
+        seen: When each step was first on the curve that it received, in seconds of `time.monotonic`.
         problems: Exceptions and errors that the page would show.
-        buttons: Ids of the buttons that could be pressed when they were last drawn, by their labels.
-        answers: When it was sent a belief, each time.
-        texts: When each text was sent to it last, in seconds of `time.monotonic`.
-        updates: How often it has been sent the curve.
-        references: How often it was sent a reference to a message that it has been sent before.
+        buttons: Ids, by label, of the buttons that could be pressed when they were last drawn.
+        answers: When it received beliefs, in seconds of `time.monotonic`.
+        texts: When it last received each text, in seconds of `time.monotonic`.
+        updates: How many times it received the curve.
+        references: How many times it received a reference to an earlier message.
     """
 
     url: str
@@ -104,7 +104,7 @@ class Viewer:
             await self._socket.send(BackMsg(rerun_script=state).SerializeToString())
 
     async def finished(self, seconds: float = 30.0) -> None:
-        """Wait until the server has run what it was asked to last."""
+        """Wait until the server has finished the last run that it was asked for."""
         async with asyncio.timeout(seconds):
             await self._finished.wait()
 
@@ -123,7 +123,7 @@ class Viewer:
         await self.rerun(fragment=self._fragments[canvas])
 
     async def answered(self, since: int, seconds: float = 60.0) -> float:
-        """Wait until there are more answers than so many; ask again after a second, as the page does.
+        """Wait until there are more than `since` answers; ask again after a second, as the page does.
 
         Returns:
             When the answer came.
@@ -131,13 +131,13 @@ class Viewer:
         async with asyncio.timeout(seconds):
             while len(self.answers) <= since:
                 with suppress(TimeoutError):
-                    await self.until(lambda: len(self.answers) > since, seconds=_MOST_PATIENCE)
+                    await self.until(lambda: len(self.answers) > since, seconds=_MAX_PATIENCE)
                     break
                 await self.rerun(fragment=self._fragments[self.components["belief"]])
         return self.answers[since]
 
     async def until(self, condition: Callable[[], bool], seconds: float = 60.0) -> None:
-        """Wait until something is so."""
+        """Wait until a condition is true."""
         async with asyncio.timeout(seconds):
             while not condition():
                 await asyncio.sleep(0.02)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import psutil
 
-from rnnlab.config import Config, config_from
-from rnnlab.launcher import LocalLauncher
+from rnnlab.config import Config
+from rnnlab.presets import config_from
 from rnnlab.runs import Run, RunState
-from rnnlab.store import Store
+from rnnlab.store.store import Store
+from rnnlab.worker.launcher import LocalLauncher
 from tests.waiting import wait_for
 
 LONG = config_from({"dataset": "digits", "neurons": 8, "batch_size": 8, "iterations": 200_000})
@@ -21,7 +22,11 @@ def workers_of(home: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter(["cmdline"]):
         command = process.info["cmdline"] or []
-        if "rnnlab.worker" in command and str(home) in command and process.status() != psutil.STATUS_ZOMBIE:
+        if (
+            "rnnlab.worker.main" in command
+            and str(home) in command
+            and process.status() != psutil.STATUS_ZOMBIE
+        ):
             found.append(process)
     return found
 

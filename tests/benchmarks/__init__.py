@@ -1,1 +1,1 @@
-"""Measurements that print figures. Run one at a time, and nothing beside it."""
+"""Measurements that print figures. Run them one at a time, with nothing else running."""

@@ -1,8 +1,9 @@
 """How well networks read: `python -m tests.benchmarks.best`; `--measures` shows what each measure brings.
 
 Without options it trains `best` with three seeds and `default` once, each a run in the store like any other,
-and prints for each what the README states: time, test accuracy, honesty at every row, and how it reads the
-pen drawings (`tests/benchmarks/hands.py`). `--run NAME` measures runs that are there instead of training.
+and prints for each what the README states: time, test accuracy, how well its confidence matches its accuracy,
+and how it reads the pen drawings (`tests/benchmarks/hands.py`). `--run NAME` measures runs that exist already
+instead of training.
 
 With `--measures` it trains shorter runs on MNIST's validation split, adding one measure after the other.
 """
@@ -16,13 +17,15 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnlab.config import PRESETS, Config
-from rnnlab.datasets import load_test
-from rnnlab.evaluation import evaluate
-from rnnlab.execution import execute
-from rnnlab.reader import Reader, Weights
+from rnnlab.config import Config
+from rnnlab.data.datasets import load_test
+from rnnlab.model.evaluation import evaluate
+from rnnlab.model.reader import Reader
+from rnnlab.model.weights import Weights
+from rnnlab.presets import PRESETS
 from rnnlab.runs import Run, RunState
-from rnnlab.store import Store, default_home
+from rnnlab.store.store import Store, default_home
+from rnnlab.worker.job import execute
 from tests.benchmarks.hands import Doubt, doubt, folder, pictures
 
 FIRST_ROW = 5
@@ -46,7 +49,7 @@ def trained(store: Store, config: Config, name: str) -> Run:
 
 def measure(store: Store, run: Run) -> None:
     """Print how a run reads the test set and the pen drawings."""
-    reader = Reader(Weights.load(store.weights_path(run.id))[0])
+    reader = Reader(Weights.load(store.files(run.id).weights)[0])
     test = load_test(run.data_name or run.config.dataset)
     found = evaluate(reader, test.images, test.labels)
     gap = (found.confidence_by_row - found.accuracy_by_row)[FIRST_ROW - 1 :]
@@ -63,7 +66,7 @@ def measure(store: Store, run: Run) -> None:
 
 
 def words(found: Doubt) -> str:
-    """Return accuracy and doubt in words."""
+    """Return accuracy and error in words."""
     sure = f"{found.error_of_the_sure:.2%} without the least sure 2 %"
     return f"{found.accuracy:.2%}; error {found.error:.2%}, {sure}"
 
@@ -77,7 +80,7 @@ def presets(store: Store) -> None:
 
 
 def measures(store: Store, iterations: int) -> None:
-    """Train with one measure after the other added, on the validation split, and measure each."""
+    """Add one measure after the other; train with them on the validation split and measure each network."""
     best = PRESETS["best"]
     distortion = {
         name: getattr(best, name)
@@ -98,7 +101,7 @@ def measures(store: Store, iterations: int) -> None:
         run = trained(store, config, name)
         measure(store, run)
         if folder().exists():
-            reader = Reader(Weights.load(store.weights_path(run.id))[0])
+            reader = Reader(Weights.load(store.files(run.id).weights)[0])
             plain = doubt(reader, *pictures(bring_strokes_to_width=False))
             print(f"  pen drawings, strokes as thick as they were drawn: {words(plain)}", flush=True)
 

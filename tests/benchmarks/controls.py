@@ -1,7 +1,7 @@
-"""How soon a run does what it is told: `python -m tests.benchmarks.controls [ROUNDS]`.
+"""How soon a run obeys: `python -m tests.benchmarks.controls [ROUNDS]`.
 
 Presses the buttons of a run of `default` over the dashboard's own protocol (`tests/viewer.py`) and prints how
-long it takes until the page says so, and until the run is in the state asked for, in seconds.
+many seconds it takes until the page says so, and until the run is in the state asked for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnlab.runs import Run, RunState
-from rnnlab.store import Store
+from rnnlab.store.store import Store
 from tests import dashboard
 from tests.benchmarks.load import training
 from tests.viewer import Viewer
@@ -26,7 +26,7 @@ ROUNDS = 10
 
 
 async def press(viewer: Viewer, label: str, words: tuple[str, ...], done: Callable[[], bool]) -> list[float]:
-    """Press a button; return after how many seconds the page has answered, and the run has followed."""
+    """Press a button; return the seconds until the page has answered and until the run has obeyed."""
     start = time.monotonic()
 
     def said() -> bool:

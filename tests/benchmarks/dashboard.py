@@ -17,9 +17,9 @@ import numpy as np
 import psutil
 from playwright.sync_api import Page
 
-from rnnlab.config import config_from
+from rnnlab.presets import config_from
 from rnnlab.runs import AccuracyPoint, RunState, TestPoint
-from rnnlab.store import Store
+from rnnlab.store.store import Store
 from tests import dashboard
 from tests.conftest import random_weights
 from tests.waiting import wait_for
@@ -89,10 +89,10 @@ def live_bytes(page: Page, seconds: float) -> float:
 
 
 SESSIONS: Final = 10
-"""Open at once while memory is measured."""
+"""How many visits are open together while memory is measured."""
 
 SECONDS_MEASURED: Final = 20
-"""For which what a live update costs is measured."""
+"""For how many seconds the cost of live updates is measured."""
 
 POINTS_BEFORE: Final = 10_000
 """Points of the long run that is watched live."""
@@ -113,24 +113,24 @@ def start_to_first_point(page: Page) -> float:
 
 
 def live_update(page: Page, url: str, home: Path, server: psutil.Process) -> None:
-    """Watch a run of 10,000 points that grows by three a second; print what an update costs."""
+    """Watch a run of 10,000 points that grows by three points a second; print what an update costs."""
     page.goto("about:blank")
     page.wait_for_timeout(3000)
     idle = busy_share(page, server)
     with Store(home) as store:
         run = store.create_run(config_from({"iterations": 200_000}), claimed=True)
         for index in range(POINTS_BEFORE):
-            store.add_point(run.id, point(index))
-        store.add_test(run.id, TestPoint(1000, 0.9))
-        store.folder(run.id)
-        random_weights(run.config.neurons).save(store.weights_path(run.id), 0)
+            store.reports.add_point(run.id, point(index))
+        store.reports.add_test(run.id, TestPoint(1000, 0.9))
+        store.files(run.id).make_folder()
+        random_weights(run.config.neurons).save(store.files(run.id).weights, 0)
         over = threading.Event()
 
         def grow() -> None:
             index = POINTS_BEFORE
             while not over.wait(0.3):
-                store.add_point(run.id, point(index))
-                store.beat(run.id)
+                store.reports.add_point(run.id, point(index))
+                store.reports.beat(run.id)
                 index += 1
 
         growing = threading.Thread(target=grow)
@@ -147,7 +147,7 @@ def live_update(page: Page, url: str, home: Path, server: psutil.Process) -> Non
         print(f"  with the belief about a drawing: {cost_of_watching(page, server, idle)}")
         over.set()
         growing.join()
-        store.end_run(run.id, RunState.STOPPED)
+        store.reports.end_run(run.id, RunState.STOPPED)
 
 
 def cost_of_watching(page: Page, server: psutil.Process, idle: float) -> str:
@@ -158,21 +158,45 @@ def cost_of_watching(page: Page, server: psutil.Process, idle: float) -> str:
 
 
 def busy_share(page: Page, server: psutil.Process) -> float:
-    """Return which share of a processor the server uses while the page waits."""
+    """Return the share of one processor core that the server uses while the page waits."""
     before = sum(server.cpu_times()[:2])
     page.wait_for_timeout(SECONDS_MEASURED * 1000)
     return float(sum(server.cpu_times()[:2]) - before) / SECONDS_MEASURED
 
 
 def point(index: int) -> AccuracyPoint:
-    """Return a point as training could report it."""
+    """Return a point such as a run could report."""
     return AccuracyPoint(20 * index, 0.9 + 0.1 * ((index * 37) % 100) / 100, 0.1, 0.3 * index)
+
+
+def stop(page: Page) -> None:
+    """Stop the run on show."""
+    page.get_by_role("button", name="Stop").click()
+    wait_for(lambda: "stopped" in page.locator(".st-key-status").inner_text(), "the run to stop")
+
+
+def measure_training(page: Page, home: Path) -> None:
+    """Measure a start, and answers, traffic and memory while the run trains; stop it."""
+    page.evaluate(PEN_TIMER)
+    print(f"Start to first point on the page, cold worker: {start_to_first_point(page):.1f} s")
+    wait_for(lambda: list(home.glob("*/weights.npz")), "weights")
+    print(f"pen-up to redrawn belief while training: {pen_times(page)}")
+    print(f"received by one viewer while training: {live_bytes(page, 10) / 1000:.1f} kB/s")
+    print(f"worker memory {megabytes(workers_of(home)[0]):.0f} MB")
+    print(f"status line: {json.dumps(page.locator('.st-key-status').inner_text())}")
+    stop(page)
+
+
+def measure_rest(page: Page) -> None:
+    """Measure answers while nothing trains, and a start with a worker that waits; stop that run."""
+    print(f"pen-up to redrawn belief idle: {pen_times(page)}")
+    print(f"Start to first point on the page, warm worker: {start_to_first_point(page):.1f} s")
+    stop(page)
 
 
 def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as folder, dashboard.browser() as browser:
-        home = Path(folder)
         environment = {
             "RNNLAB_HOME": folder,
             "RNNLAB_WORKER_IDLE_SECONDS": "60",
@@ -180,40 +204,21 @@ def main() -> None:
         }
         page = browser.new_page(viewport={"width": 1440, "height": 1000})
         began = time.perf_counter()
-        with dashboard.dashboard(environment) as (
-            url,
-            process,
-        ):
+        with dashboard.dashboard(environment) as (url, process):
             answering = time.perf_counter() - began
             dashboard.ready(page, url)
-            print(
-                f"streamlit run to answering {answering:.1f} s, "
-                f"to a drawn page {time.perf_counter() - began:.1f} s"
-            )
+            drawn = time.perf_counter() - began
+            print(f"streamlit run to answering {answering:.1f} s, to a drawn page {drawn:.1f} s")
             server = psutil.Process(process.pid)
-            page.evaluate(PEN_TIMER)
-
-            print(f"Start to first point on the page, cold worker: {start_to_first_point(page):.1f} s")
-            wait_for(lambda: list(home.glob("*/weights.npz")), "weights")
-            print(f"pen-up to redrawn belief while training: {pen_times(page)}")
-            print(f"received by one viewer while training: {live_bytes(page, 10) / 1000:.1f} kB/s")
-            print(f"worker memory {megabytes(workers_of(home)[0]):.0f} MB")
-            print(f"status line: {json.dumps(page.locator('.st-key-status').inner_text())}")
-            page.get_by_role("button", name="Stop").click()
-            wait_for(lambda: "stopped" in page.locator(".st-key-status").inner_text(), "the run to stop")
-            print(f"pen-up to redrawn belief idle: {pen_times(page)}")
-            warm = start_to_first_point(page)
-            print(f"Start to first point on the page, warm worker: {warm:.1f} s")
-            page.get_by_role("button", name="Stop").click()
-            wait_for(lambda: "stopped" in page.locator(".st-key-status").inner_text(), "the run to stop")
+            measure_training(page, Path(folder))
+            measure_rest(page)
             loaded = [entry.path for entry in server.memory_maps() if "tensorflow" in entry.path]
             print(f"dashboard memory {megabytes(server):.0f} MB, TensorFlow inside: {bool(loaded)}")
-            live_update(page, url, home, server)
+            live_update(page, url, Path(folder), server)
             pages = [dashboard.ready(browser.new_page(), url) for _ in range(SESSIONS - 1)]
             print(f"dashboard memory with {SESSIONS} sessions open {megabytes(server):.0f} MB")
-            for other in pages:
+            for other in [*pages, page]:
                 other.close()
-            page.close()
 
 
 if __name__ == "__main__":

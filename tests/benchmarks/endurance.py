@@ -1,7 +1,8 @@
 """Memory and speed of a worker over a long run: `python -m tests.benchmarks.endurance [STEPS]`.
 
-Trains the default network in a real worker and prints every 2,500 steps what the worker and its helper
-processes hold in memory (shared pages counted once) and how fast they train; last, what is in its folder.
+Trains the default network in a real worker. Prints every 2,500 steps how much memory the worker and its
+helper processes use (shared pages counted once) and how fast they train; at the end, what is in the folder of
+the run.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from typing import Final
 
 import psutil
 
-from rnnlab.config import config_from
-from rnnlab.launcher import LocalLauncher
-from rnnlab.store import Store
+from rnnlab.presets import config_from
+from rnnlab.store.store import Store
+from rnnlab.worker.launcher import LocalLauncher
 from tests.workers import workers_of
 
 STEPS: Final = 50_000
@@ -47,7 +48,7 @@ def main(steps: int) -> None:
                 last_step, last_seconds = now.step, now.seconds
             time.sleep(0.5)
         print(f"{now.state}: {now.test_accuracy:.2%} on the test set, {now.step / now.seconds:.1f} steps/s")
-        files = [path for path in store.folder(run.id).rglob("*") if path.is_file()]
+        files = [path for path in store.files(run.id).make_folder().rglob("*") if path.is_file()]
         print(
             f"{len(files)} files of {sum(path.stat().st_size for path in files) / 1e6:.1f} MB in its folder"
         )

@@ -1,13 +1,13 @@
-"""How real hands are read: `python -m tests.benchmarks.hands RUN`; `--teach` teaches it each writer's hand.
+"""How well real handwriting is read: `python -m tests.benchmarks.hands RUN`; `--teach` teaches it.
 
-Pen drawings by 30 writers who are not in MNIST, drawn on a canvas as the page's own would show them. Prints
-accuracy, confusion and doubt: how the error falls without the least sure drawings. With `--teach` the network
+Pen drawings by 30 writers who are not in MNIST, drawn as on the canvas of the page. Prints accuracy,
+confusion, and how the error falls without the least sure drawings. With `--teach` the network
 of the run is taught 20 drawings of each writer, two of each digit, as the page does it, and reads the other
 drawings of that writer.
 
 The drawings are the training part of "Pen-Based Recognition of Handwritten Digits" (Alpaydin and Alimoglu,
 1998), in UNIPEN text; they are read from the folder `RNNLAB_PEN_DIR`, by default `../shared/pen-digits`. They
-measure; nothing that is kept is trained on them.
+serve to measure only; no network that is saved is trained on them.
 """
 
 from __future__ import annotations
@@ -25,20 +25,23 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from rnnlab import drawing
-from rnnlab.batches import Batches
-from rnnlab.config import Config, teaching_config
-from rnnlab.datasets import Dataset
-from rnnlab.doubt import sureness
-from rnnlab.mixing import training_data, with_share
-from rnnlab.networks import new_network
-from rnnlab.reader import DIGITS, Reader, Weights
-from rnnlab.store import Store, default_home
+from rnnlab.config import Config
+from rnnlab.data import preprocessing
+from rnnlab.data.datasets import Dataset
+from rnnlab.data.training_set import load_training_set, with_fraction
+from rnnlab.digits import DIGITS
+from rnnlab.model.reader import Reader
+from rnnlab.model.uncertainty import augmented_confidence
+from rnnlab.model.weights import Weights
+from rnnlab.presets import teaching_config
+from rnnlab.store.store import Store, default_home
+from rnnlab.training.backend import create_network
+from rnnlab.training.batches import Batches
 
 FILE = "pendigits-train.unipen.gz"
 CANVAS = 280
 _FINER = 2
-"""Lines are drawn so many times larger and reduced: Pillow's own have no soft edges."""
+"""Lines are drawn this many times larger, then reduced: Pillow's own have no soft edges."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +84,14 @@ def pen_digits(path: Path | None = None) -> list[PenDigit]:
 
 
 @dataclass(frozen=True)
-class Hand:
-    """How a digit is put on the canvas.
+class PenStyle:
+    """How a digit is drawn on the canvas.
 
     Attributes:
         pen: Width of the pen in pixels.
-        height: Of the drawn digit in pixels, the pen's width included.
-        turn: Degrees.
-        place: Where it lies in what room the canvas leaves, 0 to 1 across and down.
+        height: Height of the drawn digit in pixels, the pen's width included.
+        turn: Angle by which it is turned, in degrees.
+        place: Where it is in the room that the canvas leaves, 0 to 1 across and down.
     """
 
     pen: float
@@ -97,9 +100,9 @@ class Hand:
     place: tuple[float, float]
 
 
-def random_hand(generator: np.random.Generator) -> Hand:
-    """Return one of the hands that the measurement is about."""
-    return Hand(
+def random_style(generator: np.random.Generator) -> PenStyle:
+    """Return a random style, of those that the measurement is about."""
+    return PenStyle(
         pen=generator.uniform(12, 24),
         height=generator.uniform(100, 260),
         turn=generator.uniform(-10, 10),
@@ -107,20 +110,20 @@ def random_hand(generator: np.random.Generator) -> Hand:
     )
 
 
-def render(digit: PenDigit, hand: Hand) -> NDArray[np.uint8]:
+def render(digit: PenDigit, style: PenStyle) -> NDArray[np.uint8]:
     """Draw a digit: grey levels, shape (280, 280), white on black."""
-    turn = np.deg2rad(hand.turn)
+    turn = np.deg2rad(style.turn)
     matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     strokes = [stroke @ matrix.T for stroke in digit.strokes]
     points = np.concatenate(strokes)
     low, extent = points.min(axis=0), np.ptp(points, axis=0)
-    room = CANVAS - 4 - hand.pen
+    room = CANVAS - 4 - style.pen
     scale = min(
-        (hand.height - hand.pen) / max(extent[1], 1), room / max(extent[0], 1), room / max(extent[1], 1)
+        (style.height - style.pen) / max(extent[1], 1), room / max(extent[0], 1), room / max(extent[1], 1)
     )
-    offset = hand.pen / 2 + 2 + np.array(hand.place) * (room - extent * scale)
+    offset = style.pen / 2 + 2 + np.array(style.place) * (room - extent * scale)
     image = Image.new("L", (CANVAS * _FINER, CANVAS * _FINER))
-    brush, radius = ImageDraw.Draw(image), hand.pen * _FINER / 2
+    brush, radius = ImageDraw.Draw(image), style.pen * _FINER / 2
     for stroke in strokes:
         path = [tuple(point) for point in ((stroke - low) * scale + offset) * _FINER]
         if len(path) > 1:
@@ -143,9 +146,11 @@ def pictures(*, bring_strokes_to_width: bool = True) -> tuple[NDArray[np.uint8],
     """
     digits = pen_digits()
     generator = np.random.default_rng(0)
-    width = nullcontext() if bring_strokes_to_width else patch.object(drawing, "_missing_thickness", _none)
+    width = (
+        nullcontext() if bring_strokes_to_width else patch.object(preprocessing, "_missing_thickness", _none)
+    )
     with width:
-        prepared = [drawing.prepare(render(digit, random_hand(generator))) for digit in digits]
+        prepared = [preprocessing.prepare(render(digit, random_style(generator))) for digit in digits]
     seen = [picture.picture for picture in prepared if picture is not None]
     assert len(seen) == len(digits)
     return np.stack(seen), np.array([digit.label for digit in digits], np.uint8)
@@ -153,12 +158,12 @@ def pictures(*, bring_strokes_to_width: bool = True) -> tuple[NDArray[np.uint8],
 
 @dataclass(frozen=True)
 class Doubt:
-    """How well drawings are read, and whether the network knows where it may be wrong.
+    """How well drawings are read, and whether the network knows when it may be wrong.
 
     Attributes:
         accuracy: Share read correctly.
-        error_of_the_sure: Share read wrong of those that are left without the least sure 2 %.
-        confusion: How often each digit (first index) is read as each digit, shape (10, 10).
+        error_of_the_sure: Share read wrong without the 2 % that the network is least sure of.
+        confusion: How many drawings of each digit (first index) are read as each digit, shape (10, 10).
     """
 
     accuracy: float
@@ -175,23 +180,18 @@ def doubt(reader: Reader, images: NDArray[np.uint8], labels: NDArray[np.uint8]) 
     """Read drawings."""
     beliefs = reader.read(images).beliefs[:, -1]
     read = beliefs.argmax(axis=1)
-    sure = np.argsort(sureness(reader, images, beliefs))[round(0.02 * len(labels)) :]
+    sure = np.argsort(augmented_confidence(reader, images, beliefs))[round(0.02 * len(labels)) :]
     confusion = np.zeros((DIGITS, DIGITS), np.int64)
     np.add.at(confusion, (labels, read), 1)
     return Doubt(float((read == labels).mean()), float((read != labels)[sure].mean()), confusion)
 
 
 def teach(weights: Weights, config: Config) -> None:
-    """Teach the network each writer's hand and print what that changes for the writer's other drawings.
-
-    Args:
-        weights: Of the network.
-        config: Those of its run.
-    """
+    """Teach the network each writer's hand and print what that changes for the writer's other drawings."""
     lesson = teaching_config(config)
     images, labels = pictures()
     writers = np.array([digit.writer for digit in pen_digits()])
-    plain = training_data(lesson_without_hand(lesson))
+    plain = load_training_set(lesson_without_hand(lesson))
     before, mnist = Reader(weights), accuracy(Reader(weights), plain.test_images, plain.test_labels)
     wrong = before.read(images).beliefs[:, -1].argmax(axis=1) != labels
     generator = np.random.default_rng(0)
@@ -215,7 +215,7 @@ def teach(weights: Weights, config: Config) -> None:
 
 
 def lesson_without_hand(lesson: Config) -> Config:
-    """Return the configuration of what the drawings are mixed with."""
+    """Return the configuration of the training digits that the drawings are mixed with."""
     return Config(dataset=lesson.dataset, extra_digits=lesson.extra_digits, nonsense=lesson.nonsense)
 
 
@@ -223,8 +223,8 @@ def lesson_for(
     weights: Weights, lesson: Config, plain: Dataset, images: NDArray[np.uint8], labels: NDArray[np.uint8]
 ) -> Weights:
     """Return the weights after the lesson with some drawings."""
-    data = with_share(plain, images, labels, lesson.your_hand)
-    with new_network(lesson, data, weights) as network:
+    data = with_fraction(plain, images, labels, lesson.your_hand)
+    with create_network(lesson, data, weights) as network:
         network.train(Batches(lesson, len(data.train_images)).between(0, lesson.iterations))
         return network.weights()
 
@@ -245,7 +245,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with Store(arguments.home) as store:
         run = store.find(arguments.run)
-        weights, _ = Weights.load(store.weights_path(run.id))
+        weights, _ = Weights.load(store.files(run.id).weights)
     if arguments.teach:
         teach(weights, run.config)
         return

@@ -2,7 +2,7 @@
 
 Prints, for `notebook`, the step at which the mean of 5 readings first reaches each mark of the original's
 printout, for nine seeds; for `default`, speed, test accuracy after 5,000 steps, accuracy and
-confidence by row; and the share of the time that tests on the way take.
+confidence by row; and the share of the time that tests during training take.
 """
 
 from __future__ import annotations
@@ -12,48 +12,50 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rnnlab.batches import Batches
-from rnnlab.config import Config, config_from
-from rnnlab.datasets import Dataset, load
-from rnnlab.evaluation import evaluate
-from rnnlab.network import start_devices
-from rnnlab.networks import new_network
-from rnnlab.reader import Reader, Weights
+from rnnlab.config import Config
+from rnnlab.data.datasets import Dataset, load
+from rnnlab.model.evaluation import evaluate
+from rnnlab.model.reader import Reader
+from rnnlab.model.weights import Weights
+from rnnlab.presets import config_from
 from rnnlab.runs import AccuracyPoint, TestPoint
-from rnnlab.training import GO_ON, Outcome, steps_between_tests, train
+from rnnlab.training.backend import create_network
+from rnnlab.training.batches import Batches
+from rnnlab.training.keras_backend import initialize_devices
+from rnnlab.training.loop import CONTINUE, Outcome, steps_between_tests, train
 
 MARKS = {0.90: 260, 0.95: 500, 0.98: 1100}
-"""Means of 5 readings and the steps by which they should be reached."""
+"""Means of 5 readings, each with the step by which it should be reached."""
 
 
 class Curve:
-    """Keeps the points of a run."""
+    """Records the points of a run."""
 
     def __init__(self) -> None:
         self.points: list[AccuracyPoint] = []
 
-    def point(self, point: AccuracyPoint, weights: Weights) -> None:
-        """Keep a point."""
+    def on_point(self, point: AccuracyPoint, weights: Weights) -> None:
+        """Record a point."""
         del weights
         self.points.append(point)
 
-    def test(self, test: TestPoint) -> None:
+    def on_test(self, test: TestPoint) -> None:
         """Print a test."""
         print(f"    step {test.step:,}: test accuracy {test.accuracy:.4f}")
 
-    def begins(self, step: int, cores: int) -> None:
+    def on_begin(self, step: int, cores: int) -> None:
         """Print on how many cores it trains."""
         del step
         print(f"    on {cores} cores")
 
-    def note(self, text: str) -> None:
+    def on_note(self, text: str) -> None:
         """Print nothing."""
 
 
 def run(config: Config, data: Dataset) -> tuple[Curve, Outcome]:
     """Train and return the curve and the outcome."""
     curve = Curve()
-    return curve, train(config, data, curve, lambda _: GO_ON)
+    return curve, train(config, data, curve, lambda _: CONTINUE)
 
 
 def first_step(points: list[AccuracyPoint], mark: float) -> float:
@@ -66,7 +68,7 @@ def first_step(points: list[AccuracyPoint], mark: float) -> float:
 
 
 def notebook(data: Dataset) -> None:
-    """Measure the notebook's curve: one curve is a matter of luck, so nine are drawn."""
+    """Measure the notebook's curve: one curve is a matter of luck, so nine are measured."""
     print("notebook: first step with a mean of 5 readings of at least")
     reached: dict[float, list[float]] = {mark: [] for mark in MARKS}
     for seed in range(9):
@@ -95,7 +97,7 @@ def default(data: Dataset) -> None:
 
 
 def cost_of_tests(data: Dataset) -> None:
-    """Measure what reading the test set on the way costs."""
+    """Measure the time that tests during training take."""
     config = Config()
     batches = Batches(config, len(data.train_images)).between(0, 200)
 
@@ -108,7 +110,7 @@ def cost_of_tests(data: Dataset) -> None:
             times.append(time.perf_counter() - start)
         return float(np.median(times))
 
-    with new_network(config, data) as network:
+    with create_network(config, data) as network:
         step = seconds(lambda: network.train(batches)) / len(batches)
         test = seconds(network.test_accuracy)
     interval = steps_between_tests(config.batch_size)
@@ -120,7 +122,7 @@ if __name__ == "__main__":
     mnist = load("mnist")
     if mnist.note:
         raise SystemExit(mnist.note)
-    start_devices()
+    initialize_devices()
     cost_of_tests(mnist)
     notebook(mnist)
     default(mnist)

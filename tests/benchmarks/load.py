@@ -1,11 +1,11 @@
-"""Many people at once: `python -m tests.benchmarks.load [--viewers 50] [--seconds 300] [--turns 3]`.
+"""Many people at the same time: `python -m tests.benchmarks.load [--viewers 50] [--seconds 300] [--turns 3]`.
 
 Drives the real dashboard over its own protocol (`tests/viewer.py`) beside a worker that trains `default`.
 Prints, in one run:
 
 - the training speed alone, and while everybody watches;
 - the lag of points: from when the worker has stored a point until it, or a newer one, has reached a viewer;
-- the time from pen up to the belief while many draw at once, begun just after the viewers have left;
+- the time from pen up to the belief while many draw at the same time, just after the viewers have left;
 - the memory of the dashboard as visits come and go.
 """
 
@@ -25,9 +25,9 @@ import numpy as np
 import psutil
 
 from rnnlab.config import Config
-from rnnlab.launcher import LocalLauncher
 from rnnlab.runs import Run
-from rnnlab.store import Store
+from rnnlab.store.store import Store
+from rnnlab.worker.launcher import LocalLauncher
 from tests import dashboard
 from tests.pens import png
 from tests.viewer import Viewer
@@ -35,11 +35,11 @@ from tests.waiting import wait_for
 from tests.workers import workers_of
 
 _ARRIVALS = 0.1
-"""Seconds between two viewers that come."""
+"""Seconds between the arrivals of two viewers."""
 
 
 def percentile(values: list[float], share: float) -> float:
-    """Return a percentile, NaN where there are no values."""
+    """Return a percentile; NaN if there are no values."""
     return float(np.percentile(values, share)) if values else float("nan")
 
 
@@ -66,7 +66,7 @@ def speed_between(store: Store, run: Run, first: float, last: float, clock: Cloc
 
 
 def lags(viewer: Viewer, clock: Clock, first: float, last: float) -> list[float]:
-    """Return how long each point of a time took to reach a viewer."""
+    """Return how long each point stored between two moments took to reach a viewer."""
     arrivals = sorted(viewer.seen.items())
     found, place = [], 0
     for step, stored in sorted(clock.stored.items()):
@@ -119,7 +119,7 @@ def _has_canvas(viewer: Viewer) -> bool:
 
 
 async def draw(url: str, run: Run, people: int, rounds: int) -> None:
-    """Let many draw at once; print how long the answers take."""
+    """Let many draw at the same time; print how long the answers take."""
     pictures = [png(digit) for digit in "70"]
     crowd = [Viewer(url, f"run={run.id}") for _ in range(people)]
     for viewer in crowd:
@@ -146,7 +146,7 @@ async def draw(url: str, run: Run, people: int, rounds: int) -> None:
 
 
 async def visit(url: str, server: psutil.Process, visits: int) -> None:
-    """Let visitors come and go; print the memory of the dashboard on the way."""
+    """Let visitors come and go; print the memory of the dashboard from time to time."""
     for number in itertools.count(1):
         async with Viewer(url) as viewer:
             await viewer.finished()
@@ -166,7 +166,7 @@ def training(store: Store) -> Iterator[Run]:
     try:
         yield run
     finally:
-        store.control.stop(run.id)
+        store.requests.stop(run.id)
         wait_for(lambda: store.run(run.id).state.is_ended, "training to end")
         for worker in workers_of(store.home):
             worker.kill()

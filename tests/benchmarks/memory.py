@@ -1,7 +1,7 @@
-"""Estimated and real memory of trainings: `python -m tests.benchmarks.memory`.
+"""Estimated and real memory of training: `python -m tests.benchmarks.memory`.
 
-Trains networks of several sizes in real workers and prints what `memory.needed_megabytes` expects beside the
-most that a worker and its helper processes held together at any look (shared pages counted once).
+Trains networks of several sizes in real workers and prints what `memory.needed_megabytes` expects, and the
+most that a worker and its helper processes were seen to use together (shared pages counted once).
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from typing import Final
 
 import psutil
 
-from rnnlab.config import Config, config_from
-from rnnlab.launcher import LocalLauncher
-from rnnlab.memory import needed_megabytes
-from rnnlab.store import Store
+from rnnlab.config import Config
+from rnnlab.presets import config_from
+from rnnlab.store.store import Store
+from rnnlab.system.memory import needed_megabytes
+from rnnlab.worker.launcher import LocalLauncher
 from tests.benchmarks.endurance import megabytes
 from tests.workers import workers_of
 
@@ -35,7 +36,7 @@ _SIZES: Final = {
 
 
 def most_megabytes(config: Config) -> float:
-    """Train in a worker of its own; return the most memory that its processes held together."""
+    """Train in a worker of its own; return the most memory that its processes used together."""
     most = 0.0
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder)) as store:
         run = store.create_run(config)

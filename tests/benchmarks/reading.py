@@ -18,10 +18,10 @@ import numpy as np
 from PIL import Image
 
 from rnnlab.config import Config
-from rnnlab.drawing import pixels_of_png, prepare
-from rnnlab.reader import Reader
+from rnnlab.data.preprocessing import decode_image, prepare
+from rnnlab.model.reader import Reader
 from rnnlab.runs import RunState
-from rnnlab.store import Store
+from rnnlab.store.store import Store
 from tests.conftest import random_weights
 from tests.pens import STROKES, draw_digit
 
@@ -30,7 +30,7 @@ PICTURES: Final = 3_500
 
 
 def png(index: int) -> bytes:
-    """Return a canvas with a digit, no two alike, as the page sends it."""
+    """Return a canvas with a digit as the page sends it; no two are alike."""
     digit = sorted(STROKES)[index % len(STROKES)]
     pen, scale = 12 + index % 13, 0.5 + 0.4 * ((index * 7) % 100) / 100
     file = io.BytesIO()
@@ -39,12 +39,12 @@ def png(index: int) -> bytes:
 
 
 def from_canvas_to_belief() -> None:
-    """Measure what the page does for a stroke, besides drawing."""
+    """Measure the time from canvas pixels to the belief."""
     reader, pictures = Reader(random_weights(NEURONS, scale=0.1)), [png(index) for index in range(200)]
     times: list[list[float]] = []
     for picture in pictures:
         marks = [time.perf_counter()]
-        pixels = pixels_of_png(picture)
+        pixels = decode_image(picture)
         marks.append(time.perf_counter())
         prepared = prepare(pixels)
         marks.append(time.perf_counter())
@@ -70,14 +70,14 @@ def seconds_of(home: Path, *arguments: str) -> float:
 
 
 def in_bulk() -> None:
-    """Measure the two commands on a run that is there."""
+    """Measure the two commands on a run that exists."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
         with Store(home) as store:
             run = store.create_run(Config(neurons=NEURONS, dataset="mnist"), claimed=True)
-            store.folder(run.id)
-            random_weights(NEURONS, scale=0.1).save(store.weights_path(run.id), 20)
-            store.end_run(run.id, RunState.FINISHED, step=20, seconds=1.0)
+            store.files(run.id).make_folder()
+            random_weights(NEURONS, scale=0.1).save(store.files(run.id).weights, 20)
+            store.reports.end_run(run.id, RunState.FINISHED, step=20, seconds=1.0)
         print(f"evaluate, the whole test set: {seconds_of(home, 'evaluate', run.id):.2f} s from start to end")
         files = []
         for index in range(PICTURES):

@@ -1,0 +1,85 @@
+"""The command `bench`: prints what `benchmark` measures."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from rnnlab.cli.output import print_json
+from rnnlab.config import Config
+from rnnlab.data import datasets
+from rnnlab.system.processes import stderr_to
+
+GRID_BATCH_SIZES: Final = (32, 128, 512)
+GRID_NEURONS: Final = (32, 64, 128, 256)
+
+
+def bench(config: Config, what: str, rounds: int, seconds: float, *, as_json: bool) -> None:
+    """Measure how fast networks train on this machine.
+
+    Args:
+        config: The hyperparameters.
+        what: `one` network of this configuration, the `grid` of sizes, or the `growth` of a step's cost.
+        rounds: Turns for each library.
+        seconds: About how long a turn is.
+        as_json: Whether to print one JSON object per line instead of tables.
+    """
+    benchmark, data = _prepare_bench(config, as_json=as_json)
+    if what == "growth":
+        for grown in benchmark.growth(data, seconds=seconds):
+            _print_growth(grown, as_json=as_json)
+        return
+    if not as_json:
+        print(_BENCH_HEAD)
+    for batch_size in GRID_BATCH_SIZES if what == "grid" else (config.batch_size,):
+        for neurons in GRID_NEURONS if what == "grid" else (config.neurons,):
+            sized = replace(config, batch_size=batch_size, neurons=neurons)
+            _print_comparison(benchmark.compare(sized, data, rounds=rounds, seconds=seconds), as_json=as_json)
+    if not as_json and not benchmark.has_torch():
+        print(benchmark.PYTORCH_HINT)
+
+
+def _prepare_bench(config: Config, *, as_json: bool) -> tuple[Any, datasets.Dataset]:
+    """Start TensorFlow and load the data; print the machine and the data set."""
+    with stderr_to(Path(os.devnull)):
+        from rnnlab.cli import benchmark
+        from rnnlab.training import keras_backend
+
+        keras_backend.initialize_devices()
+    data = datasets.load(config.dataset)
+    if not as_json:
+        print(f"{benchmark.machine()}; {data.description}")
+        fraction = f"{config.row_loss_mix:.0%} of the loss on the mean of all rows"
+        print(f"training steps per second, float32, {fraction}")
+    return benchmark, data
+
+
+_BENCH_HEAD: Final = (
+    "batch  neurons   RNN Lab   model.fit   PyTorch   multiply limit   times model.fit   times PyTorch"
+)
+
+
+def _print_comparison(comparison: Any, *, as_json: bool) -> None:
+    if as_json:
+        print_json(**comparison.to_json())
+        return
+    ours, keras_fit, torch = (
+        "-" if speed is None else f"{speed:,.1f}" for speed in comparison.steps_per_second.values()
+    )
+    ratios = ("-" if r is None else f"{r:.2f}" for r in map(comparison.ratio, ("keras_fit", "torch")))
+    print(
+        f"{comparison.config.batch_size:>5}{comparison.config.neurons:>9}{ours:>10}{keras_fit:>12}{torch:>10}"
+        f"{comparison.limit:>17,.1f}{next(ratios):>18}{next(ratios):>16}",
+        flush=True,
+    )
+
+
+def _print_growth(grown: Any, *, as_json: bool) -> None:
+    if as_json:
+        print_json(by=grown.by, milliseconds_per_step=grown.milliseconds)
+        return
+    print(f"\nmilliseconds per step by {grown.by}")
+    for value, milliseconds in grown.milliseconds.items():
+        print(f"{value:>12,}{milliseconds:>10.2f}", flush=True)

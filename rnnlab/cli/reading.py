@@ -1,0 +1,149 @@
+"""The commands that read with a trained network: `read`, `evaluate`, `export`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from rnnlab.cli.output import CommandError, print_json
+from rnnlab.data import datasets, preprocessing
+from rnnlab.model import evaluation
+from rnnlab.model.answer import Answer, answer
+from rnnlab.model.reader import Reader
+from rnnlab.model.weights import Weights
+from rnnlab.runs import Run
+from rnnlab.store.store import Store
+from rnnlab.system.processes import stderr_to
+
+_BLANK: Final = "blank"
+"""The command line's answer to a picture without ink."""
+
+
+def load_reader(store: Store, run: Run, step: int | None = None) -> tuple[Reader, int]:
+    """Return a reader with the newest weights of a run, or those saved at or before a step, and their step.
+
+    Raises:
+        WeightsError: The weights are missing or damaged.
+        CommandError: No weights were saved at or before that step.
+    """
+    path = store.files(run.id).weights
+    if step is not None and step < run.step:
+        snapshot = store.files(run.id).history().at_or_before(step)
+        if snapshot is None:
+            raise CommandError(f"{run.id} saved no weights at or before step {step:,}; choose a later one.")
+        path = snapshot
+    weights, found = Weights.load(path)
+    if step is not None and found != step:
+        print(f"{run.id} has no weights of step {step:,}; using those of step {found:,}.", file=sys.stderr)
+    return Reader(weights), found
+
+
+def read(store: Store, name: str, images: Iterable[str], step: int | None, *, as_json: bool) -> None:
+    """Read canvas images.
+
+    Raises:
+        CommandError: At least one file could not be read; the others have been.
+    """
+    reader, _ = load_reader(store, store.find(name), step)
+    unreadable = []
+    for image in images:
+        found = _read_image(reader, image)
+        if isinstance(found, str) and found != _BLANK:
+            unreadable.append(image)
+        if as_json:
+            print_json(image=image, **_to_json(found))
+        else:
+            print(f"{image}: {_in_words(found)}")
+    if unreadable:
+        raise CommandError(
+            f"{len(unreadable)} of the images could not be read, the first is {unreadable[0]}."
+        )
+
+
+def _read_image(reader: Reader, image: str) -> Answer | str:
+    """Read one canvas image from a file; if that is not possible, return the reason as a sentence."""
+    try:
+        prepared = preprocessing.prepare(preprocessing.decode_image(Path(image).read_bytes()))
+    except OSError as error:
+        return f"The file cannot be opened ({error.strerror}); check its name."
+    except preprocessing.DrawingError as error:
+        return str(error)
+    return _BLANK if prepared is None else answer(reader, prepared.picture)
+
+
+def _to_json(found: Answer | str) -> dict[str, Any]:
+    """Return an answer as `--json` prints it."""
+    if isinstance(found, str):
+        return {"error": found}
+    return {
+        "digit": found.digit,
+        "probability": found.probability,
+        "decided_at": found.decided_at,
+        "beliefs": found.rounded_beliefs(7),
+    }
+
+
+def _in_words(found: Answer | str) -> str:
+    """Return an answer in words, with the belief after every row."""
+    if isinstance(found, str):
+        return "a blank image" if found == _BLANK else found
+    if found.is_sure:
+        verdict = f"{found.digit}, {found.probability:.1%} sure, decided at row {found.decided_at} of 28"
+    else:
+        verdict = f"not sure, perhaps a {found.digit} ({found.probability:.1%})"
+    lines = [verdict, "  row " + "".join(f"{digit:>6}" for digit in range(10))]
+    for row, belief in enumerate(found.beliefs, start=1):
+        lines.append(f"  {row:>3} " + "".join(f"{probability:>6.0%}" for probability in belief))
+    return "\n".join(lines)
+
+
+def evaluate(store: Store, name: str, *, as_json: bool) -> None:
+    """Read the whole test set: accuracy and confidence after each row, when it decides, confusion matrix.
+
+    Raises:
+        CommandError: The data set that the run was trained on is not available.
+    """
+    run = store.find(name)
+    reader, step = load_reader(store, run)
+    data = datasets.load(run.data_name or run.config.dataset)
+    if run.data_name and data.name != run.data_name:
+        raise CommandError(f"{run.id} was trained on {run.data}, which is not available now: {data.note}")
+    result = evaluation.evaluate(reader, data.test_images, data.test_labels)
+    if as_json:
+        print_json(**result.to_json())
+        return
+    print(f"{run.id} at step {step:,}: {result.test_accuracy:.2%} of {len(data.test_labels):,} test images")
+    print("row   accuracy   mean confidence   expected calibration error")
+    columns = result.accuracy_by_row, result.confidence_by_row, result.calibration_error_by_row
+    for row, (accuracy, confidence, error) in enumerate(zip(*columns, strict=True), start=1):
+        print(f"{row:>3} {accuracy:>10.1%} {confidence:>17.1%} {error:>28.1%}")
+    rows = ", ".join(f"{fraction:.0%} by row {result.decided_by(fraction)}" for fraction in (0.5, 0.9, 0.99))
+    print(f"decided, the top digit never changes again: {rows}")
+    print("digit (row) read as (column)")
+    print("   " + "".join(f"{digit:>6}" for digit in range(10)))
+    for digit, counts in enumerate(result.confusion):
+        print(f"{digit:>3}" + "".join(f"{count:>6,}" for count in counts))
+
+
+def export(store: Store, name: str, path: Path, *, every_row: bool, as_json: bool) -> None:
+    """Save the newest weights of a run as a standard Keras file.
+
+    Raises:
+        CommandError: The file cannot be written.
+    """
+    run = store.find(name)
+    weights, step = Weights.load(store.files(run.id).weights)
+    with stderr_to(store.files(run.id).log):
+        from rnnlab.training import keras_backend
+
+        keras_backend.initialize_devices()
+    try:
+        keras_backend.export(weights, path, every_row=every_row)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written ({error.strerror}); choose another place.") from error
+    if as_json:
+        print_json(run=run.id, step=step, path=str(path))
+    else:
+        print(f"{run.id} at step {step:,} is saved as {path}.")

@@ -1,0 +1,1 @@
+"""The dashboard: Streamlit pages that read from the store and render what they read."""

@@ -1,0 +1,30 @@
+"""The script of the dashboard: page configuration and navigation. Streamlit runs it for every visitor."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from rnnlab.dashboard import navigation, session, style
+from rnnlab.dashboard.pages import evaluation_page, guide_page, lab_page, runs_page
+from rnnlab.dashboard.regions import messages
+
+
+def run() -> None:
+    """Render the page that the visitor is on."""
+    st.set_page_config(page_title="RNN Lab", page_icon="✏️", layout="wide")
+    style.apply()
+    page = st.navigation(
+        [
+            navigation.LAB.page(lab_page.render),
+            navigation.EVALUATION.page(evaluation_page.render),
+            navigation.RUNS.page(runs_page.render),
+            navigation.GUIDE.page(guide_page.render),
+        ]
+    )
+    session.enter_page(page.url_path)
+    with messages.show_store_errors():
+        page.run()
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,155 @@
+"""What all visitors of one dashboard process share: store, launcher, curves, evaluations, readers."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import importlib
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import streamlit as st
+
+from rnnlab.config import Config
+from rnnlab.dashboard.caches import CurveCache, EvaluationCache
+from rnnlab.dashboard.limits import Limits, LimitsError, RefusalError
+from rnnlab.runs import Run
+from rnnlab.store.database import StoreError
+from rnnlab.store.store import Store, default_home
+from rnnlab.system.memory import shortage
+from rnnlab.worker.launcher import Launcher, LocalLauncher
+
+REAP_INTERVAL: Final = 0.8
+"""Seconds between two checks for dead workers, however many people watch."""
+
+_SETTLE_INTERVAL: Final = 20.0
+"""Seconds between two full garbage collections."""
+
+
+@dataclass
+class AppState:
+    """One home folder and everything that works on it.
+
+    Attributes:
+        store: The runs.
+        launcher: Starts workers.
+        curves: Cached curves.
+        evaluations: Cached evaluations.
+        limits: What visitors may do.
+        start_lock: Held from checking whether one more run may start until it is in the queue, so that two
+            visitors of this dashboard cannot take the same place.
+    """
+
+    store: Store
+    launcher: Launcher
+    curves: CurveCache
+    evaluations: EvaluationCache
+    limits: Limits
+    start_lock: threading.Lock = field(default_factory=threading.Lock)
+    _troubles: dict[str, str] = field(default_factory=dict)
+    _reaped: float = float("-inf")
+    _settled: float = float("-inf")
+
+    def start(self, config: Config, owner: str, parent: str | None = None) -> Run:
+        """Queue a run and wake a worker; if none can be woken, say why on the page and try again later.
+
+        Args:
+            config: The hyperparameters.
+            owner: The name of the visitor who starts it.
+            parent: The id of the run whose newest weights it starts from, if any.
+
+        Raises:
+            RefusalError: The settings do not allow it, or it would not fit into the memory there is.
+            StoreError: The store cannot be written, or the parent has no weights.
+        """
+        with self.start_lock:
+            refusal = self.limits.refusal(config, self.store.active_runs(), owner)
+            if refusal := refusal or shortage(config, loaded=self.store.workers.any()):
+                raise RefusalError(refusal)
+            run = self.store.create_run(config, owner=owner, parent=parent)
+        self._try("reap", self.launcher.wake)  # `reap` wakes workers, too, so it tries again
+        return run
+
+    def freeze_garbage(self) -> None:
+        """Hide all objects that exist now from the garbage collector, for some seconds.
+
+        Streamlit collects garbage after every script run, and every update of a live region is one: one a
+        second for each. Checking all objects of all libraries and visitors takes about 100 ms each time,
+        though hardly any of them is garbage. What visitors leave behind is found at the next full collection.
+        """
+        now = time.monotonic()
+        if now - self._settled >= _SETTLE_INTERVAL:
+            self._settled = now
+            gc.unfreeze()
+            gc.collect()
+            gc.freeze()
+
+    def reap(self) -> None:
+        """Check for dead workers, unless that was done a moment ago for another viewer."""
+        now = time.monotonic()
+        if now - self._reaped >= REAP_INTERVAL:
+            self._reaped = now
+            # A read-only dashboard starts no workers, but must still say that one has died.
+            self._try(
+                "reap", self.store.reports.mark_interrupted if self.limits.read_only else self.launcher.reap
+            )
+            if "warm" in self._troubles:
+                self.warm()
+            self.freeze_garbage()
+
+    def warm(self) -> None:
+        """Have a worker ready for the next run, unless the dashboard is read-only."""
+        if not self.limits.read_only:
+            self._try("warm", self.launcher.warm)
+
+    @property
+    def trouble(self) -> str:
+        """Why something cannot be written or started at present; empty if all is well."""
+        return next(iter(list(self._troubles.values())), "")
+
+    def _try(self, name: str, act: Callable[[], object]) -> None:
+        """Do something that writes to the disk; if it fails, remember why until it succeeds."""
+        try:
+            act()
+        except StoreError as error:
+            self._troubles[name] = str(error)
+        else:
+            self._troubles.pop(name, None)
+
+
+_REPLACED: Final = (
+    "The list of runs was removed or replaced while the dashboard was open; this page shows the new one."
+)
+
+_opening = threading.Lock()
+"""Held while the shared state is looked up: two visitors at the same time must not open it twice."""
+
+
+@functools.cache
+def _app_state_of(home: Path) -> AppState:
+    # Streamlit imports pandas when it first needs it. Plotly checks whether pandas is loaded, and fails if
+    # another visitor's thread is importing it at that moment.
+    importlib.import_module("pandas")
+    store = Store(home)
+    limits = Limits.from_environment()
+    launcher = LocalLauncher(store, limits.workers)
+    return AppState(store, launcher, CurveCache(store), EvaluationCache(store), limits)
+
+
+def app_state() -> AppState:
+    """Return the shared state of this process; if the store cannot be opened, say so and end the page."""
+    try:
+        with _opening:
+            found = _app_state_of(default_home())
+            if not found.store.is_current:
+                _app_state_of.cache_clear()
+                found = _app_state_of(default_home())
+                found.store.notice = found.store.notice or _REPLACED
+            return found
+    except (StoreError, LimitsError) as error:
+        st.error(str(error), icon=":material/folder_off:")
+        st.stop()

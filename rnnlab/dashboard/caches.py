@@ -1,0 +1,144 @@
+"""Caches for what is read or computed once for all visitors: curves, evaluations, readers."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rnnlab.dashboard.charts.curve_data import EMPTY_CURVE, Curve
+from rnnlab.data.datasets import TestSet, load_test
+from rnnlab.model.evaluation import Evaluation, evaluate
+from rnnlab.model.reader import Reader
+from rnnlab.model.weights import Weights
+from rnnlab.runs import Run
+from rnnlab.store.store import Store
+
+MAX_CURVES_CACHED: Final = 16
+"""Most curves in memory; the one looked at longest ago goes first."""
+
+MAX_EVALUATIONS_CACHED: Final = 4
+"""Most evaluations in memory, one per run; the one asked for longest ago goes first."""
+
+
+class CurveCache:
+    """Caches the curves that people look at: each point is read from the store once for all viewers."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._curves: OrderedDict[str, tuple[int, Curve]] = OrderedDict()
+
+    def curve(self, run_id: str) -> Curve:
+        """Return the curve of a run up to its newest point."""
+        with self._lock:
+            branches = self._store.branches(run_id)
+            known, curve = self._curves.pop(run_id, (branches, EMPTY_CURVE))
+            curve = curve if known == branches else EMPTY_CURVE
+            last = int(curve.steps[-1]) if len(curve.steps) else -1
+            points = self._store.points(run_id, after=last)
+            curve = curve.extended(points) if points else curve
+            self._curves[run_id] = branches, curve
+            if len(self._curves) > MAX_CURVES_CACHED:
+                self._curves.popitem(last=False)
+            return curve
+
+
+Stamp = tuple[int, int, str]
+"""What an evaluation was made from: time (ns) and size (bytes) of the weights file, name of the data set."""
+
+
+@dataclass(frozen=True, eq=False)
+class RunEvaluation:
+    """An evaluation of a run as it was at one step; two are the same only if they are one object.
+
+    Attributes:
+        evaluation: The numbers.
+        test_set: The test images that were read.
+        step: The training step of the weights.
+        stamp: What it was made from.
+    """
+
+    evaluation: Evaluation
+    test_set: TestSet
+    step: int
+    stamp: Stamp
+
+
+class EvaluationCache:
+    """Caches the newest evaluation of the runs that people look at; safe to use from several threads."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._evaluating = threading.Lock()
+        self._cached: OrderedDict[str, RunEvaluation] = OrderedDict()
+
+    def last(self, run_id: str) -> RunEvaluation | None:
+        """Return the last evaluation of a run, of whichever step, or `None` if there is none in memory."""
+        return self._cached.get(run_id)
+
+    def newest(self, run: Run) -> RunEvaluation | None:
+        """Return the evaluation of a run's newest weights, or `None` if it has none yet.
+
+        This takes a second or two the first time. Whoever asks for it in that time waits for the same one.
+
+        Raises:
+            WeightsError: The weights file is damaged.
+            DatasetError: The test images are not on this machine, or damaged.
+        """
+        stamp = self._stamp(run)
+        if stamp is None:
+            return None
+        with self._evaluating:
+            found = self._cached.get(run.id)
+            if found is None or found.stamp != stamp:
+                found = self._evaluate(run, stamp)
+            self._cached[run.id] = found
+            self._cached.move_to_end(run.id)
+            if len(self._cached) > MAX_EVALUATIONS_CACHED:
+                self._cached.popitem(last=False)
+            return found
+
+    def _stamp(self, run: Run) -> Stamp | None:
+        """Return what an evaluation would be made from now, or `None` without weights."""
+        try:
+            status = self._store.files(run.id).weights.stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size, run.data_name or run.config.dataset
+
+    def _evaluate(self, run: Run, stamp: Stamp) -> RunEvaluation:
+        """Read the test set with the newest weights of a run."""
+        weights, step = Weights.load(self._store.files(run.id).weights)
+        test_set = self._test_set(stamp[2])
+        return RunEvaluation(
+            evaluate(Reader(weights), test_set.images, test_set.labels), test_set, step, stamp
+        )
+
+    def _test_set(self, name: str) -> TestSet:
+        """Return a test set; load it only if no cached evaluation has it."""
+        loaded = (each.test_set for each in self._cached.values() if each.test_set.name == name)
+        return next(loaded, None) or load_test(name)
+
+
+@functools.lru_cache(maxsize=8)
+def _reader_of(path: Path, _modified: int, _size: int) -> tuple[Reader, int]:
+    weights, step = Weights.load(path)
+    return Reader(weights), step
+
+
+def newest_reader(store: Store, run_id: str) -> tuple[Reader, int] | None:
+    """Return a reader with the newest weights of a run and their step, or `None` if there are none yet.
+
+    Raises:
+        WeightsError: The weights file is damaged.
+    """
+    path = store.files(run_id).weights
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return _reader_of(path, status.st_mtime_ns, status.st_size)

@@ -1,0 +1,1 @@
+"""Turns values into Plotly figures, without Streamlit."""

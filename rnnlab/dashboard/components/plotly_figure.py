@@ -1,0 +1,54 @@
+"""A Plotly figure that is updated in place: no flicker, and zoom and pan are kept.
+
+`st.plotly_chart` makes a new chart for every new figure, so a growing curve would flicker. This component
+passes the figure to Plotly's own `Plotly.react` instead. The JavaScript comes with the installed `plotly`
+package, so nothing is fetched from the internet.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import plotly
+import streamlit as st
+import streamlit.components.v1
+
+_HERE = Path(__file__).parent
+
+# Declared only so that Streamlit serves Plotly's JavaScript under /component/<name>/.
+_served = streamlit.components.v1.declare_component(
+    "plotly_javascript", path=Path(plotly.__file__).parent / "package_data"
+)
+
+_component = st.components.v2.component(
+    "rnnlab_plot",
+    html='<div class="rnnlab-plot"></div>',
+    js=(_HERE / "plotly_figure.js").read_text(encoding="utf-8"),
+    isolate_styles=False,  # Plotly puts its style sheet into the document, which a shadow root would keep out
+)
+
+
+def plot(figure: dict[str, Any], *, key: str, description: str) -> None:
+    """Render a figure, or update the one that was rendered under the same key.
+
+    Args:
+        figure: The JSON form of the figure; its `uirevision` says whether zoom and pan are kept.
+        key: Widget key of the component.
+        description: What the figure shows, for people who cannot see it.
+    """
+    _component(
+        data={
+            "figure": figure,
+            "source": f"{_base_path()}/component/{_served.name}/plotly.min.js?v={plotly.__version__}",
+            "description": description,
+        },
+        key=key,
+        height=int(figure["layout"]["height"]),
+    )
+
+
+def _base_path() -> str:
+    """Return the path under which the dashboard is served, without a slash at its end."""
+    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    return f"/{base}" if base else ""

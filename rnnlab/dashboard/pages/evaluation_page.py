@@ -1,0 +1,224 @@
+"""The Evaluation page: how well the network of a run reads digits that it never learned from."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import streamlit as st
+
+from rnnlab.dashboard import navigation
+from rnnlab.dashboard.address import run_on_show
+from rnnlab.dashboard.app_state import AppState, app_state
+from rnnlab.dashboard.caches import RunEvaluation, newest_reader
+from rnnlab.dashboard.charts.evaluation_charts import (
+    commonest_mistakes,
+    confusion_json,
+    decisions_json,
+    rows_json,
+)
+from rnnlab.dashboard.components.plotly_figure import plot
+from rnnlab.dashboard.regions import messages, mistakes
+from rnnlab.dashboard.session import session
+from rnnlab.dashboard.text import STATE_BADGES, WEIGHTS_ARE_GONE, percent, plain
+from rnnlab.data.datasets import DatasetError
+from rnnlab.model.evaluation import Evaluation
+from rnnlab.model.weights import WeightsError
+from rnnlab.runs import Run
+
+_REFRESH_INTERVAL: Final = 2.0
+"""Seconds between two checks of a run that is still training."""
+
+_RUN_KEY: Final = "evaluated_run"
+
+
+def render() -> None:
+    """Render the page."""
+    shared = app_state()
+    shared.reap()
+    run = run_on_show()
+    head = st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute")
+    head.title("Evaluation", width="content")
+    messages.render()
+    if run is None:
+        st.info("There is no run yet. Start one in the Lab.", icon=":material/science:")
+        if st.button("To the Lab", type="primary"):
+            navigation.LAB.open()
+        return
+    with head:
+        _choice(shared, run)
+    if run.state.is_active:
+        found = shared.evaluations.last(run.id)
+        st.fragment(_training, run_every=_REFRESH_INTERVAL)(run, found)
+    else:
+        found = _of_ended(shared, run)
+    if found is not None:
+        _results(run, found)
+
+
+def _choice(shared: AppState, run: Run) -> None:
+    """Render the choice of a run."""
+
+    def choose() -> None:
+        session().run_id = st.session_state[_RUN_KEY]
+
+    def label(run_id: str) -> str:
+        accuracy = by_id[run_id].test_accuracy
+        known = f", test accuracy {percent(accuracy, 2)}" if accuracy is not None else ""
+        return f"{run_id}, {STATE_BADGES[by_id[run_id].state][0]}{known}"
+
+    by_id = {each.id: each for each in shared.store.runs()}
+    st.session_state[_RUN_KEY] = run.id
+    st.selectbox("run", list(by_id), key=_RUN_KEY, format_func=label, on_change=choose, width=480)
+
+
+@messages.show_store_errors()
+def _training(rendered: Run, shown: RunEvaluation | None) -> None:
+    """Offer to evaluate a run that is still training; render the page again if there is more to show.
+
+    Args:
+        rendered: The run as it was when the page was rendered.
+        shown: The evaluation on the page, if any.
+    """
+    shared = app_state()
+    shared.reap()
+    run = shared.store.run(rendered.id)
+    if run.state.is_ended or shared.evaluations.last(run.id) is not shown:
+        st.rerun()
+    try:
+        newest = newest_reader(shared.store, run.id)
+    except WeightsError as error:
+        st.error(plain(str(error)))
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        pressed = st.button(
+            f"Evaluate the weights of step {newest[1]:,}" if newest else "Evaluate",
+            icon=":material/fact_check:",
+            type="primary",
+            key="evaluate",
+            disabled=newest is None,
+        )
+        st.caption("This run is still training. It is evaluated automatically when it ends.", width="content")
+    if pressed:
+        _evaluate_now(shared, run)
+
+
+def _evaluate_now(shared: AppState, run: Run) -> None:
+    """Evaluate the newest weights of a run and render the page again."""
+    try:
+        with st.spinner("Reading the test images"):
+            shared.evaluations.newest(run)
+    except (WeightsError, DatasetError) as error:
+        session().problems.append(str(error))
+    st.rerun()
+
+
+def _of_ended(shared: AppState, run: Run) -> RunEvaluation | None:
+    """Return the evaluation of a run that has ended; if there can be none, say why."""
+    try:
+        with st.spinner("Reading the test images"):
+            found = shared.evaluations.newest(run)
+    except (WeightsError, DatasetError) as error:
+        st.error(plain(str(error)))
+        return None
+    if found is None and run.has_begun:
+        st.error(WEIGHTS_ARE_GONE)
+    elif found is None:
+        st.info("This run ended before it learned anything; choose or start another one.")
+    return found
+
+
+def _results(run: Run, found: RunEvaluation) -> None:
+    """Render the whole evaluation of a network."""
+    _numbers(found)
+    left, right = st.columns(2, gap="large")
+    with left:
+        _rows(run, found.evaluation)
+    with right:
+        _confusion(run, found.evaluation)
+    mistakes.render(found)
+
+
+def _numbers(found: RunEvaluation) -> None:
+    """Render the main numbers, and what they were measured with."""
+    result, count = found.evaluation, len(found.test_set.labels)
+    with st.container(horizontal=True, key="evaluation_numbers"):
+        st.metric(
+            "test accuracy",
+            percent(result.test_accuracy, 2),
+            width="content",
+            help="Share of all test images read correctly after the last row.",
+        )
+        st.metric(
+            "half are decided by",
+            f"row {result.decided_by(0.5)}",
+            width="content",
+            help="A digit is decided at the row from which the network's favourite never changes again.",
+        )
+        st.metric("read wrong", f"{len(result.mistakes):,} of {count:,}", width="content")
+        st.metric(
+            "calibration error",
+            percent(float(result.calibration_error_by_row[-1])),
+            width="content",
+            help="How far the network's confidence is from its accuracy after the last row, on average: of "
+            "the digits of which it is 90 % sure, 90 % should be right (*expected calibration error*).",
+        )
+    st.caption(
+        f"Read with the weights of step {found.step:,}: {count:,} test images of {found.test_set.title}."
+    )
+
+
+def _rows(run: Run, result: Evaluation) -> None:
+    """Render accuracy and confidence after each row, and at which row the network decides."""
+    st.subheader("How many rows does it need?")
+    accuracies = ", ".join(
+        f"{percent(result.accuracy_by_row[row - 1])} after row {row}" for row in (7, 14, 21, 28)
+    )
+    plot(
+        rows_json(result),
+        key="evaluation_rows",
+        description=f"Accuracy, mean confidence and calibration error after each row of {run.id}. "
+        f"Accuracy: {accuracies}.",
+    )
+    st.caption(_meaning_of_rows(run))
+    decided = ", ".join(
+        f"{fraction:.0%} by row {result.decided_by(fraction)}" for fraction in (0.5, 0.9, 0.99)
+    )
+    plot(
+        decisions_json(result),
+        key="evaluation_decisions",
+        description=f"Share of the test digits decided at each row of {run.id}. Decided: {decided}.",
+    )
+    st.caption(
+        "The row at which it **decides**: from there on its favourite, right or wrong, never changes again. "
+        f"Decided: {decided}."
+    )
+
+
+def _meaning_of_rows(run: Run) -> str:
+    """Return a sentence or two on how to read the lines."""
+    if run.config.row_loss_mix == 0:
+        return (
+            "This network was trained on its last row only: what it believes before row 28 means little, "
+            "however sure it is (**mean confidence**)."
+        )
+    return (
+        "After each row the network has a favourite. **Accuracy** is how often that is right, **mean "
+        "confidence** how sure it is. If the two lines lie together, its confidence can be trusted; how far "
+        "it is off, on average, is the *expected* **calibration error**."
+    )
+
+
+def _confusion(run: Run, result: Evaluation) -> None:
+    """Render the confusion matrix: how often each digit is read as which."""
+    st.subheader("What does it take for what?")
+    counted = commonest_mistakes(result.confusion)
+    commonest = ", ".join(f"{label} read as {read_as} ({count:,} times)" for label, read_as, count in counted)
+    plot(
+        confusion_json(result.confusion),
+        key="evaluation_confusion",
+        description=f"Confusion matrix of {run.id}. Most often: {commonest or 'no mistake at all'}.",
+    )
+    st.caption(
+        "The **confusion matrix**: on the diagonal the digits read correctly, everywhere else the mistakes, "
+        f"yellow if there are many. Most often: {commonest or 'none at all'}."
+    )

@@ -1,0 +1,132 @@
+"""The Runs page: all runs, newest first."""
+
+from __future__ import annotations
+
+import datetime
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from rnnlab.config import HYPERPARAMETERS
+from rnnlab.dashboard import navigation
+from rnnlab.dashboard.app_state import app_state
+from rnnlab.dashboard.charts.training_curve import describe_change
+from rnnlab.dashboard.navigation import Destination
+from rnnlab.dashboard.regions import messages
+from rnnlab.dashboard.session import session
+from rnnlab.dashboard.text import STATE_BADGES, duration, percent, plain
+from rnnlab.runs import Run
+
+_REFRESH_INTERVAL = 2.0
+"""Seconds between two updates of the table."""
+
+_LOG_LINES = 200
+"""Lines of a log that are shown: its end, which says why a run failed."""
+
+
+def render() -> None:
+    """Render the page."""
+    st.title("Runs")
+    st.caption("Every training run on this machine, newest first. Choose one to open it in the Lab.")
+    st.fragment(_history, run_every=_REFRESH_INTERVAL)()
+
+
+@messages.show_store_errors()
+def _history() -> None:
+    """Render the table of runs, and details and buttons of the run chosen in it."""
+    app_state().reap()
+    messages.render_trouble()
+    runs = app_state().store.runs()
+    if not runs:
+        st.info("There is no run yet. Start one in the Lab.", icon=":material/science:")
+        if st.button("To the Lab", type="primary"):
+            navigation.LAB.open()
+        return
+    ids = [run.id for run in runs]
+    # The key changes with the list: a selection is a row number, and would otherwise move to another run.
+    key = f"run_table_{ids[0]}"
+
+    def choose() -> None:
+        rows = st.session_state[key].selection.rows
+        session().chosen_run_id = ids[rows[0]] if rows else None
+
+    st.dataframe(
+        [_row(run) for run in runs],
+        hide_index=True,
+        on_select=choose,
+        selection_mode="single-row",
+        key=key,
+        column_config={
+            name: st.column_config.NumberColumn(format="%.2f %%")
+            for name in ("test accuracy", "batch accuracy")
+        },
+    )
+    chosen = [run for run in runs if run.id == session().chosen_run_id]
+    if chosen:
+        _chosen(chosen[0])
+    else:
+        st.caption("Click the box at the left of a row to choose that run.")
+
+
+def _row(run: Run) -> dict[str, object]:
+    """Return a run as one row of the table."""
+    created = datetime.datetime.fromtimestamp(run.created).astimezone()
+    return {
+        "run": run.id,
+        "state": STATE_BADGES[run.state][0],
+        "test accuracy": _hundredfold(run.test_accuracy),
+        "batch accuracy": _hundredfold(run.batch_accuracy),
+        "steps done": run.step,
+        "training time": duration(run.seconds),
+        **{h.label: getattr(run.config, name) for name, h in HYPERPARAMETERS.items()},
+        "data used": run.data,
+        "started": f"{created:%Y-%m-%d %H:%M}",
+    }
+
+
+def _hundredfold(fraction: float | None) -> float | None:
+    """Return a fraction as a number of percent."""
+    return None if fraction is None else fraction * 100
+
+
+def _chosen(run: Run) -> None:
+    """Render details and buttons of the chosen run."""
+    word, icon, colour = STATE_BADGES[run.state]
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{plain(run.id)}**", width="content")
+            st.badge(word, icon=icon, color=colour)
+            st.markdown(f"test accuracy {percent(run.test_accuracy, 2)}", width="content")
+        if run.parent:
+            st.markdown(f"Started from the weights of **{plain(run.parent)}**.")
+        if run.changes:
+            changes = ", ".join(
+                f"{describe_change(change)} from step {change.step:,} on" for change in run.changes
+            )
+            st.markdown(f"Changed during the run: {plain(changes)}.")
+        if run.message:
+            st.markdown(plain(run.message))
+        with st.container(horizontal=True):
+            if st.button("Open in the Lab", icon=":material/science:", type="primary"):
+                _show_on(navigation.LAB, run)
+            if st.button("Evaluate", icon=":material/fact_check:"):
+                _show_on(navigation.EVALUATION, run)
+        address = "?" + urlencode(run.config.to_query())
+        st.caption(f"The same settings for a new run, as the end of the Lab's address: {plain(address)}")
+        with st.expander("Log", icon=":material/description:"):
+            st.code(_log_of(run), language=None)
+
+
+def _show_on(destination: Destination, run: Run) -> None:
+    """Go to another page and show a run there."""
+    session().run_id = run.id
+    destination.open()
+
+
+def _log_of(run: Run) -> str:
+    """Return the end of a run's log."""
+    try:
+        text = app_state().store.files(run.id).log.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return "This run has no log yet."
+    return "\n".join(text.splitlines()[-_LOG_LINES:]) or "The log is empty."

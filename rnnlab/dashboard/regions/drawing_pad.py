@@ -1,0 +1,139 @@
+"""The drawing region: draw a digit and watch the belief form row by row."""
+
+from __future__ import annotations
+
+import streamlit as st
+from streamlit_drawable_canvas import st_canvas
+
+from rnnlab.dashboard.app_state import app_state
+from rnnlab.dashboard.caches import newest_reader
+from rnnlab.dashboard.components.belief_panel import ShownBelief, belief_panel
+from rnnlab.dashboard.pacing import PACING
+from rnnlab.dashboard.regions import messages, teaching
+from rnnlab.dashboard.regions.live import LiveRegion
+from rnnlab.dashboard.session import CANVAS_KEY, receive_canvas, session
+from rnnlab.dashboard.text import WEIGHTS_ARE_GONE
+from rnnlab.data.preprocessing import PreparedDrawing
+from rnnlab.model.answer import answer
+from rnnlab.model.weights import WeightsError
+from rnnlab.runs import Run
+
+CANVAS_SIDE = 280
+"""Height and width of the canvas, in pixels: ten for each of the network's."""
+
+_PEN_KEY = "pen_width"
+
+
+def render(run: Run | None) -> None:
+    """Render canvas, belief map and their controls; the run's network, if any, reads the drawing."""
+    st.fragment(_render_region)(run)
+
+
+@messages.show_store_errors()
+def _render_region(run: Run | None) -> None:
+    """Render the region, before the updates of others; a stroke reruns this and nothing else."""
+    with PACING.stroke():
+        _render(run)
+
+
+def _render(run: Run | None) -> None:
+    """Render the whole region."""
+    drawing, test_digit = session().drawing, session().test_digit
+    tools = st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", key="drawing_tools")
+    if test_digit:
+        tools.button("Back to my drawing", type="primary", on_click=_put_away, key="back_to_drawing")
+    else:
+        tools.slider("pen width (pixels)", 8, 40, 20, key=_PEN_KEY, width=120, persist_state="session")
+    with st.container(key="drawing"):
+        panel = st.container()
+        st_canvas(
+            stroke_width=st.session_state.get(_PEN_KEY, 20),
+            stroke_color="#FFFFFF",
+            background_color="#000000",
+            width=CANVAS_SIDE,
+            height=CANVAS_SIDE,
+            initial_drawing=drawing.mounted,
+            return_image_data=True,
+            key=CANVAS_KEY,
+        )
+        receive_canvas()
+        with panel:
+            # A blank canvas needs no updates: newer weights change no belief.
+            LiveRegion("belief", _belief, run, changes=_shown() is not None).render()
+    fixed = not drawing.strokes or test_digit is not None
+    tools.button("Undo", icon=":material/undo:", on_click=_undo, disabled=fixed, key="undo")
+    tools.button("Clear", icon=":material/delete:", on_click=_clear, disabled=fixed, key="clear")
+    if not test_digit:
+        teaching.render(tools, run)
+
+
+def _shown() -> PreparedDrawing | None:
+    """Return what the network is to read: the test digit that covers the drawing, or the drawing."""
+    test_digit = session().test_digit
+    return test_digit.prepared if test_digit else session().drawing.prepared
+
+
+def _put_away() -> None:
+    """Remove the test digit that covers the drawing."""
+    session().test_digit = None
+
+
+def _undo() -> None:
+    """Remove the last stroke."""
+    receive_canvas()
+    drawing = session().drawing
+    drawing.show(drawing.strokes[:-1])
+
+
+def _clear() -> None:
+    """Remove all strokes."""
+    receive_canvas()
+    session().taught = ""
+    session().drawing.show([])
+
+
+@messages.show_store_errors()
+def _belief(run: Run | None) -> None:
+    """Render what the network believes, with its newest weights, about the drawing or the test digit."""
+    receive_canvas()  # a drawing whose request was lost comes with the next one
+    drawing, test_digit, prepared = session().drawing, session().test_digit, _shown()
+    newest, problem = None, "" if test_digit else drawing.problem
+    try:
+        newest = newest_reader(app_state().store, run.id) if run else None
+    except WeightsError as error:
+        problem = str(error)
+    shown: ShownBelief = {"hint": problem or _hint(run, drawn=prepared is not None), "note": ""}
+    if prepared is not None:
+        shown["picture"] = prepared.picture.ravel().tolist()
+        shown["top"], shown["row_height"] = prepared.top, prepared.row_height
+    if test_digit is not None:
+        shown["caption"] = test_digit.caption
+    if newest is not None and prepared is not None:
+        reader, step = newest
+        found = answer(reader, prepared.picture)
+        shown["beliefs"], shown["decided_at"] = found.rounded_beliefs(4), found.decided_at
+        shown["sure"], shown["note"] = found.is_sure, _note(run, step)
+    belief_panel(shown, key="belief")
+
+
+def _hint(run: Run | None, *, drawn: bool) -> str:
+    """Return a hint on what to do, or what to wait for, while there is no belief."""
+    if not drawn:
+        return "Draw a digit from 0 to 9."
+    if run is None:
+        return "No network yet: start a run, and it reads your digit."
+    if run.state.is_active:
+        return "The network is getting ready to read."
+    if run.has_begun:
+        return WEIGHTS_ARE_GONE
+    return "This run ended before it learned anything; open or start another one."
+
+
+def _note(run: Run | None, step: int) -> str:
+    """Return a note on which weights read, and whether their belief before the last row can be trusted."""
+    if run is not None and run.config.row_loss_mix == 0:
+        return (
+            f"Read with the weights of step {step:,}. This network was trained on its last row only: "
+            "what it believes before row 28 means little."
+        )
+    return f"Read with the weights of step {step:,}."

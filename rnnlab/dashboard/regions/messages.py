@@ -1,0 +1,52 @@
+"""Messages about what could not be done: shown once, at the top of a page, in the Lab above the curve."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from rnnlab.config import ConfigError
+from rnnlab.dashboard.app_state import app_state
+from rnnlab.dashboard.limits import RefusalError
+from rnnlab.dashboard.session import session
+from rnnlab.dashboard.text import plain
+from rnnlab.store.database import StoreError
+
+
+@contextmanager
+def show_store_errors() -> Iterator[None]:
+    """Show an error on the page if the store cannot be read or written in the block."""
+    try:
+        yield
+    except StoreError as error:
+        st.error(plain(str(error)), icon=":material/folder_off:")
+
+
+@contextmanager
+def collect_errors() -> Iterator[None]:
+    """Collect what could not be done in the block, to be shown when the page is rendered."""
+    try:
+        yield
+    except (ConfigError, RefusalError, StoreError) as error:
+        session().problems.append(str(error))
+
+
+def render_trouble() -> None:
+    """Say why nothing can be written at present, if that is so."""
+    if trouble := app_state().trouble:
+        st.error(plain(trouble), icon=":material/folder_off:")
+
+
+def render() -> None:
+    """Render the messages collected so far, and discard them.
+
+    They are in a container of their own, so that what is below keeps its place among its neighbours. If that
+    changed, Streamlit would create the canvas anew, empty.
+    """
+    with st.container(key="problems"):
+        notice = app_state().store.notice
+        for problem in [*([notice] if notice else []), *session().problems]:
+            st.warning(plain(problem), icon=":material/warning:")
+    session().problems.clear()

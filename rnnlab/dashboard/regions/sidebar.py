@@ -1,0 +1,182 @@
+"""The sidebar: hyperparameters, presets, Start."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import asdict
+from typing import Any
+
+import streamlit as st
+
+from rnnlab.config import HYPERPARAMETERS, Config, ConfigError, Hyperparameter, Value
+from rnnlab.dashboard.app_state import app_state
+from rnnlab.dashboard.regions import messages
+from rnnlab.dashboard.session import session
+from rnnlab.dashboard.text import plain
+from rnnlab.dashboard.visitor import visitor
+from rnnlab.data import datasets
+from rnnlab.presets import PRESET_HELP, PRESETS, config_from, preset_of
+from rnnlab.runs import Run
+
+_CUSTOM = "custom"
+_PRESET_KEY = "control_preset"
+
+
+def _key(name: str) -> str:
+    """Return the widget key of a hyperparameter's control."""
+    return f"control_{name}"
+
+
+def render(run: Run | None) -> None:
+    """Render the controls, the button that starts a run with their values, and the data set in use."""
+    _take_over_url()
+    with st.container(gap="small"):
+        _presets()
+        for hyperparameter in HYPERPARAMETERS.values():
+            if not hyperparameter.advanced:
+                _control(hyperparameter)
+        with st.expander("More", icon=":material/tune:"):
+            _advanced()
+        if app_state().limits.read_only:
+            st.caption("This page is for watching and drawing; nothing is started here.")
+        else:
+            start_button(st.container(), shortcut="S")
+        _data(run)
+
+
+def _advanced() -> None:
+    """Render the controls under More, group by group."""
+    advanced = [hyperparameter for hyperparameter in HYPERPARAMETERS.values() if hyperparameter.advanced]
+    for group, members in itertools.groupby(advanced, key=lambda hyperparameter: hyperparameter.group):
+        st.markdown(f"**{group[:1].upper()}{group[1:]}**")
+        for hyperparameter in members:
+            _control(hyperparameter)
+
+
+def start_button(
+    place: st.delta_generator.DeltaGenerator,
+    label: str = "Start",
+    key: str = "start",
+    shortcut: str | None = None,
+    *,
+    wide: bool = True,
+) -> None:
+    """Render a button that starts a run with the values of the controls; `wide`: as wide as its place."""
+    place.button(
+        label,
+        icon=":material/play_arrow:",
+        type="primary",
+        width="stretch" if wide else "content",
+        key=key,
+        shortcut=shortcut,
+        on_click=_start,
+        help="Trains a new network with these values in the background.",
+    )
+
+
+def _take_over_url() -> None:
+    """Set the controls to the hyperparameters in the URL, once per session; report unusable ones."""
+    remembered = session()
+    if remembered.url_read:
+        return
+    remembered.url_read = True
+    given = st.query_params
+    if "preset" in given:
+        try:
+            _fill(config_from({}, given["preset"]))
+        except ConfigError as error:
+            remembered.problems.append(str(error))
+    for name, hyperparameter in HYPERPARAMETERS.items():
+        if name in given:
+            try:
+                st.session_state[_key(name)] = hyperparameter.parse(given[name])
+            except ConfigError as error:
+                remembered.problems.append(str(error))
+
+
+def _fill(config: Config) -> None:
+    """Set all controls."""
+    for name, value in asdict(config).items():
+        st.session_state[_key(name)] = value
+
+
+def _values() -> dict[str, Value]:
+    """Return the values of the controls, or defaults before they have been rendered."""
+    return {name: st.session_state.get(_key(name), h.default) for name, h in HYPERPARAMETERS.items()}
+
+
+def _presets() -> None:
+    """Render the choice of a preset; it shows `custom` if the controls match no preset."""
+
+    def choose() -> None:
+        chosen = st.session_state[_PRESET_KEY]
+        if chosen in PRESETS:
+            unchanged = {name: _values()[name] for name in ("seed", "iterations", "dataset")}
+            _fill(config_from(unchanged, chosen))
+
+    current = preset_of(config_from(_values())) or _CUSTOM
+    st.session_state[_PRESET_KEY] = current
+    options = [*PRESETS, *([_CUSTOM] if current == _CUSTOM else [])]
+    help_text = "\n".join(f"- **{name}**: {text}" for name, text in PRESET_HELP.items())
+    st.selectbox("preset", options, key=_PRESET_KEY, on_change=choose, help=help_text)
+
+
+def _control(hyperparameter: Hyperparameter) -> None:
+    """Render the control of one hyperparameter."""
+    hyperparameter_control(hyperparameter, _key(hyperparameter.name), hyperparameter.default)
+
+
+def hyperparameter_control(hyperparameter: Hyperparameter, key: str, value: Value) -> Value:
+    """Render a control of a hyperparameter and return its value.
+
+    Args:
+        hyperparameter: Its label, help, kind and bounds.
+        key: Widget key of the control.
+        value: What it is set to when it is rendered for the first time.
+    """
+    h = hyperparameter
+    st.session_state.setdefault(key, value)
+    label = f"{h.label} ({h.unit})" if h.unit else h.label
+    common: dict[str, Any] = {"key": key, "help": _help_of(h), "persist_state": "session"}
+    if h.choices:
+        chosen: Value = st.selectbox(label, list(h.choices), format_func=h.choices.__getitem__, **common)
+        return chosen
+    if h.kind is float and h.scale == "log":
+        steps = _logarithmic_steps(h, st.session_state[key])
+        return float(st.select_slider(label, steps, format_func="{:g}".format, **common))
+    if h.kind is float:
+        return float(st.slider(label, h.minimum, h.maximum, step=h.step, **common))
+    bounds = int(h.minimum or 0), int(h.maximum or 0)
+    return int(st.number_input(label, *bounds, step=int(h.step or 1), **common))
+
+
+def _help_of(hyperparameter: Hyperparameter) -> str:
+    """Return the help text beside the control of a hyperparameter."""
+    h = hyperparameter
+    return h.help if h.choices else f"{h.help} From {h.minimum:,g} to {h.maximum:,g}."
+
+
+def _logarithmic_steps(hyperparameter: Hyperparameter, value: float) -> list[float]:
+    """Return 1, 2 and 5 times the powers of ten within the bounds, and the value that is set now."""
+    steps = {float(f"{digit}e{power}") for power in range(-12, 13) for digit in (1, 2, 5)}
+    lowest, highest = hyperparameter.minimum or 0.0, hyperparameter.maximum or 0.0
+    return sorted({step for step in steps if lowest <= step <= highest} | {value})
+
+
+def _start() -> None:
+    """Queue a run with the values of the controls and wake a worker."""
+    with messages.collect_errors():
+        session().run_id = app_state().start(config_from(_values()), visitor()).id
+
+
+def _data(run: Run | None) -> None:
+    """Say which data set the run on show uses, or a new run would use."""
+    if run is not None and run.data:
+        text = run.data
+    elif st.session_state.get(_key("dataset")) == "digits":
+        text = "scikit-learn's bundled digits, 1,797 digits"
+    else:
+        text = datasets.availability()
+    st.caption(f"Data: {plain(text)}")
+    if run is not None and run.data_note:
+        st.warning(plain(run.data_note), icon=":material/wifi_off:")

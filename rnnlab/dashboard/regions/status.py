@@ -1,0 +1,128 @@
+"""The status above everything else: what is happening right now.
+
+Its height is the same for every state of a run (set in style.css), because the canvas is below it. What needs
+more room than a line is said elsewhere.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from rnnlab.config_changes import Change
+from rnnlab.dashboard.app_state import AppState
+from rnnlab.dashboard.charts.training_curve import describe_change
+from rnnlab.dashboard.regions import run_buttons, sidebar
+from rnnlab.dashboard.session import session
+from rnnlab.dashboard.text import STATE_BADGES, Colour, duration, percent, plain
+from rnnlab.runs import Run, RunState
+
+_RECENT = 5
+"""Readings whose mean is shown as the batch accuracy: that of a single batch jumps too much."""
+
+
+def render(shared: AppState, run: Run) -> None:
+    """Render the status of a run."""
+    line = _line()
+    with line.container(key="status_words"):
+        _words(shared, run)
+    curve = shared.curves.curve(run.id)
+    recent = float(curve.accuracy[-_RECENT:].mean()) if len(curve.accuracy) else None
+    _accuracies(line, recent, run.test_accuracy)
+
+
+def render_before_any_run(shared: AppState) -> None:
+    """Render the status before there is any run."""
+    line = _line()
+    with line.container(key="status_words"):
+        with st.container(horizontal=True, vertical_alignment="center", key="status_name"):
+            st.markdown("**No network has been trained yet**")
+        with st.container(horizontal=True, vertical_alignment="center", key="transport"):
+            if shared.limits.read_only:
+                st.caption("Watching only.")
+            else:
+                sidebar.start_button(st.container(), "Start the first run", key="start_first", wide=False)
+        st.progress(0.0, text="It learns to read digits row by row.")
+    _accuracies(line, None, None)
+
+
+def _line() -> DeltaGenerator:
+    """Return the container of the words and the two accuracies."""
+    return st.container(horizontal=True, vertical_alignment="center", gap="medium", key="status")
+
+
+def _accuracies(line: DeltaGenerator, batch: float | None, test: float | None) -> None:
+    """Render the two accuracies, from 0 to 1 or `None` before there are any."""
+    line.metric(
+        "batch accuracy",
+        percent(batch),
+        width="content",
+        help=f"Share of the last {_RECENT} reported batches read correctly.",
+    )
+    line.metric(
+        "test accuracy",
+        percent(test),
+        width="content",
+        help="Share of all test images read correctly: digits that the network never learns from.",
+    )
+
+
+def _words(shared: AppState, run: Run) -> None:
+    """Render name, state, buttons, progress and speed."""
+    word, icon, colour = _badge(run)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="status_name"):
+        st.markdown(f"**{plain(run.id)}**", width="content")
+        st.badge(word, icon=icon, color=colour)
+        current = shared.store.current_run()
+        elsewhere = current is not None and current.id != run.id and current.state.is_active
+        if current and elsewhere and st.button(f"Watch {current.id} live", icon=":material/visibility:"):
+            session().run_id = current.id
+            st.rerun()
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="transport"):
+        run_buttons.render(shared, run)
+    st.progress(min(1.0, run.step / run.iterations), text=_progress_text(shared, run))
+
+
+def render_how_it_ended(run: Run) -> None:
+    """Render the message of a run that has ended, if there is one."""
+    if run.state.is_ended and run.message:
+        problem = run.state in (RunState.FAILED, RunState.DIVERGED, RunState.INTERRUPTED)
+        (st.error if problem else st.info)(plain(run.message))
+
+
+def _badge(run: Run) -> tuple[str, str, Colour]:
+    """Return how the state of a run is shown, or the request that it is about to carry out."""
+    if run.stop_requested and run.state.is_active:
+        return "stopping", ":material/stop:", "gray"
+    if run.is_pausing:
+        return "pausing", ":material/pause:", "gray"
+    if run.is_going_on:
+        return "going on", ":material/play_arrow:", "gray"
+    return STATE_BADGES[run.state]
+
+
+def _progress_text(shared: AppState, run: Run) -> str:
+    """Return step, speed and time left in words."""
+    steps = f"step {run.step:,} of {run.iterations:,}"
+    speed = shared.curves.curve(run.id).steps_per_second()
+    if run.requested and run.state.is_active:
+        requested = ", ".join(describe_change(Change(run.step, *item)) for item in run.requested.items())
+        return f"{steps}, requested: {requested} from the next report on"
+    if run.state is RunState.QUEUED:
+        return f"{steps}, {_place_in_queue(shared, run)}"
+    if run.state is RunState.PAUSED:
+        return f"{steps}, everything is saved until it is resumed"
+    if run.state is RunState.PREPARING or (run.message and run.state.is_active):
+        return f"{steps}, {plain(run.message)[:1].lower()}{plain(run.message)[1:]} …"
+    if run.state is RunState.TRAINING and speed:
+        left = duration((run.iterations - run.step) / speed)
+        cores = f" on {run.cores} core{'s' if run.cores != 1 else ''}" if run.cores else ""
+        return f"{steps}, {speed:,.0f} steps/s{cores}, {left} left"
+    return f"{steps}, {duration(run.seconds)} of training"
+
+
+def _place_in_queue(shared: AppState, run: Run) -> str:
+    """Return in words how many runs come before one that waits."""
+    ids = [waiting.id for waiting in shared.store.queue()]
+    ahead = ids.index(run.id) if run.id in ids else 0
+    return "waiting for its turn" if not ahead else f"waiting behind {ahead} other{'s' if ahead > 1 else ''}"

@@ -1,0 +1,166 @@
+"""What the dashboard remembers about one visitor, in one typed place."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from rnnlab.dashboard.pacing import PACING
+from rnnlab.data.preprocessing import DrawingError, PreparedDrawing, decode_image, prepare
+from rnnlab.digits import SIDE
+
+_KEY = "rnnlab_session"
+
+CANVAS_KEY = "canvas"
+"""Widget key of the canvas component."""
+
+
+@dataclass
+class Drawing:
+    """A visitor's drawing, remembered while the page changes around it.
+
+    Attributes:
+        strokes: The strokes as the canvas describes them (Fabric.js objects).
+        mounted: What the canvas was last given to show; giving it something else replaces its drawing.
+        revision: Counts what the canvas was given, so that giving it the same strokes again has an effect.
+        seen: The last picture (PNG) that the canvas sent.
+        prepared: The drawing as the network sees it, or `None` for a blank canvas.
+        problem: Why the picture cannot be read; empty if it can.
+    """
+
+    strokes: list[dict[str, Any]] = field(default_factory=list)
+    mounted: dict[str, Any] = field(default_factory=lambda: {"objects": []})
+    revision: int = 0
+    seen: bytes | None = None
+    prepared: PreparedDrawing | None = None
+    problem: str = ""
+
+    def receive(self, picture: bytes | None, strokes: list[dict[str, Any]]) -> None:
+        """Take in what the canvas sent, unless it has sent the same before.
+
+        Args:
+            picture: The canvas as a PNG, or `None` before it has sent any.
+            strokes: Its strokes, as Fabric.js objects.
+        """
+        if picture is None or picture == self.seen:
+            return
+        self.seen, self.strokes = picture, strokes
+        try:
+            self.prepared, self.problem = prepare(decode_image(picture)), ""
+        except DrawingError as error:
+            self.prepared, self.problem = None, str(error)
+
+    def show(self, strokes: list[dict[str, Any]]) -> None:
+        """Have the canvas show these strokes."""
+        self.strokes = strokes
+        self.revision += 1
+        self.mounted = {"objects": strokes, "revision": self.revision}
+        if not strokes:
+            self.prepared, self.problem = None, ""
+
+
+@dataclass(frozen=True, eq=False)
+class TestDigit:
+    """A test digit that is shown instead of the drawing.
+
+    Attributes:
+        picture: `uint8` of shape (28, 28), 0 = background, 255 = ink.
+        index: Its position in its test set, counted from 0.
+        label: The digit that it is.
+        title: The name of its data set, for people.
+    """
+
+    __test__ = False  # tells pytest that this is not a class of tests
+
+    picture: NDArray[np.uint8]
+    index: int
+    label: int
+    title: str
+
+    @property
+    def prepared(self) -> PreparedDrawing:
+        """The test digit as a drawing that fills the canvas."""
+        return PreparedDrawing(self.picture, top=0.0, row_height=1 / SIDE)
+
+    @property
+    def caption(self) -> str:
+        """The test digit in words, with its number, its data set and its label."""
+        return f"Test digit {self.index:,} of {self.title}: a {self.label}"
+
+
+@dataclass
+class Session:
+    """One visitor's session.
+
+    Attributes:
+        name: A random name for the session.
+        page: The path of the page that was shown last.
+        run_id: The run on show, or `None` before there is any.
+        address_run_id: The run that the page wrote into the URL; another one there was put in by the visitor.
+        chosen_run_id: The run chosen on the Runs page.
+        drawing: The visitor's drawing.
+        test_digit: The test digit that covers the drawing, or `None`.
+        adjusted: How often this visitor has asked for other hyperparameters of a run that had begun.
+        taught: What happened to the last drawing that was labelled or removed, in words; may be empty.
+        url_read: Whether the controls have taken over the hyperparameters in the URL.
+        problems: Sentences about what could not be done, to be shown.
+        has_acted: Whether the person has just asked for something and waits for the next update.
+    """
+
+    name: str = field(default_factory=lambda: secrets.token_hex(8))
+    page: str | None = None
+    run_id: str | None = None
+    address_run_id: str | None = None
+    chosen_run_id: str | None = None
+    drawing: Drawing = field(default_factory=Drawing)
+    test_digit: TestDigit | None = None
+    adjusted: int = 0
+    taught: str = ""
+    url_read: bool = False
+    problems: list[str] = field(default_factory=list)
+    has_acted: bool = False
+
+
+def session() -> Session:
+    """Return what is remembered about this visitor."""
+    if _KEY not in st.session_state:
+        st.session_state[_KEY] = Session()
+    remembered: Session = st.session_state[_KEY]
+    return remembered
+
+
+def mark_user_action() -> None:
+    """Note that the person has asked for something; a callback for controls that have no other."""
+    session().has_acted = True
+
+
+def yield_to_strokes() -> None:
+    """Wait until others' strokes are answered, unless this update is one that the person has asked for."""
+    remembered = session()
+    if not remembered.has_acted:
+        PACING.yield_to_strokes()
+    remembered.has_acted = False
+
+
+def receive_canvas() -> None:
+    """Take in what the canvas has sent, even if it came together with a click elsewhere."""
+    state = st.session_state.get(CANVAS_KEY) or {}
+    sent = state.get("drawing") or {}
+    if sent.get("data"):
+        picture = base64.b64decode(sent["data"].partition(",")[2])
+        session().drawing.receive(picture, sent["raw"].get("objects", []))
+
+
+def enter_page(path: str) -> None:
+    """Note which page is shown; on another page the canvas is created anew and gets its drawing back."""
+    receive_canvas()
+    remembered = session()
+    if path != remembered.page:
+        remembered.page = path
+        remembered.drawing.show(remembered.drawing.strokes)

@@ -1,0 +1,50 @@
+"""Words and numbers as the page shows them."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+
+from rnnlab.runs import RunState
+
+Colour = Literal["gray", "violet", "blue", "green", "orange", "red"]
+
+STATE_BADGES: Final[dict[RunState, tuple[str, str, Colour]]] = {
+    RunState.QUEUED: ("waiting", ":material/hourglass_empty:", "gray"),
+    RunState.PREPARING: ("preparing", ":material/settings:", "violet"),
+    RunState.TRAINING: ("training", ":material/play_arrow:", "blue"),
+    RunState.PAUSED: ("paused", ":material/pause:", "violet"),
+    RunState.FINISHED: ("finished", ":material/check:", "green"),
+    RunState.STOPPED: ("stopped", ":material/stop:", "gray"),
+    RunState.DIVERGED: ("diverged", ":material/trending_up:", "orange"),
+    RunState.FAILED: ("failed", ":material/error:", "red"),
+    RunState.INTERRUPTED: ("interrupted", ":material/power_off:", "orange"),
+}
+"""How each state is shown: word, icon, colour."""
+
+
+WEIGHTS_ARE_GONE: Final = (
+    "The weights of this run are not there, or were damaged; resume it or train another one."
+)
+"""Said about a run that has learned something, if its weights cannot be read."""
+
+
+def percent(fraction: float | None, digits: int = 1) -> str:
+    """Return a fraction as a percentage, such as `97.8 %`, or a dash for `None`."""
+    return "-" if fraction is None else f"{fraction * 100:.{digits}f} %"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words, such as `3 min 12 s`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def plain(text: str) -> str:
+    """Return a text from outside, escaped so that Markdown shows it as it is."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in text)
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:^&])", r"\\\1", printable)

@@ -1,0 +1,54 @@
+"""Who visits: the name of a sign-in if the operator asks for one, else a name for the browser."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from contextlib import suppress
+
+import streamlit as st
+
+from rnnlab.dashboard.components.visitor_cookie import set_visitor_cookie
+from rnnlab.dashboard.session import session
+
+_COOKIE = "_streamlit_xsrf"
+"""Streamlit's cookie in every browser: `2|mask|masked token|time`. The mask changes, the token does not."""
+
+_LASTING_COOKIE = "rnnlab_visitor"
+"""The lab's own cookie, with that token: Streamlit's ends when the browser closes, runs may take longer."""
+
+
+def visitor() -> str:
+    """Return a name for the visitor: it survives a reload and, without a sign-in, reveals nothing."""
+    if getattr(st.user, "is_logged_in", False):
+        return str(getattr(st.user, "email", None) or getattr(st.user, "sub", ""))
+    return hashlib.sha256(bytes.fromhex(_secret())).hexdigest()[:16]
+
+
+def remember_visitor() -> None:
+    """Have the browser keep the cookie by which it is known, with a component that is not visible."""
+    with st.container(key="visitor"):
+        if _cookie(_LASTING_COOKIE) != _secret():
+            set_visitor_cookie(_secret())
+
+
+def _secret() -> str:
+    """Return the secret of this browser, as hexadecimal digits."""
+    lasting = _cookie(_LASTING_COOKIE)
+    if re.fullmatch(r"(?:[0-9a-f]{2}){8,32}", lasting):
+        return lasting
+    return _token(_cookie(_COOKIE)).hex() or session().name
+
+
+def _cookie(name: str) -> str:
+    """Return a cookie of this browser, or an empty text."""
+    return str(st.context.cookies.get(name, ""))
+
+
+def _token(cookie: str) -> bytes:
+    """Return the token in Streamlit's cookie, or no bytes."""
+    with suppress(ValueError):
+        _, mask, masked, _ = cookie.strip('"').split("|")
+        key, value = bytes.fromhex(mask), bytes.fromhex(masked)
+        return bytes(byte ^ key[place % len(key)] for place, byte in enumerate(value)) if key else b""
+    return b""

@@ -1,0 +1,91 @@
+"""What a run learns from: a data set mixed with extra digits, non-digits and a person's own drawings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnlab.config import Config
+from rnnlab.data.datasets import Dataset, DatasetError, bundled_digits, load
+from rnnlab.data.labelled_drawings import LabelledDrawings
+from rnnlab.data.non_digits import make_non_digits
+from rnnlab.data.synthetic_digits import make_synthetic_digits
+from rnnlab.digits import NO_DIGIT
+
+_BUNDLED_COPIES: Final = 4
+"""How many times each bundled digit is mixed into the training digits, which far outnumber them."""
+
+_SYNTHETIC_COPIES: Final = 4
+"""The same for the digits of `make_synthetic_digits`."""
+
+_MAX_NON_DIGITS: Final = 800
+"""How many different pictures of no digit are made at most; if more are needed, they are repeated."""
+
+
+def load_training_set(
+    config: Config, hand: LabelledDrawings | None = None, progress: Callable[[str], None] = lambda _: None
+) -> Dataset:
+    """Load the digits that a configuration trains on: its data set, mixed with the others that it asks for.
+
+    `hand` holds the drawings for `your_hand`; `progress` is called with a few words about what is being done.
+
+    Raises:
+        DatasetError: As for `load`; or the configuration asks for drawings and there are none.
+    """
+    examples = hand.examples() if hand and config.your_hand else None
+    if config.your_hand and (examples is None or not len(examples[0])):
+        raise DatasetError("Your hand has no drawings to learn from; draw a digit and name it first.")
+    data = load(config.dataset, progress)
+    if config.extra_digits != "none" or config.nonsense:
+        progress("Drawing extra digits")
+    data = with_non_digits(with_extra_digits(data, config.extra_digits), config.nonsense)
+    return with_fraction(data, *examples, config.your_hand) if examples is not None else data
+
+
+def with_extra_digits(data: Dataset, extra_digits: str) -> Dataset:
+    """Return a data set with extra digits, several copies of each, mixed into the training digits.
+
+    `extra_digits` is `none`, `bundled` (scikit-learn's digits) or `forms` (also `make_synthetic_digits`).
+    """
+    if extra_digits == "none":
+        return data
+    bundled = bundled_digits()
+    images, labels = [bundled.train_images] * _BUNDLED_COPIES, [bundled.train_labels] * _BUNDLED_COPIES
+    if extra_digits == "forms":
+        drawn = make_synthetic_digits()
+        images, labels = images + [drawn[0]] * _SYNTHETIC_COPIES, labels + [drawn[1]] * _SYNTHETIC_COPIES
+    return replace(
+        data,
+        train_images=np.concatenate([data.train_images, *images]),
+        train_labels=np.concatenate([data.train_labels, *labels]),
+    )
+
+
+def with_non_digits(data: Dataset, fraction: float) -> Dataset:
+    """Return a data set in which a fraction of the training images are no digits, labelled `NO_DIGIT`."""
+    if not fraction:
+        return data
+    wanted = round(len(data.train_images) * fraction / (1.0 - fraction))
+    drawn = make_non_digits(data.train_images, min(wanted, _MAX_NON_DIGITS))
+    return with_fraction(data, drawn, np.full(len(drawn), NO_DIGIT, np.uint8), fraction)
+
+
+def with_fraction(
+    data: Dataset, images: NDArray[np.uint8], labels: NDArray[np.uint8], fraction: float
+) -> Dataset:
+    """Return a data set in which the given images make up a fraction of the training images.
+
+    The images, at least one, have shape (N, 28, 28) and are repeated as often as needed; their labels have
+    shape (N,). The fraction is 0 to below 1.
+    """
+    count = round(len(data.train_images) * fraction / (1.0 - fraction))
+    chosen = np.arange(count) % len(images)
+    return replace(
+        data,
+        train_images=np.concatenate([data.train_images, images[chosen]]),
+        train_labels=np.concatenate([data.train_labels, labels[chosen]]),
+    )

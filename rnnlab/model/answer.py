@@ -1,0 +1,54 @@
+"""What a network answers when it is shown one picture, as the page and the command line both say it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnlab.digits import FloatArray
+from rnnlab.model.reader import Reader, decided_at
+from rnnlab.model.uncertainty import CONFIDENCE_THRESHOLD, augmented_confidence
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """How a network reads one picture.
+
+    Attributes:
+        beliefs: Probabilities of the ten digits after each row, shape (28, 10).
+        digit: The digit that it reads.
+        probability: Its belief in that digit after the last row, 0 to 1.
+        confidence: Its mean belief in that digit over the picture and slightly changed copies of it, 0 to 1.
+        decided_at: The first row, 1 to 28, from which the top digit never changes again.
+    """
+
+    beliefs: FloatArray
+    digit: int
+    probability: float
+    confidence: float
+    decided_at: int
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the answer may be given; otherwise the network is not sure."""
+        return self.confidence >= CONFIDENCE_THRESHOLD
+
+    def rounded_beliefs(self, decimals: int) -> list[list[float]]:
+        """Return the beliefs as plain numbers, rounded."""
+        rounded: list[list[float]] = np.round(self.beliefs.astype(np.float64), decimals).tolist()
+        return rounded
+
+
+def answer(reader: Reader, picture: NDArray[np.uint8]) -> Answer:
+    """Read one picture, `uint8` of shape (28, 28), 0 = background, 255 = ink, prepared as MNIST was."""
+    beliefs = reader.read(picture[None]).beliefs[0]
+    digit = int(beliefs[-1].argmax())
+    return Answer(
+        beliefs=beliefs,
+        digit=digit,
+        probability=float(beliefs[-1, digit]),
+        confidence=float(augmented_confidence(reader, picture[None], beliefs[-1:])[0]),
+        decided_at=decided_at(beliefs),
+    )

@@ -1,0 +1,100 @@
+"""Presets: named configurations, and how a configuration is built from one and values from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from rnnlab.config import HYPERPARAMETERS, Config, ConfigError
+
+PRESETS: Mapping[str, Config] = {
+    "default": Config(),
+    "best": Config(
+        learning_rate=0.003,
+        batch_size=176,
+        warm_up=200,
+        clip_norm=1.0,
+        rotation=15.0,
+        slant=0.3,
+        scaling=0.1,
+        shift=0.5,
+        bending=0.8,
+        thickness=0.6,
+        distorted_share=0.7,
+        extra_digits="forms",
+        nonsense=0.03,
+    ),
+    "notebook": Config(row_loss_mix=0.0, initializers="notebook", schedule="constant", nonsense=0.0),
+}
+
+_TEACHING: Mapping[str, Any] = {
+    "learning_rate": 0.0008,
+    "iterations": 300,
+    "warm_up": 0,
+    "your_hand": 0.3,
+}
+
+PRESET_HELP: Mapping[str, str] = {
+    "default": "graded after every row, so that its belief can be trusted at every row",
+    "best": "reads best: learns from distorted digits, other people's digits and pictures of no digit, "
+    "in smaller and smaller steps",
+    "notebook": "the original notebook: graded on the last row only",
+}
+
+
+def config_from(values: Mapping[str, object], preset: str = "default", *, as_options: bool = False) -> Config:
+    """Build a configuration from a preset and values from outside.
+
+    Args:
+        values: Hyperparameters by name, as texts or numbers; unknown names are ignored.
+        preset: A name in `PRESETS`.
+        as_options: Whether error sentences call a hyperparameter by its command line option.
+
+    Raises:
+        ConfigError: A value cannot be used, or there is no such preset.
+    """
+    if preset not in PRESETS:
+        raise ConfigError(
+            f"{'--preset' if as_options else 'preset'} must be one of {', '.join(PRESETS)}, "
+            f"not {preset[:40]!r}."
+        )
+    parsed = {
+        name: hyperparameter.parse(values[name], hyperparameter.option if as_options else None)
+        for name, hyperparameter in HYPERPARAMETERS.items()
+        if name in values
+    }
+    return replace(PRESETS[preset], **parsed)  # type: ignore[arg-type]
+
+
+def teaching_config(config: Config) -> Config:
+    """Return the configuration for teaching a network a person's handwriting: a short run from its weights.
+
+    The digits that it was trained on are mixed in, so that it does not forget them. Distortion turns a few
+    drawings into many different ones.
+
+    Args:
+        config: That of the run that trained the network.
+    """
+    return replace(
+        PRESETS["best"],
+        neurons=config.neurons,
+        row_loss_mix=config.row_loss_mix,
+        initializers=config.initializers,
+        extra_digits=config.extra_digits,
+        nonsense=config.nonsense,
+        dataset=config.dataset,
+        seed=config.seed,
+        **_TEACHING,
+    )
+
+
+def preset_of(config: Config) -> str | None:
+    """Return the preset that a configuration follows in all that shapes learning, or `None`.
+
+    The seed, the number of iterations and the data set may differ: they do not change the method.
+    """
+    for name, preset in PRESETS.items():
+        if replace(config, seed=preset.seed, iterations=preset.iterations, dataset=preset.dataset) == preset:
+            return name
+    return None

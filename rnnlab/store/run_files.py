@@ -1,0 +1,111 @@
+"""Every path of a run: the one place that knows where its weights, its checkpoint and its log are.
+
+A home folder holds:
+
+    runs.sqlite3                runs, points of their curves, workers
+    worker.log                  what the background workers print outside of any run
+    hand/                       drawings that people have labelled
+    <run id>/weights.npz        the newest weights, replaced every 0.4 seconds or so
+    <run id>/checkpoint.npz     all that a run needs to continue as if it had never been interrupted
+    <run id>/start.npz          the weights of the parent, if the run starts from another run
+    <run id>/steps/<step>.npz   snapshots: weights saved during the run
+    <run id>/hand/              the labelled drawings that it learns from, if any
+    <run id>/log.txt            what happened, with the traceback if something failed
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+from rnnlab.model.weights import Weights
+from rnnlab.runs import Run
+from rnnlab.store.database import StoreError
+from rnnlab.store.run_names import is_run_name
+from rnnlab.store.weight_history import WeightHistory
+from rnnlab.training.checkpoint import Checkpoint
+
+_DRAWINGS: Final = "hand"
+
+
+def labelled_drawings_folder(home: Path) -> Path:
+    """Return the folder of the drawings that people have labelled."""
+    return home / _DRAWINGS
+
+
+class RunFiles:
+    """The files of one run.
+
+    Attributes:
+        folder: Holds all of them; it may be missing.
+        weights: The newest weights, once the run has reported.
+        checkpoint: What the run needs to continue, once it has reported.
+        start: The weights that the run starts from, if it has a parent.
+        log: What happened.
+        labelled_drawings: The folder with a copy of the labelled drawings that the run learns from, if any.
+
+    Raises:
+        StoreError: The id does not have the form of a run's name. So no text from outside becomes a path.
+    """
+
+    def __init__(self, home: Path, run_id: str) -> None:
+        if not is_run_name(run_id):
+            raise StoreError(
+                f"There is no run called {run_id[:60]!r}; the list of runs shows those there are."
+            )
+        self._home = home
+        self.folder = home / run_id
+        self.weights = self.folder / "weights.npz"
+        self.checkpoint = self.folder / "checkpoint.npz"
+        self.start = self.folder / "start.npz"
+        self.log = self.folder / "log.txt"
+        self.labelled_drawings = self.folder / _DRAWINGS
+
+    def make_folder(self) -> Path:
+        """Return the folder; create it if it is missing.
+
+        Raises:
+            OSError: It cannot be created.
+        """
+        self.folder.mkdir(exist_ok=True)
+        return self.folder
+
+    def history(self) -> WeightHistory:
+        """Return the weights saved during the run."""
+        return WeightHistory(self.folder)
+
+    def start_from(self, parent: RunFiles) -> None:
+        """Copy the newest weights of another run; this run starts from them.
+
+        Raises:
+            OSError: There are none, or they cannot be copied.
+        """
+        self.make_folder()
+        shutil.copyfile(parent.weights, self.start)
+
+    def has_begun(self, run: Run) -> bool:
+        """Return whether the run continues from a checkpoint: it has one, or should have one by now."""
+        return run.step > 1 or self.checkpoint.exists()
+
+    def resume_point(self, run: Run) -> tuple[Checkpoint | None, Weights | None]:
+        """Return what the run starts from: a checkpoint, or the weights of its parent, or neither.
+
+        Raises:
+            CheckpointError: The checkpoint is missing or damaged.
+            WeightsError: The weights of the parent are missing or damaged.
+        """
+        if self.has_begun(run):
+            return Checkpoint.load(self.checkpoint), None
+        return None, Weights.load(self.start)[0] if run.parent else None
+
+    def copy_labelled_drawings(self) -> None:
+        """Copy the labelled drawings as they are now, once: a run keeps those that it began with."""
+        source = labelled_drawings_folder(self._home)
+        if self.labelled_drawings.exists() or not source.exists():
+            return
+        aside = self.folder / f".{_DRAWINGS}"
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.copytree(source, aside)
+        os.rename(aside, self.labelled_drawings)

@@ -1,0 +1,1 @@
+"""What the machine provides: files, memory, processor cores, processes."""

@@ -1,0 +1,111 @@
+"""Safe files: written under another name, then renamed; set aside, never deleted, if they are damaged."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@contextmanager
+def atomic_write(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
+    """Yield a new file that takes the place of `path` once the block has succeeded.
+
+    The folder of the file is created again if somebody has removed it.
+
+    Args:
+        path: The file to write; if the block fails, it stays as it was.
+        durable: Whether the content must be on the disk before the file is renamed.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        path.parent.mkdir(exist_ok=True)
+        with aside.open("wb") as file:
+            yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(aside, path)
+    finally:
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
+
+
+def retry_if_folder_removed(write: Callable[[], None]) -> None:
+    """Write a file; try once more if its folder is removed at that moment."""
+    try:
+        write()
+    except FileNotFoundError:
+        write()
+
+
+@contextmanager
+def load_npz(
+    path: Path, error: type[ValueError], *, called: str, missing: str, instead: str
+) -> Iterator[Mapping[str, NDArray[Any]]]:
+    """Yield the arrays of an `.npz` file; set it aside if it is damaged or the block finds it unusable.
+
+    Args:
+        path: The `.npz` file.
+        error: Type of the exception raised for anything that is wrong with the file.
+        called: Its name for people.
+        missing: Error sentence if there is no such file.
+        instead: What people can do if it is damaged, in words.
+
+    Raises:
+        ValueError: Of the type `error`: the file is missing, damaged, or cannot be read.
+    """
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
+            yield dict(arrays)
+    except FileNotFoundError as problem:
+        raise error(missing) from problem
+    except OSError as problem:
+        raise error(
+            f"The {called} {path} cannot be read ({problem.strerror}); check the folder of runs."
+        ) from problem
+    except Exception as problem:  # a damaged archive can raise almost anything
+        aside = quarantine(path)
+        raise error(
+            f"The {called} {path} is damaged ({problem})"
+            f"{f' and is kept as {aside.name}' if aside else ''}; {instead}."
+        ) from problem
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the unfinished files of processes that were killed while they wrote."""
+    for leftover in folder.glob(".*.npz.*"):
+        with suppress(OSError):
+            leftover.unlink()
+
+
+def quarantine(path: Path) -> Path | None:
+    """Rename a damaged file, so that it can still be examined and a new one can take its place.
+
+    Returns:
+        Where it is now; `None` if it cannot be renamed, or is gone already.
+    """
+    target, count = quarantine_path(path), 1
+    while target.exists():
+        count += 1
+        target = path.with_name(f"{quarantine_path(path).name}-{count}")
+    try:
+        os.rename(path, target)
+    except OSError:
+        return None
+    return target
+
+
+def quarantine_path(path: Path) -> Path:
+    """Return the name under which the first damaged file of this name is set aside."""
+    return path.with_name(f"{path.name}.damaged")

@@ -1,0 +1,113 @@
+"""Processes: starting a module as one, checking whether one is alive, ending in good order on request."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+_CLOCK_TOLERANCE: Final = 3.0
+"""Seconds by which the system and this program may differ about when a process began."""
+
+
+class HelperError(RuntimeError):
+    """A helper process ended too early; its text is one sentence for people, without the full stop.
+
+    Args:
+        status: Its exit status; negative for the signal that ended it.
+    """
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"A helper process of the run ended unexpectedly (exit status {status})")
+        self.status = status
+
+
+def start_module(
+    module: str, *arguments: str, environment: dict[str, str] | None = None, **options: Any
+) -> subprocess.Popen[bytes]:
+    """Start `python -m module arguments`, out of reach of Ctrl-C in the terminal of this process.
+
+    Args:
+        module: A module of this package, such as `rnnlab.worker.main`.
+        arguments: Command line arguments for the module.
+        environment: Variables that differ from those of this process.
+        options: Further options of `subprocess.Popen`.
+
+    Raises:
+        OSError: The process cannot be started.
+    """
+    variables = os.environ | {"PYTHONPATH": import_path()} | (environment or {})
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.Popen(command, env=variables, start_new_session=True, **options)
+
+
+def import_path() -> str:
+    """Return a search path by which a process finds this copy of the package from any working folder."""
+    package = str(Path(__file__).parents[2])
+    inherited = os.environ.get("PYTHONPATH")
+    return os.pathsep.join([package, inherited]) if inherited else package
+
+
+def process_is_alive(number: int, silence: float = 0.0) -> bool:
+    """Return whether a process of this machine is alive (a zombie that nobody has reaped yet is not).
+
+    The number alone does not tell: once a process has ended, another program may get its number. A process
+    that began after the last sign of life is such another one.
+
+    Args:
+        number: Its process id.
+        silence: Seconds since its last sign of life.
+    """
+    try:
+        process = psutil.Process(number)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return process_age(process) + _CLOCK_TOLERANCE >= silence
+    except psutil.AccessDenied:
+        return True
+    except (psutil.NoSuchProcess, ValueError, OverflowError):
+        return False
+
+
+def process_age(process: psutil.Process) -> float:
+    """Return how many seconds ago a process began."""
+    return time.time() - float(process.create_time())
+
+
+@contextmanager
+def stderr_to(path: Path) -> Iterator[None]:
+    """Append to a file all that this process writes to standard error in the block, C++ libraries included.
+
+    TensorFlow prints a dozen lines about processors and drivers while it starts, whatever its log level.
+    """
+    sys.stderr.flush()
+    original = os.dup(2)
+    try:
+        with path.open("ab") as file:
+            os.dup2(file.fileno(), 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(original, 2)
+        os.close(original)
+
+
+def stop_on_signals() -> threading.Event:
+    """Return an event that is set when the process is asked to end (Ctrl-C, SIGTERM)."""
+    stop = threading.Event()
+
+    def on_signal(*_: object) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGINT, on_signal)
+    signal.signal(signal.SIGTERM, on_signal)
+    return stop

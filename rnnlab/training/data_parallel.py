@@ -1,0 +1,375 @@
+"""Data parallelism on processor cores: each core works on its own partition of the batch.
+
+Threads would wait for Python's interpreter lock, which the many small operations of `numpy_lstm` hold half of
+the time. So this process works on the first partition, and helper processes work on the others. What they
+read and write is in shared memory. A few bytes through a pipe tell a helper what to do, and a few bytes
+through another one say that it is done.
+
+A helper is started as `python -m rnnlab.training.data_parallel MEMORY INDEX LAYOUT`. It needs little more
+than `numpy_lstm`, and it ends when its pipe is closed, so that it never outlives its run, however that ends.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import select
+import struct
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Final, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from rnnlab.data.augmentation import DISTORTION_PARAMETERS, are_distorted, distort
+from rnnlab.digits import COLUMNS, ROWS, FloatArray
+from rnnlab.system.cores import MAX_IMAGES_AT_ONCE
+from rnnlab.system.processes import HelperError, start_module
+from rnnlab.training.loss import row_loss_weights
+from rnnlab.training.numpy_lstm import LstmWorkspace, Pixels, to_columns
+from rnnlab.training.parameters import stack_shape
+
+WATCH_SECONDS: Final = 0.005
+"""How many seconds a waiting process watches its pipe before it goes to sleep."""
+
+_GRADIENT: Final = b"g"
+_READ: Final = b"r"
+_COMMAND: Final = struct.Struct("<c?III")
+_ANSWER: Final = struct.Struct("<d")
+
+_STANDARD_INPUT: Final = 0
+_STANDARD_OUTPUT: Final = 1
+_CACHE_LINE: Final = 64
+_ONE_THREAD: Final = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Sizes of all that is in the memory that the processes share.
+
+    Attributes:
+        neurons: Length of the hidden state.
+        row_loss_mix: Share of the mean over all rows in the loss, 0 to 1; the rest is on the last row.
+        images: Number of training and test images.
+        places: Largest number of images that a command can name.
+        distorted: Largest number of distorted images that a command can name; smaller, to save memory.
+        partitions: Number of processes that work.
+    """
+
+    neurons: int
+    row_loss_mix: float
+    images: int
+    places: int
+    distorted: int
+    partitions: int
+
+
+class _Arrays(NamedTuple):
+    """Views of the shared memory.
+
+    Attributes:
+        stacked: S of `numpy_lstm`.
+        gradients: dS of every partition.
+        chosen: Indices of the images that a command is about, shape (places,).
+        distortions: Distortions of these images, shape (distorted, `DISTORTION_PARAMETERS`).
+        images: All images, shape (images, 28, 28).
+        labels: Their labels, shape (images,).
+    """
+
+    stacked: FloatArray
+    gradients: FloatArray
+    chosen: NDArray[np.int32]
+    distortions: FloatArray
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+
+
+def _fields(layout: Layout) -> list[tuple[tuple[int, ...], type[np.generic]]]:
+    """Return shape and type of each of the `_Arrays`."""
+    shape = stack_shape(layout.neurons)
+    return [
+        (shape, np.float32),
+        ((layout.partitions, *shape), np.float32),
+        ((layout.places,), np.int32),
+        ((layout.distorted, DISTORTION_PARAMETERS), np.float32),
+        ((layout.images, ROWS, COLUMNS), np.uint8),
+        ((layout.images,), np.uint8),
+    ]
+
+
+def _offsets(layout: Layout) -> list[int]:
+    """Return where each of the `_Arrays` starts and, last, where the memory ends, in bytes."""
+    offsets = [0]
+    for shape, dtype in _fields(layout):
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        offsets.append(offsets[-1] + -(-size // _CACHE_LINE) * _CACHE_LINE)
+    return offsets
+
+
+def _arrays(layout: Layout, memory: mmap.mmap) -> _Arrays:
+    places = zip(_fields(layout), _offsets(layout), strict=False)
+    return _Arrays(*(np.ndarray(shape, dtype, memory, offset) for (shape, dtype), offset in places))
+
+
+def _open_memory(size: int) -> int:
+    """Return the file descriptor of memory that the system frees once no process has it open any more."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("rnnlab")
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    os.ftruncate(descriptor, size)
+    return descriptor
+
+
+class _Command(NamedTuple):
+    """What a process must do with its partition of a batch.
+
+    Attributes:
+        what: `_GRADIENT` or `_READ`.
+        distorted: Whether to distort the images first.
+        start: Place of the first of the chosen images that it works on.
+        stop: Place after the last of them.
+        whole: Number of chosen images, for all processes together.
+    """
+
+    what: bytes
+    distorted: bool
+    start: int
+    stop: int
+    whole: int
+
+
+class _Partition:
+    """The work of one process: its partition of a batch, in pieces that fit into the caches."""
+
+    def __init__(self, layout: Layout, arrays: _Arrays, index: int) -> None:
+        self._layout, self._arrays = layout, arrays
+        self._gradient = arrays.gradients[index]
+        self._row_weights = row_loss_weights(layout.row_loss_mix)
+        self._workspaces: dict[int, LstmWorkspace] = {}
+
+    def do(self, command: _Command) -> float:
+        """Follow a command; return a loss or a number of images."""
+        # A learning rate that is far too large makes infinite numbers: the loop looks for them itself.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.gradient(command) if command.what == _GRADIENT else self.correct(command)
+
+    def gradient(self, command: _Command) -> float:
+        """Write its images' share of the mean gradient of all chosen ones; return their share of the loss."""
+        self._gradient.fill(0)
+        loss = 0.0
+        for piece in self._pieces(command):
+            loss += self._workspace(len(piece)).gradient(
+                self._arrays.stacked,
+                self._pixels(piece, command.distorted),
+                self._arrays.labels[self._arrays.chosen[piece]],
+                self._row_weights / np.float32(command.whole),
+                self._gradient,
+                last_row_only=are_distorted(self._arrays.distortions[piece]) if command.distorted else None,
+            )
+        return loss
+
+    def correct(self, command: _Command) -> int:
+        """Return how many of its images are read correctly after their last row."""
+        correct = 0
+        for piece in self._pieces(command):
+            read = self._workspace(len(piece)).read(
+                self._arrays.stacked, self._pixels(piece, command.distorted)
+            )
+            correct += int(np.count_nonzero(read == self._arrays.labels[self._arrays.chosen[piece]]))
+        return correct
+
+    def _pixels(self, places: NDArray[np.int64], distorted: bool) -> Pixels:
+        """Return the images at some places, side by side."""
+        chosen = self._arrays.chosen[places]
+        if distorted:
+            return distort(self._arrays.images, chosen, self._arrays.distortions[places])
+        return to_columns(self._arrays.images[chosen])
+
+    def _pieces(self, command: _Command) -> list[NDArray[np.int64]]:
+        """Return the places in pieces whose sizes differ by at most one image."""
+        places = np.arange(command.start, command.stop)
+        pieces = -(-len(places) // MAX_IMAGES_AT_ONCE)
+        return np.array_split(places, pieces) if pieces else []
+
+    def _workspace(self, images: int) -> LstmWorkspace:
+        """Return the memory for a number of images; it is cached."""
+        if images not in self._workspaces:
+            self._workspaces[images] = LstmWorkspace(images, self._layout.neurons)
+        return self._workspaces[images]
+
+
+class _Helper:
+    """A helper process, seen from the process that started it."""
+
+    def __init__(self, layout: Layout, memory: int, index: int) -> None:
+        commands, self._commands = os.pipe()
+        self._answers, answers = os.pipe()
+        self._process = start_module(
+            "rnnlab.training.data_parallel",
+            str(memory),
+            str(index),
+            json.dumps(asdict(layout)),
+            environment=_ONE_THREAD,
+            pass_fds=(memory,),
+            stdin=commands,
+            stdout=answers,
+        )
+        os.close(commands)
+        os.close(answers)
+        os.set_blocking(self._answers, False)
+
+    def send(self, command: _Command) -> None:
+        """Tell the process what to do."""
+        try:
+            os.write(self._commands, _COMMAND.pack(*command))
+        except OSError as error:
+            raise self._ended() from error
+
+    def answer(self) -> float:
+        """Wait until the process is done; return its answer."""
+        message = _receive(self._answers, _ANSWER.size)
+        if not message:
+            raise self._ended()
+        return float(_ANSWER.unpack(message)[0])
+
+    def _ended(self) -> HelperError:
+        return HelperError(self._process.wait())
+
+    def close(self) -> None:
+        """End the process and wait until it has ended."""
+        os.close(self._commands)
+        self._process.wait()
+        os.close(self._answers)
+
+
+class DataParallel:
+    """Computes gradients of batches and counts images read correctly, on all cores together.
+
+    Use it in a `with` block: its processes end with the block.
+
+    Args:
+        images: Training and test images, `uint8` arrays of shape (N, 28, 28).
+        labels: Their digits or `NO_DIGIT`, `uint8` arrays of shape (N,).
+        neurons: Length of the hidden state.
+        row_loss_mix: Share of the mean over all rows in the loss, 0 to 1; the rest is on the last row.
+        max_images: Largest number of images in one call.
+        partitions: Number of processes, this one included.
+        max_distorted: Largest number of images in one call that distorts them.
+
+    Attributes:
+        stacked: S of `numpy_lstm`; fill it in before a call.
+    """
+
+    def __init__(
+        self,
+        images: Iterable[NDArray[np.uint8]],
+        labels: Iterable[NDArray[np.uint8]],
+        *,
+        neurons: int,
+        row_loss_mix: float,
+        max_images: int,
+        partitions: int,
+        max_distorted: int = 0,
+    ) -> None:
+        images, labels = list(images), list(labels)
+        layout = Layout(neurons, row_loss_mix, sum(map(len, images)), max_images, max_distorted, partitions)
+        size = _offsets(layout)[-1]
+        memory = _open_memory(size)
+        try:
+            self._arrays = _arrays(layout, mmap.mmap(memory, size))
+            np.concatenate(images, out=self._arrays.images)
+            np.concatenate(labels, out=self._arrays.labels)
+            self._helpers = [_Helper(layout, memory, index) for index in range(1, partitions)]
+        finally:
+            os.close(memory)
+        self._own = _Partition(layout, self._arrays, 0)
+        self._threads = threadpool_limits(limits=1, user_api="blas")
+        self.stacked = self._arrays.stacked
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the helper processes."""
+        for helper in self._helpers:
+            helper.close()
+        self._helpers = []
+        self._threads.restore_original_limits()
+
+    def gradient(
+        self, chosen: NDArray[np.int32], distortions: FloatArray | None = None
+    ) -> tuple[float, FloatArray]:
+        """Return the mean loss of the chosen images, in nats, and dS, valid until the next call.
+
+        Args:
+            chosen: Indices of the images, shape (N,).
+            distortions: One for each image, as `sample_distortions` returns them; `None` to distort none.
+        """
+        loss = self._together(_GRADIENT, chosen, distortions)
+        total = self._arrays.gradients[0]
+        for other in self._arrays.gradients[1:]:
+            total += other
+        return loss, total
+
+    def correct(self, chosen: NDArray[np.int32], distortions: FloatArray | None = None) -> int:
+        """Return how many of the chosen images are read correctly after their last row; see `gradient`."""
+        return int(self._together(_READ, chosen, distortions))
+
+    def _together(self, what: bytes, chosen: NDArray[np.int32], distortions: FloatArray | None) -> float:
+        """Let every process work on its partition; return the sum of their answers."""
+        self._arrays.chosen[: len(chosen)] = chosen
+        distorted = distortions is not None
+        if distortions is not None:
+            self._arrays.distortions[: len(chosen)] = distortions
+        partitions = len(self._helpers) + 1
+        ends = [len(chosen) * partition // partitions for partition in range(partitions + 1)]
+        for helper, start, stop in zip(self._helpers, ends[1:-1], ends[2:], strict=True):
+            helper.send(_Command(what, distorted, start, stop, len(chosen)))
+        total = self._own.do(_Command(what, distorted, 0, ends[1], len(chosen)))
+        return total + sum(helper.answer() for helper in self._helpers)
+
+
+def _receive(descriptor: int, size: int) -> bytes:
+    """Return the next message of a pipe that does not block, or nothing if it was closed.
+
+    The pipe is watched for a moment first: going to sleep and waking up takes longer than most waits.
+    """
+    deadline = time.perf_counter() + WATCH_SECONDS
+    while time.perf_counter() < deadline:
+        with suppress(BlockingIOError):
+            return os.read(descriptor, size)
+    select.select([descriptor], [], [])
+    return os.read(descriptor, size)
+
+
+def main(memory: str, index: str, layout: str) -> None:
+    """Work as a helper until the pipe is closed.
+
+    Args:
+        memory: File descriptor of the shared memory.
+        index: Number of the partition to work on; 0 is that of the process that starts the helpers.
+        layout: `Layout` as JSON.
+    """
+    shared = Layout(**json.loads(layout))
+    arrays = _arrays(shared, mmap.mmap(int(memory), _offsets(shared)[-1]))
+    os.close(int(memory))
+    partition = _Partition(shared, arrays, int(index))
+    os.set_blocking(_STANDARD_INPUT, False)
+    while message := _receive(_STANDARD_INPUT, _COMMAND.size):
+        os.write(_STANDARD_OUTPUT, _ANSWER.pack(partition.do(_Command(*_COMMAND.unpack(message)))))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,310 @@
+"""The Keras model: row -> linear layer -> LSTM -> linear read-out after every row; training step, weights.
+
+Stock layers only (`Dense`, `LSTM`, `Dense`), so that an exported file loads wherever Keras does.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Final, Self
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # hides TensorFlow's notes on its build
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnlab.config import Config
+from rnnlab.data.augmentation import are_distorted, distort
+from rnnlab.data.datasets import Dataset
+from rnnlab.digits import COLUMNS, DIGITS, NO_DIGIT, ROWS
+from rnnlab.model.weights import Weights
+from rnnlab.system.cores import usable_cores
+from rnnlab.training.batches import Batch
+from rnnlab.training.checkpoint import NetworkState, restored_array
+from rnnlab.training.optimizer import ADAM_EPSILON
+
+
+@contextmanager
+def _hide_modules(*libraries: str) -> Iterator[None]:
+    """Hide libraries that are not imported yet from imports in the block."""
+    hidden = [library for library in libraries if library not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None means that there is no such module
+    try:
+        yield
+    finally:
+        for library in hidden:
+            del sys.modules[library]
+
+
+# Keras imports both if it finds them, for adapters that are not used here: 120 MB and a second per start.
+with _hide_modules("pandas", "sklearn"):
+    import keras
+    import tensorflow as tf
+
+
+EVALUATION_BATCH: Final = 500
+"""Images per step of a test: large enough to be fast, small enough to add little memory."""
+
+
+def has_gpu() -> bool:
+    """Return whether TensorFlow sees a GPU."""
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def initialize_devices() -> None:
+    """Start TensorFlow's devices, so that it prints all its notes on them now."""
+    tf.config.list_logical_devices()
+
+
+def build_model(neurons: int, initializers: str, seed: int) -> keras.Sequential:
+    """Build the model with fresh weights.
+
+    Args:
+        neurons: Length of the LSTM's hidden state.
+        initializers: `keras`: Glorot uniform (Glorot and Bengio, 2010) and orthogonal (Saxe, McClelland and
+            Ganguli, 2014), forget bias 1 (Jozefowicz et al., 2015); `notebook`: the original's.
+        seed: Seed of the random weights.
+
+    Returns:
+        A model from float images (N, 28, 28), 0 to 1, to the logits after every row, (N, 28, 10).
+    """
+    keras.utils.set_random_seed(seed)
+    dense, lstm = _notebook_initializers(neurons) if initializers == "notebook" else ({}, {})
+    layers = _layers(neurons, every_row=True, dense=dense, lstm=lstm)
+    return keras.Sequential([keras.Input((ROWS, COLUMNS)), *layers], name="row_by_row")
+
+
+def _layers(
+    neurons: int, *, every_row: bool, dense: dict[str, Any] | None = None, lstm: dict[str, Any] | None = None
+) -> list[keras.Layer]:
+    """Return the three layers; `dense` and `lstm` hold initializers to use instead of Keras' own."""
+    return [
+        keras.layers.Dense(neurons, name="input_projection", **(dense or {})),
+        keras.layers.LSTM(neurons, return_sequences=every_row, name="lstm", **(lstm or {})),
+        keras.layers.Dense(DIGITS, name="read_out", **(dense or {})),
+    ]
+
+
+def _notebook_initializers(neurons: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the initializers of the notebook for its linear layers and its LSTM.
+
+    TensorFlow 1 sampled the LSTM's kernel as one Glorot uniform matrix of shape (2n, 4n), input and recurrent
+    part together: the limit is sqrt(6 / (2n + 4n)) = 1 / sqrt(n). Its forget bias of 1 is Keras' default.
+    """
+    dense = {
+        "kernel_initializer": keras.initializers.RandomNormal(0.0, 1.0),
+        "bias_initializer": keras.initializers.Constant(0.1),
+    }
+    limit = neurons**-0.5
+    lstm = {
+        "kernel_initializer": keras.initializers.RandomUniform(-limit, limit),
+        "recurrent_initializer": keras.initializers.RandomUniform(-limit, limit),
+    }
+    return dense, lstm
+
+
+def row_loss(
+    logits: tf.Tensor, labels: tf.Tensor, row_loss_mix: float, last_row_only: tf.Tensor | None = None
+) -> tf.Tensor:
+    """Return the softmax cross-entropy of a batch, in nats, partly on the last row, partly on all rows.
+
+    For pictures of no digit and for distorted ones, only the last row counts.
+
+    Args:
+        logits: After every row, shape (N, 28, 10).
+        labels: Digits or `NO_DIGIT`, `int32` of shape (N,).
+        row_loss_mix: Share of the mean over all rows, 0 to 1; the rest is on the last row.
+        last_row_only: Which images are distorted, `bool` of shape (N,); none by default.
+    """
+    # `one_hot` turns `NO_DIGIT` into ten zeros: the right belief is then one tenth for each digit.
+    targets = tf.one_hot(labels, DIGITS)
+    targets += (1.0 - tf.reduce_sum(targets, axis=1, keepdims=True)) / DIGITS
+
+    last_row = tf.nn.softmax_cross_entropy_with_logits(labels=targets, logits=logits[:, -1])
+    if row_loss_mix == 0.0:
+        return tf.reduce_mean(last_row)
+    others = tf.nn.softmax_cross_entropy_with_logits(
+        labels=tf.repeat(targets[:, None], ROWS - 1, axis=1), logits=logits[:, :-1]
+    )
+    whole_way = labels != NO_DIGIT
+    if last_row_only is not None:
+        whole_way = tf.logical_and(whole_way, tf.logical_not(last_row_only))
+    all_rows = (tf.reduce_sum(others, axis=1) * tf.cast(whole_way, logits.dtype) + last_row) / ROWS
+    return tf.reduce_mean(row_loss_mix * all_rows + (1.0 - row_loss_mix) * last_row)
+
+
+def _as_inputs(images: tf.Tensor) -> tf.Tensor:
+    """Turn images of 0 to 255 into inputs of the model: floats from 0 to 1."""
+    return tf.cast(images, tf.float32) / 255.0
+
+
+class KerasNetwork:
+    """A `backend.Network` of Keras' own layers with steps compiled by TensorFlow.
+
+    Args:
+        weights: Those to start from; fresh ones by default.
+
+    Attributes:
+        cores: How many processor cores it may use.
+    """
+
+    def __init__(self, config: Config, data: Dataset, weights: Weights | None = None) -> None:
+        self.model = build_model(config.neurons, config.initializers, config.seed)
+        if weights is not None:
+            self.model.set_weights(_arrays(weights))
+        self.cores = usable_cores()
+        self._optimizer = keras.optimizers.Adam(
+            config.learning_rate, epsilon=ADAM_EPSILON, global_clipnorm=config.clip_norm or None
+        )
+        self._optimizer.build(self.model.trainable_variables)
+        self._row_loss_mix = config.row_loss_mix
+        # numpy puts the batches together: a copy of all images in TensorFlow would only take memory.
+        self._data = data
+        self._averaging = config.averaging
+        self._steps = tf.Variable(0.0)
+        self._average = [tf.Variable(variable) for variable in self.model.trainable_variables]
+        self._train = tf.function(self._train_steps, reduce_retracing=True)
+        self._read = tf.function(self._read_digits, reduce_retracing=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def train(self, batches: Sequence[Batch]) -> tuple[float, float]:
+        """Make one training step per batch; see `backend.Network`."""
+        loss, accuracy = self._train(
+            tf.constant(np.stack([self._images(batch) for batch in batches])),
+            tf.constant(np.stack([self._data.train_labels[batch.chosen] for batch in batches])),
+            tf.constant(np.stack([_distorted(batch) for batch in batches])),
+            tf.constant([batch.learning_rate for batch in batches]),
+        )
+        return float(loss), float(accuracy)
+
+    def _images(self, batch: Batch) -> NDArray[np.float32]:
+        """Return the images of a batch, 0 to 255, with their distortions."""
+        if batch.distortions is None:
+            return self._data.train_images[batch.chosen].astype(np.float32)
+        return distort(self._data.train_images, batch.chosen, batch.distortions).transpose(2, 0, 1)
+
+    def _train_steps(
+        self, images: tf.Tensor, labels: tf.Tensor, distorted: tf.Tensor, learning_rates: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Train on batches (steps, batch size, …); return the last one's loss and its accuracy afterwards."""
+        loss = tf.constant(0.0)
+        for step in tf.range(tf.shape(images)[0]):
+            self._optimizer.learning_rate.assign(learning_rates[step])
+            expected = tf.cast(labels[step], tf.int32)
+            loss = self._train_step(_as_inputs(images[step]), expected, distorted[step])
+        read, expected = self._read_digits(images[-1]), tf.cast(labels[-1], tf.int32)
+        correct = tf.math.count_nonzero(tf.equal(read, expected), dtype=tf.float32)
+        return loss, correct / tf.maximum(1.0, tf.math.count_nonzero(expected < DIGITS, dtype=tf.float32))
+
+    def _train_step(self, images: tf.Tensor, labels: tf.Tensor, distorted: tf.Tensor) -> tf.Tensor:
+        variables = self.model.trainable_variables
+        with tf.GradientTape() as tape:
+            loss = row_loss(self.model(images, training=True), labels, self._row_loss_mix, distorted)
+        self._optimizer.apply(tape.gradient(loss, variables), variables)
+        if self._averaging:
+            self._steps.assign_add(1.0)
+            rate = 1.0 / tf.minimum(self._steps, float(self._averaging))
+            for average, variable in zip(self._average, variables, strict=True):
+                average.assign_add(rate * (variable - average))
+        return loss
+
+    def _read_digits(self, images: tf.Tensor) -> tf.Tensor:
+        """Return the digits read in images of 0 to 255 after their last row, `int32` of shape (N,)."""
+        return tf.argmax(self.model(_as_inputs(images))[:, -1], axis=-1, output_type=tf.int32)
+
+    def test_accuracy(self) -> float:
+        """Return the share of test images read correctly after their last row, 0 to 1."""
+        images, labels = self._data.test_images, self._data.test_labels
+        correct = 0
+        with self._averaged():
+            for start in range(0, len(images), EVALUATION_BATCH):
+                part = slice(start, start + EVALUATION_BATCH)
+                read = self._read(tf.constant(images[part])).numpy()
+                correct += int(np.count_nonzero(read == labels[part]))
+        return correct / len(images)
+
+    def weights(self) -> Weights:
+        """Return a copy of the weights to read with: the newest, or their average if the run averages."""
+        with self._averaged():
+            return Weights(*self.model.get_weights())
+
+    def state(self) -> NetworkState:
+        """Return a copy of weights, optimizer and average."""
+        return {name: np.array(variable.numpy()) for name, variable in self._variables().items()}
+
+    def restore(self, state: NetworkState) -> None:
+        """Take over the state of another network; see `backend.Network`."""
+        variables = self._variables()
+        arrays = {name: restored_array(state, name, variable.numpy()) for name, variable in variables.items()}
+        for name, variable in variables.items():
+            variable.assign(arrays[name])
+
+    def _variables(self) -> dict[str, Any]:
+        """Return all that changes in training, by name."""
+        groups = {
+            "keras": [*self.model.trainable_variables, *self._optimizer.variables],
+            "average": [*self._average, self._steps] if self._averaging else [],
+        }
+        return {
+            f"{group}_{place}": variable.value if isinstance(variable, keras.Variable) else variable
+            for group, variables in groups.items()
+            for place, variable in enumerate(variables)
+        }
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Give the model the averaged weights in the block, if the run averages."""
+        if not self._averaging:
+            yield
+            return
+        newest = self.model.get_weights()
+        self.model.set_weights([average.numpy() for average in self._average])
+        try:
+            yield
+        finally:
+            self.model.set_weights(newest)
+
+
+def _distorted(batch: Batch) -> NDArray[np.bool_]:
+    """Return which images of a batch are distorted."""
+    if batch.distortions is None:
+        return np.zeros(len(batch.chosen), np.bool_)
+    return are_distorted(batch.distortions)
+
+
+def _arrays(weights: Weights) -> list[NDArray[np.float32]]:
+    """Return weights as a list in the order that Keras expects."""
+    return [getattr(weights, field.name) for field in fields(weights)]
+
+
+def export(weights: Weights, path: Path, *, every_row: bool = False) -> None:
+    """Save a network as a standard `.keras` file that loads without RNN Lab.
+
+    The saved model maps float images (N, 28, 28), 0 to 1, to probabilities: (N, 10) after the last row, or
+    (N, 28, 10) after every row if `every_row` is true. The path must end in `.keras`; the file is written
+    under another name, then renamed.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    layers = _layers(weights.neurons, every_row=every_row)
+    softmax = keras.layers.Softmax(name="probabilities")
+    model = keras.Sequential([keras.Input((ROWS, COLUMNS)), *layers, softmax], name="rnnlab")
+    model.set_weights(_arrays(weights))
+    aside = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        model.save(aside)
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)

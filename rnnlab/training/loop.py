@@ -1,0 +1,287 @@
+"""The training loop: `train(config, data, reporter, callback)` depends on no process, store or screen."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from rnnlab.config import Config
+from rnnlab.config_changes import Change, config_at, merge_changes
+from rnnlab.data.datasets import Dataset
+from rnnlab.model.weights import Weights
+from rnnlab.runs import REPORT_EVERY, AccuracyPoint, RunState, TestPoint
+from rnnlab.training.backend import Network, create_network
+from rnnlab.training.batches import Batches
+from rnnlab.training.checkpoint import Checkpoint
+
+IMAGES_BETWEEN_TESTS: Final = 128_000
+"""Images trained on between two tests on the whole test set (every 1,000 steps of 128).
+
+Reading 10,000 images takes about a third of the time of learning from them, so a test takes under 3 % of the
+time between two tests. Batches larger than the notebook's are tested after fewer steps, smaller ones after
+more.
+"""
+
+
+class Reporter(Protocol):
+    """Receives what the loop reports about a run while it trains."""
+
+    def on_point(self, point: AccuracyPoint, weights: Weights) -> None:
+        """Receive a point of the curve and the weights that it was measured with."""
+
+    def on_test(self, test: TestPoint) -> None:
+        """Receive an accuracy on the whole test set."""
+
+    def on_begin(self, step: int, cores: int) -> None:
+        """Receive the step from which training continues now, and on how many processor cores."""
+
+    def on_note(self, text: str) -> None:
+        """Receive a few words about what is being done while no points come."""
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """A run in training, between two steps.
+
+    Attributes:
+        step: Training steps completed.
+        seconds: Time spent training.
+        network: The network in training.
+    """
+
+    step: int
+    seconds: float
+    network: Network
+
+    def checkpoint(self) -> Checkpoint:
+        """Return what is needed to resume from here."""
+        return Checkpoint(self.step, self.seconds, self.network.state())
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a run must do after a report.
+
+    Attributes:
+        end: The state to end in, stopped or paused; `None` to continue.
+        changes: New changes, in force from the next step on.
+    """
+
+    end: RunState | None = None
+    changes: Sequence[Change] = ()
+
+
+CONTINUE: Final = Decision()
+
+Callback = Callable[[TrainingState], Decision]
+"""Decides after every report what to do. The time that it takes does not count as training."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a training run ended.
+
+    Attributes:
+        state: Finished, stopped, paused or diverged.
+        step: Training steps completed.
+        seconds: Time spent training and testing.
+        test_accuracy: On the whole test set at the end, 0 to 1; `None` if the run diverged or pauses.
+        weights: The last weights that hold finite numbers; `None` if there never were any.
+        weights_step: The step that they belong to; 0 if there are none.
+        checkpoint: What is needed to resume from here; `None` if the run diverged.
+    """
+
+    state: RunState
+    step: int
+    seconds: float
+    test_accuracy: float | None
+    weights: Weights | None
+    weights_step: int
+    checkpoint: Checkpoint | None = None
+
+
+def steps_between_tests(batch_size: int) -> int:
+    """Return after how many steps the whole test set is read again: a multiple of the report interval."""
+    return max(1, round(IMAGES_BETWEEN_TESTS / batch_size / REPORT_EVERY)) * REPORT_EVERY
+
+
+def train(
+    config: Config,
+    data: Dataset,
+    reporter: Reporter,
+    callback: Callback,
+    *,
+    start: Weights | None = None,
+    changes: Sequence[Change] = (),
+    checkpoint: Checkpoint | None = None,
+) -> Outcome:
+    """Train a network as the configuration says.
+
+    At step 0, 20, 40, … it reports the accuracy on the batch that it has just trained on, after the update,
+    as the notebook printed it. From time to time and at the end, it reports the accuracy on the whole test
+    set.
+
+    Args:
+        config: The hyperparameters that the run begins with.
+        data: Digits to learn from and to test with.
+        reporter: Receives all points, tests and notes.
+        callback: Decides after every report what to do.
+        start: Weights to start from; fresh ones by default.
+        changes: Those made to the hyperparameters so far.
+        checkpoint: The checkpoint to resume from; by default the run starts from the beginning.
+
+    Raises:
+        WeightsError: The weights to start from have another number of neurons.
+        CheckpointError: The checkpoint belongs to another kind of network.
+    """
+    reporter.on_note("Preparing the network")
+    training = Training(
+        config, len(data.train_images), reporter, callback, changes=changes, checkpoint=checkpoint
+    )
+    state = checkpoint.network if checkpoint else None
+    while True:
+        with create_network(training.config, data, start if state is None else None, state) as network:
+            reporter.on_begin(training.step, network.cores)
+            outcome = training.run(network)
+            if outcome is not None:
+                return outcome
+            state = network.state()
+
+
+class Training:
+    """A run in training, with any kind of network.
+
+    Args:
+        config: The hyperparameters that the run begins with.
+        images: Number of training images.
+        reporter: Receives all points, tests and notes.
+        callback: Decides after every report what to do.
+        changes: Those made to the hyperparameters so far, also those made after the step of the checkpoint.
+        checkpoint: The checkpoint to resume from; by default the run starts from the beginning.
+
+    Attributes:
+        config: The hyperparameters as they are now.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        images: int,
+        reporter: Reporter,
+        callback: Callback,
+        *,
+        changes: Sequence[Change] = (),
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        self._first_config, self._images, self._changes = config, images, list(changes)
+        self._reporter, self._callback = reporter, callback
+        self._batches = Batches(config, images, self._changes)
+        self._completed = checkpoint.step if checkpoint else 0
+        self.config = config_at(config, self._changes, self._completed)
+        self._clock = _Clock(checkpoint.seconds if checkpoint else None)
+        self._good: tuple[Weights | None, int] = None, 0
+
+    @property
+    def step(self) -> int:
+        """Training steps completed."""
+        return self._completed
+
+    def run(self, network: Network) -> Outcome | None:
+        """Train until the run ends or pauses.
+
+        Args:
+            network: A network in the present state of the run.
+
+        Returns:
+            How it ended, or `None` if it needs a network for another batch size to continue.
+        """
+        while (reported := -(-self._completed // REPORT_EVERY) * REPORT_EVERY) < self.config.iterations:
+            if not self._train_to_report(network, reported):
+                return self._diverged()
+            with self._clock.held():
+                decision = self._callback(TrainingState(self._completed, self._clock.seconds(), network))
+            if decision.end:
+                return self._ended(network, decision.end)
+            if not self._apply(decision.changes):
+                return None
+        if not self._train_to_the_end(network):
+            return self._diverged()
+        return self._ended(network, RunState.FINISHED)
+
+    def _train_to_report(self, network: Network, reported: int) -> bool:
+        """Train up to and including a step that is reported; return whether all numbers are finite."""
+        loss, accuracy = network.train(self._batches.between(self._completed, reported + 1))
+        self._completed = reported + 1
+        weights = network.weights()
+        seconds = self._clock.seconds()
+        if not (math.isfinite(loss) and weights.are_finite()):
+            return False
+        self._good = weights, reported
+        self._reporter.on_point(AccuracyPoint(reported, accuracy, loss, seconds), weights)
+        if reported and reported % steps_between_tests(self.config.batch_size) == 0:
+            self._reporter.on_test(TestPoint(reported, network.test_accuracy()))
+        return True
+
+    def _train_to_the_end(self, network: Network) -> bool:
+        """Train the steps after the last report; return whether all numbers are finite."""
+        if self._completed >= self.config.iterations:
+            return True
+        loss, _ = network.train(self._batches.between(self._completed, self.config.iterations))
+        self._completed = self.config.iterations
+        return math.isfinite(loss) and network.weights().are_finite()
+
+    def _diverged(self) -> Outcome:
+        """Return the outcome of a run whose numbers are not finite any more."""
+        weights, step = self._good
+        return Outcome(RunState.DIVERGED, self._completed, self._clock.seconds(), None, weights, step)
+
+    def _apply(self, changes: Sequence[Change]) -> bool:
+        """Apply new changes and those that are due; return whether the network still fits."""
+        if changes:
+            self._changes = list(merge_changes(self._changes, changes))
+            self._batches = Batches(self._first_config, self._images, self._changes)
+        before = self.config
+        self.config = config_at(self._first_config, self._changes, self._completed)
+        return self.config.batch_size == before.batch_size
+
+    def _ended(self, network: Network, state: RunState) -> Outcome:
+        """Return how the run ended, with the test accuracy unless it only pauses."""
+        seconds, accuracy = self._clock.seconds(), None
+        if state is not RunState.PAUSED:
+            self._reporter.on_note("Reading the whole test set")
+            accuracy = network.test_accuracy()
+            self._reporter.on_test(TestPoint(self._completed, accuracy))
+        checkpoint = Checkpoint(self._completed, seconds, network.state())
+        return Outcome(
+            state, self._completed, seconds, accuracy, network.weights(), self._completed, checkpoint
+        )
+
+
+class _Clock:
+    """Counts the seconds of training.
+
+    In a new run they count from the end of its first step, which compiles the network.
+
+    Args:
+        seconds: Those counted before; `None` for a new run.
+    """
+
+    def __init__(self, seconds: float | None) -> None:
+        self._started = None if seconds is None else time.perf_counter() - seconds
+
+    def seconds(self) -> float:
+        now = time.perf_counter()
+        if self._started is None:
+            self._started = now
+        return now - self._started
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Leave out the time spent in the block."""
+        before = self.seconds()
+        yield
+        self._started = time.perf_counter() - before

@@ -1,1 +1,0 @@
-"""Streamlit pages and regions: they read values and draw. What is worth testing lies below them."""

@@ -1,0 +1,211 @@
+"""Trains one run that this process has claimed, reports on it, and always records how it ended.
+
+Used by the background worker and, in the foreground, by the command line. Knows nothing of Streamlit.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+import traceback
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from rnnlab.data.datasets import Dataset, DatasetError
+from rnnlab.data.labelled_drawings import LabelledDrawings
+from rnnlab.data.training_set import load_training_set
+from rnnlab.model.weights import WeightsError
+from rnnlab.runs import Run, RunState
+from rnnlab.store.database import StoreError
+from rnnlab.store.reports import RunLostError
+from rnnlab.store.run_files import RunFiles
+from rnnlab.store.store import Store
+from rnnlab.system import memory
+from rnnlab.system.atomic_files import remove_leftovers
+from rnnlab.system.processes import HelperError, stderr_to
+from rnnlab.training.checkpoint import CheckpointError
+from rnnlab.worker.reporting import RunListener, StoreReporter, heartbeat, log, run_log
+
+if TYPE_CHECKING:
+    from rnnlab.training.loop import Outcome
+
+HARDLY_BETTER_THAN_GUESSING: Final = 0.15
+"""Test accuracy below which a run that has ended gets a hint: guessing gets one digit in ten right."""
+
+RETRY_SECONDS: Final = 1.0
+"""Seconds between two tries to write to the store while that is not possible."""
+
+MAX_RETRY_SECONDS: Final = 600.0
+"""Seconds after which no further try is made: another store may have replaced this one."""
+
+
+class MemoryShortError(RuntimeError):
+    """A run would not fit into the memory; its text is one sentence for people."""
+
+
+def execute(
+    store: Store,
+    run: Run,
+    *,
+    listener: RunListener | None = None,
+    stop: threading.Event | None = None,
+) -> RunState:
+    """Train a claimed run until it ends, in whatever way, and record how.
+
+    Args:
+        store: The store that holds the run.
+        run: A run that this process has claimed.
+        listener: Gets the same reports as the store.
+        stop: Set to stop the run at its next report, as a request in the store does.
+
+    Returns:
+        The state in which it ended.
+    """
+    kills, stop = memory.system_kills(), stop or threading.Event()
+    with run_log(store, run), heartbeat(store, run_id=run.id):
+        try:
+            return _train(store, run, StoreReporter(store, run, listener), stop)
+        except RunLostError:
+            log.warning("%s: it is no longer this worker's run", run.id)
+            return RunState.INTERRUPTED
+        except Exception as error:
+            log.exception("%s: ended by an error", run.id)
+            state, message = _classify_failure(error, kills)
+            _end_when_possible(store, run, state, message, stop)
+            return state
+
+
+def _classify_failure(error: Exception, kills: int) -> tuple[RunState, str]:
+    """Return the state in which an error ends a run, and a sentence for people.
+
+    Args:
+        error: The error.
+        kills: The value of `memory.system_kills` when the run began.
+    """
+    match error:
+        case HelperError(status=status):
+            killed = status == -signal.SIGKILL
+            return RunState.INTERRUPTED, memory.explain_kill(kills) if killed else f"{error}."
+        case MemoryShortError() | DatasetError() | WeightsError() | CheckpointError():
+            message = str(error)
+        case OSError() | StoreError():
+            reason = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
+            message = f"Training stopped: a file could not be written ({reason}); fix that and resume."
+        case MemoryError():
+            message = "There is not enough memory for this size; choose fewer neurons or a smaller batch."
+        case _:
+            last_line = traceback.format_exception_only(error)[-1].strip().splitlines()[0][:200]
+            message = f"Training failed ({last_line}); the run's log tells more."
+    return RunState.FAILED, message
+
+
+def _end_when_possible(store: Store, run: Run, state: RunState, message: str, stop: threading.Event) -> None:
+    """Record how a run ended; if the disk is full, as soon as there is room again."""
+    deadline = time.monotonic() + MAX_RETRY_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            store.reports.end_run(run.id, state, message=message)
+        except StoreError:
+            if stop.wait(RETRY_SECONDS):
+                return
+        else:
+            return
+
+
+def _train(store: Store, run: Run, reporter: StoreReporter, stop: threading.Event) -> RunState:
+    """Load the data, train, and record how it ended."""
+    _check_memory(run)
+    files = store.files(run.id)
+    remove_leftovers(files.make_folder())
+    _start_tensorflow(run, files, reporter)
+    from rnnlab.training import loop
+    from rnnlab.worker.pausing import RunCallback
+
+    checkpoint, start = files.resume_point(run)
+    data = _load_data(run, files, reporter)
+    store.reports.set_data(run.id, data.name, data.description, data.note)
+    step = checkpoint.step if checkpoint else 0
+    log.info("%s: %s %s", run.id, data.description, data.note)
+    log.info("%s: begins at step %d", run.id, step)
+    outcome = loop.train(
+        run.config,
+        data,
+        reporter,
+        RunCallback(store, run.id, stop, reporter),
+        start=start,
+        changes=store.reports.take_all_changes(run.id, step),
+        checkpoint=checkpoint,
+    )
+    _record_outcome(store, run, outcome)
+    return outcome.state
+
+
+def _check_memory(run: Run) -> None:
+    """Refuse a run that would not fit into the memory.
+
+    Raises:
+        MemoryShortError: It would not.
+    """
+    config = replace(run.config_now, **run.requested)  # type: ignore[arg-type]
+    if shortage := memory.shortage(config, loaded="tensorflow" in sys.modules):
+        raise MemoryShortError(shortage)
+
+
+def _start_tensorflow(run: Run, files: RunFiles, reporter: StoreReporter) -> None:
+    """Start TensorFlow, which takes seconds, if it is needed: for random weights, or to look for a GPU."""
+    from rnnlab.training import backend
+
+    has_weights = run.parent or files.has_begun(run)
+    if has_weights and not backend.may_have_gpu():
+        return
+    reporter.on_note("Starting TensorFlow")
+    with stderr_to(files.log):
+        from rnnlab.training import keras_backend
+
+        keras_backend.initialize_devices()
+
+
+def _load_data(run: Run, files: RunFiles, reporter: StoreReporter) -> Dataset:
+    """Load the data that a run learns from; a resumed run gets the same data as before.
+
+    Raises:
+        DatasetError: The data is not available.
+    """
+    known = run.data_name if files.has_begun(run) else ""
+    config = replace(run.config, dataset=known) if known else run.config
+    if config.your_hand:
+        files.copy_labelled_drawings()
+    data = load_training_set(config, LabelledDrawings(files.labelled_drawings), reporter.on_note)
+    if known and data.name != known:
+        raise DatasetError(f"The run has learned from {run.data}. {data.note} Resume it later.")
+    return data
+
+
+def _record_outcome(store: Store, run: Run, outcome: Outcome) -> None:
+    """Save the weights and the checkpoint of a run, and record how it ended."""
+    files = store.files(run.id)
+    if outcome.weights is not None:
+        outcome.weights.save(files.weights, outcome.weights_step)
+    if outcome.checkpoint is not None:
+        outcome.checkpoint.save(files.checkpoint)
+    if outcome.state is not RunState.PAUSED:  # a pause was recorded when it began
+        message, step, seconds = _end_message(outcome), outcome.step, outcome.seconds
+        store.reports.end_run(run.id, outcome.state, message=message, step=step, seconds=seconds)
+    log.info("%s: %s after %d steps", run.id, outcome.state, outcome.step)
+
+
+def _end_message(outcome: Outcome) -> str:
+    """Return what people should know about the end of a run beyond its state; may be empty."""
+    if outcome.state is RunState.DIVERGED:
+        return (
+            "The loss became infinite or not a number; the last good weights are saved. "
+            "Try a smaller learning rate."
+        )
+    if outcome.test_accuracy is not None and outcome.test_accuracy < HARDLY_BETTER_THAN_GUESSING:
+        return (
+            "It reads hardly better than guessing would (10 % of ten digits). "
+            "Try a smaller learning rate, or more iterations."
+        )
+    return ""

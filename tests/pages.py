@@ -1,0 +1,72 @@
+"""Helpers that run the pages with Streamlit's own `AppTest`, and add runs for them to show."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from rnnlab.config import Config
+from rnnlab.dashboard.session import Session
+from rnnlab.runs import AccuracyPoint, Run
+from rnnlab.store.store import Store
+from tests.conftest import random_weights
+from tests.pens import draw_digit
+
+APP = Path(__file__).parents[1] / "app.py"
+
+
+def lab(**query: str) -> AppTest:
+    """Open the Lab with URL parameters."""
+    app = AppTest.from_file(str(APP), default_timeout=30)
+    for name, value in query.items():
+        app.query_params[name] = value
+    return shown(app.run())
+
+
+def shown(app: AppTest) -> AppTest:
+    """Return the page after making sure that it shows no exception."""
+    assert [error.value for error in app.exception] == []
+    return app
+
+
+def component(app: AppTest, key: str) -> dict[str, Any]:
+    """Return what a component of the page was given."""
+    found = [element for element in app.get("bidi_component") if element.key == key]
+    return dict(json.loads(found[0].proto.json))
+
+
+def add_run(store: Store, config: Config | None = None, *, points: int = 3) -> Run:
+    """Add a run that trains, with points and weights."""
+    run = store.create_run(config or Config())
+    store.reports.claim(run.id)
+    for index in range(points):
+        store.reports.add_point(run.id, AccuracyPoint(20 * index, 0.3 * index, 1.0, float(index)))
+    random_weights().save(store.files(run.id).make_folder() / "weights.npz", 20 * points)
+    return store.run(run.id)
+
+
+def texts(app: AppTest) -> str:
+    """Return all words of the page."""
+    elements = [*app.markdown, *app.caption, *app.info, *app.warning, *app.error, *app.subheader, *app.title]
+    progress = [bar.proto.text for bar in app.get("progress")]
+    return "\n".join([str(element.value) for element in elements] + progress)
+
+
+def drawn(digit: str = "7") -> Session:
+    """Return a visit during which a digit was drawn."""
+    png = io.BytesIO()
+    Image.fromarray(draw_digit(digit)).save(png, "PNG")
+    visit = Session(page="")
+    visit.drawing.receive(png.getvalue(), [{"type": "Path"}, {"type": "Path"}])
+    return visit
+
+
+def open_with_drawing() -> AppTest:
+    app = AppTest.from_file(str(APP), default_timeout=30)
+    app.session_state["rnnlab_session"] = drawn()
+    return shown(app.run())

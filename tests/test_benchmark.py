@@ -1,0 +1,123 @@
+"""The bench command: what it measures and how it prints it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rnnlab.cli import benchmark
+from rnnlab.cli.benchmark import Comparison, compare, growth, multiplications, multiplications_per_second
+from rnnlab.config import Config
+from rnnlab.data.datasets import Dataset, load
+from rnnlab.presets import config_from
+
+TINY = config_from({"dataset": "digits", "neurons": 8, "batch_size": 16})
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return load("digits")
+
+
+def run_bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    tiny = ["--dataset", "digits", "--neurons", "8", "--batch-size", "16", "--rounds", "1", "--seconds", "1"]
+    command = [sys.executable, "-m", "rnnlab", "bench", *tiny, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_bench_prints_nothing_but_the_json_of_the_contract() -> None:
+    done = run_bench("--json")
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    answer: dict[str, Any] = json.loads(line)
+    speeds = answer["steps_per_second"]
+    assert set(speeds) == {"rnnlab", "keras_fit", "torch"}
+    assert speeds["rnnlab"] > 0
+    assert speeds["keras_fit"] > 0
+    assert (speeds["torch"] is None) is not benchmark.has_torch()
+    assert answer["limit_steps_per_second"] > 0
+    assert (answer["batch_size"], answer["neurons"], answer["rounds"]) == (16, 8, 1)
+
+
+def test_bench_names_the_machine_and_says_how_to_compare_with_pytorch() -> None:
+    done = run_bench()
+    assert done.returncode == 0, done.stderr
+    machine, loss, heading, row, *hint = done.stdout.splitlines()
+    assert benchmark.machine() in machine
+    assert "50% of the loss" in loss
+    assert len(heading.split("   ")) >= 6
+    assert row.split()[:2] == ["16", "8"]
+    assert hint == ([] if benchmark.has_torch() else [benchmark.PYTORCH_HINT])
+
+
+@pytest.mark.parametrize("arguments", [["--rounds", "0"], ["--seconds", "none"], ["--grid", "--growth"]])
+def test_bench_refuses_bad_arguments_with_status_2(arguments: list[str]) -> None:
+    done = run_bench(*arguments)
+    assert done.returncode == 2
+    assert arguments[0].lstrip("-") in done.stderr
+
+
+def test_every_round_gives_everyone_a_turn(digits: Dataset) -> None:
+    compared = compare(TINY, digits, rounds=2, seconds=0.1)
+    assert {"rnnlab", "keras_fit"} <= set(compared.turns)
+    for turns in compared.turns.values():
+        assert len(turns) == 2
+        assert min(turns) > 0
+
+
+def test_a_ratio_is_the_median_of_the_rounds_own_ratios() -> None:
+    turns = {"rnnlab": [10.0, 30.0, 90.0], "keras_fit": [5.0, 10.0, 90.0]}
+    compared = Comparison(Config(), 2, turns, None, 100.0)
+    assert compared.ratio("keras_fit") == 2
+    assert compared.ratio("torch") is None
+    assert compared.to_json()["steps_per_second"] == {"rnnlab": 30, "keras_fit": 10, "torch": None}
+
+
+def test_the_multiplications_are_those_of_two_products_forward_and_back_in_every_row() -> None:
+    batch_size, neurons, rows = 8, 16, 28
+    forward = (4 * neurons + 10) * (neurons + 29)  # gates and logits of row, bias and hidden state
+    weight_gradients = forward
+    to_the_row_above = (4 * neurons + 10) * neurons
+    expected = batch_size * rows * (forward + weight_gradients + to_the_row_above)
+    assert multiplications(config_from({"batch_size": batch_size, "neurons": neurons})) == expected
+
+
+def test_the_multiply_limit_is_measured() -> None:
+    assert 1e8 < multiplications_per_second(repeats=1) < 1e14
+
+
+def test_growth_covers_batch_neurons_rows_and_length_of_run(digits: Dataset) -> None:
+    grown = {
+        each.by: each.milliseconds
+        for each in growth(digits, seconds=0.05, batch_sizes=(8, 16), neurons=(8,), rows=(7, 28))
+    }
+    batch_size, neurons, rows, length = grown.values()
+    assert list(batch_size) == [8, 16]
+    assert list(neurons) == [8]
+    assert rows[28] > rows[7]
+    assert list(length) == sorted(length)
+    assert all(cost > 0 for costs in grown.values() for cost in costs.values())
+
+
+def test_a_turn_on_a_machine_that_stalls_has_a_speed_all_the_same(digits: Dataset) -> None:
+    for each in growth(digits, seconds=0.0, batch_sizes=(8,), neurons=(), rows=()):
+        assert all(np.isfinite(cost) and cost > 0 for cost in each.milliseconds.values())
+
+
+def test_a_run_too_short_for_ten_parts_is_told_in_fewer(digits: Dataset) -> None:
+    grown = growth(digits, seconds=0.001, batch_sizes=(), neurons=(), rows=())
+    (length,) = (each.milliseconds for each in grown if each.by.startswith("step of a run"))
+    assert len(length) < 10
+    assert all(cost > 0 for cost in length.values())
+
+
+def test_pytorch_learns_from_the_same_batches_as_the_others(digits: Dataset) -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed; bench measures without it")
+    compared = compare(TINY, digits, rounds=1, seconds=0.1)
+    assert compared.turns["torch"][0] > 0
+    assert compared.torch_threads in (1, compared.cores)
