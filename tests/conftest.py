@@ -11,10 +11,9 @@ import joblib
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from rnnlab.data.datasets import Dataset, bundled_digits
-from rnnlab.model.weights import Weights
 from rnnlab.store.store import Store
 from rnnlab.worker.launcher import LocalLauncher
 from tests import dashboard
@@ -27,6 +26,31 @@ def pytest_configure() -> None:
     """Divide the cores among tests that run at the same time: runs that share cores hold each other up."""
     if processes := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
         os.environ.setdefault("RNNLAB_CORES", str(max(1, joblib.cpu_count() // processes)))
+
+
+SLOW_FIXTURES = {"chromium", "launcher", "url"}
+"""Start browsers, workers and dashboards; tests that use them are slow."""
+
+FIRST = ("many_visitors", "live_browser", "canvas_stays", "faults", "browser", "windows", "damage", "worker")
+"""Files of long tests, which come first, so that at the end no process waits for another."""
+
+TOGETHER = {"live_browser", "windows", "evaluation_browser", "package", "robust_reading"}
+"""Files whose tests share something that takes long to make, such as a dashboard: one process runs each."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow, say which tests one process must run, and put long tests first."""
+    for item in items:
+        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+        if _file_of(item) in TOGETHER:
+            item.add_marker(pytest.mark.xdist_group(_file_of(item)))
+    items.sort(key=lambda item: FIRST.index(_file_of(item)) if _file_of(item) in FIRST else len(FIRST))
+
+
+def _file_of(item: pytest.Item) -> str:
+    """Return the name of a test's file without its beginning and its end."""
+    return item.path.stem.removeprefix("test_")
 
 
 @pytest.fixture
@@ -99,21 +123,23 @@ def seven() -> NDArray[np.uint8]:
     return draw_digit("7")
 
 
-@pytest.fixture(scope="module")
-def scrollbars() -> bool:
-    """Return whether the browser has scrollbars that take room, as on most desktops; files may override."""
-    return False
-
-
-@pytest.fixture(scope="module")
-def chromium(scrollbars: bool) -> Iterator[Browser]:
-    """Return a browser; skip the test if there is none, unless one is required."""
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """Return what drives browsers; skip if there is none, unless one is required."""
     if dashboard.chromium() is None:
         if os.environ.get("RNNLAB_REQUIRE_BROWSER"):
             pytest.fail("RNNLAB_REQUIRE_BROWSER is set, but there is no Chromium; install it.", pytrace=False)
         pytest.skip("there is no Chromium on this machine")
-    with dashboard.browser(scrollbars=scrollbars) as started:
+    with sync_playwright() as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    """Return one browser for all tests."""
+    started = dashboard.open_browser(playwright)
+    yield started
+    started.close()
 
 
 @pytest.fixture
@@ -128,31 +154,3 @@ def page(chromium: Browser, url: str) -> Iterator[Page]:
     opened.close()
     assert errors == []
     assert exceptions == 0
-
-
-def random_weights(neurons: int = 16, seed: int = 0, scale: float = 0.5) -> Weights:
-    """Return random weights."""
-    generator = np.random.default_rng(seed)
-
-    def normal(*shape: int) -> NDArray[np.float32]:
-        return (generator.normal(size=shape) * scale).astype(np.float32)
-
-    return Weights(
-        input_kernel=normal(28, neurons),
-        input_bias=normal(neurons),
-        lstm_kernel=normal(neurons, 4 * neurons),
-        lstm_recurrent_kernel=normal(neurons, 4 * neurons),
-        lstm_bias=normal(4 * neurons),
-        output_kernel=normal(neurons, 10),
-        output_bias=normal(10),
-    )
-
-
-def clear(beliefs: NDArray[np.floating], by: float = 1e-4) -> NDArray[np.bool_]:
-    """Return for which of the beliefs, shape (…, 10), the top digit leads the second one clearly.
-
-    Rounding of `float32` sums depends on cores, threads and processor. A test may expect a top digit only if
-    rounding cannot change it.
-    """
-    second, top = np.moveaxis(np.sort(beliefs, axis=-1)[..., -2:], -1, 0)
-    return np.asarray(top - second > by)

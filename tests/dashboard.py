@@ -13,10 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
 
+from rnnlab.presets import config_from
+from rnnlab.runs import AccuracyPoint, RunState
+from rnnlab.store.store import Store
 from tests.pens import STROKES
 from tests.waiting import wait_for
+from tests.weights import random_weights
 
 ROOT: Final = Path(__file__).parents[1]
 
@@ -69,7 +73,8 @@ def launch(environment: dict[str, str], script: str = "app.py") -> tuple[str, su
             stdout=log,
             stderr=log,
         )
-    return f"http://127.0.0.1:{port}", process
+    base = environment.get("STREAMLIT_SERVER_BASE_URL_PATH", "")
+    return f"http://127.0.0.1:{port}/{base}".rstrip("/"), process
 
 
 def wait_until_it_answers(url: str) -> None:
@@ -96,24 +101,40 @@ def dashboard(
             process.terminate()
 
 
-@contextlib.contextmanager
-def browser(*, scrollbars: bool = False) -> Iterator[Browser]:
-    """Start Chromium without a window, with long time limits for what it shows.
+def open_browser(playwright: Playwright, *, scrollbars: bool = False) -> Browser:
+    """Start Chromium without a window, and be patient with what it shows.
 
     Args:
-        scrollbars: Whether there are scrollbars that take room.
+        playwright: Drives it.
+        scrollbars: Whether there are scrollbars that take room, as on most desktops.
     """
     expect.set_options(timeout=30_000)
+    return playwright.chromium.launch(
+        executable_path=chromium(),
+        args=list(FLAGS),
+        ignore_default_args=["--hide-scrollbars"] if scrollbars else None,
+    )
+
+
+@contextlib.contextmanager
+def browser() -> Iterator[Browser]:
+    """Offer a browser for the time of the block."""
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=chromium(),
-            args=list(FLAGS),
-            ignore_default_args=["--hide-scrollbars"] if scrollbars else None,
-        )
+        started = open_browser(playwright)
         try:
             yield started
         finally:
             started.close()
+
+
+def add_ended_run(home: Path) -> None:
+    """Add a run of the bundled digits that has ended, with a point and weights, for pages to show."""
+    with Store(home) as store:
+        run = store.create_run(config_from({"dataset": "digits"}), claimed=True)
+        store.reports.add_point(run.id, AccuracyPoint(0, 0.1, 2.3, 0.1))
+        store.reports.add_point(run.id, AccuracyPoint(20, 0.2, 2.2, 0.4))
+        random_weights(scale=2.0).save(store.files(run.id).weights, 20)
+        store.reports.end_run(run.id, RunState.FINISHED)
 
 
 def start_button(page: Page) -> Locator:

@@ -14,8 +14,8 @@ from rnnlab.config import Config
 from rnnlab.dashboard.session import Session
 from rnnlab.runs import AccuracyPoint, Run
 from rnnlab.store.store import Store
-from tests.conftest import random_weights
 from tests.pens import draw_digit
+from tests.weights import random_weights
 
 APP = Path(__file__).parents[1] / "app.py"
 

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Playwright, expect
 
 from rnnlab.presets import config_from
 from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
 from rnnlab.store.store import Store
 from tests import dashboard
-from tests.conftest import random_weights
+from tests.weights import random_weights
 from tests.workers import workers_of
 
 WINDOWS = {"wide": (1440, 1000), "scrolled": (1440, 500), "narrow": (900, 900), "phone": (390, 844)}
@@ -29,9 +29,11 @@ KILLED = (
 
 
 @pytest.fixture(scope="module")
-def scrollbars() -> bool:
-    """Let scrollbars take room: when one appears, it must not move the canvas either."""
-    return True
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    """Return a browser whose scrollbars take room: when one appears, it must not move the canvas either."""
+    started = dashboard.open_browser(playwright, scrollbars=True)
+    yield started
+    started.close()
 
 
 @pytest.fixture
@@ -133,10 +135,16 @@ def test_the_canvas_stays_where_it_is_while_the_first_run_starts_and_its_worker_
     page: Page, url: str, own_home: Path
 ) -> None:
     dashboard.ready(page, f"{url}/?dataset=digits&neurons=none")
+    dashboard.draw(page, "0")
+    expect(page.locator(".verdict .hint")).to_contain_text("No network yet")
+    ink = dashboard.drawn_ink(page)
     dashboard.note_places(page)
     dashboard.start_button(page).click()
     expect(page.locator(".st-key-status")).to_contain_text("training", timeout=60_000)
     for process in workers_of(own_home):
         process.kill()
     expect(page.get_by_text("Its worker was killed")).to_be_visible()
+    expect(page.get_by_text("neurons must be")).to_be_hidden()
+    expect(page.get_by_text("Here you will see it learn")).to_be_hidden()
+    assert dashboard.drawn_ink(page) == ink > 1000
     assert dashboard.canvas_moves(page) <= 1

@@ -20,8 +20,8 @@ from rnnlab.training.checkpoint import Checkpoint, CheckpointError
 from rnnlab.training.keras_backend import KerasNetwork
 from rnnlab.training.loop import CONTINUE, Callback, Decision, Outcome, TrainingState, train
 from rnnlab.training.numpy_backend import NumpyNetwork
-from tests.conftest import random_weights
 from tests.test_loop import Recorder, go_on
+from tests.weights import random_weights
 
 SMALL = config_from(
     {
@@ -36,11 +36,6 @@ SMALL = config_from(
         "bending": 0.5,
     }
 )
-
-
-@pytest.fixture(autouse=True)
-def with_helpers(every_core: None) -> None:
-    """Resume with several processes, too, if there are cores for them."""
 
 
 def outcome_and_points(
@@ -78,6 +73,7 @@ def assert_same_weights(first: Outcome, second: Outcome) -> None:
         np.testing.assert_array_equal(array, second.checkpoint.network[name], err_msg=name)
 
 
+@pytest.mark.usefixtures("every_core")
 def test_a_run_that_goes_on_from_a_file_equals_one_that_was_never_away(
     digits: Dataset, tmp_path: Path
 ) -> None:

@@ -42,7 +42,7 @@ def fail_and_rerun(folder: Path, content: str) -> subprocess.CompletedProcess[st
             check=False,
         )
 
-    first = run("-m", "pytest", "-n", "2", "test_it.py")
+    first = run("-m", "pytest", "-q", "test_it.py")
     assert first.returncode == 1
     return run(str(RERUN))
 

@@ -19,9 +19,9 @@ from rnnlab.__main__ import main
 from rnnlab.config import HYPERPARAMETERS
 from rnnlab.model.weights import Weights
 from rnnlab.store.store import Store
-from tests.conftest import random_weights
 from tests.pens import draw_digit
 from tests.waiting import wait_for
+from tests.weights import random_weights
 
 TRAIN = ["train", "--dataset", "digits", "--neurons", "8", "--batch-size", "16"]
 

@@ -20,8 +20,8 @@ from rnnlab.system.processes import HelperError
 from rnnlab.training import data_parallel
 from rnnlab.training.data_parallel import DataParallel
 from rnnlab.training.parameters import Parameters
-from tests.conftest import clear, random_weights
 from tests.waiting import wait_for
+from tests.weights import clear, random_weights
 
 WEIGHTS = random_weights(16, scale=0.2)
 

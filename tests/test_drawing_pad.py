@@ -14,9 +14,9 @@ from streamlit.testing.v1 import AppTest
 from rnnlab.presets import config_from
 from rnnlab.runs import RunState
 from rnnlab.store.store import Store
-from tests.conftest import random_weights
 from tests.pages import APP, add_run, component, drawn, lab, open_with_drawing, shown
 from tests.pens import draw_digit
+from tests.weights import random_weights
 
 pytestmark = pytest.mark.usefixtures("no_workers")
 

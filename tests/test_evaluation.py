@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rnnlab.data.datasets import Dataset
 from rnnlab.model.evaluation import calibration_error, decision_rows, evaluate
 from rnnlab.model.reader import Reader, decided_at
-from tests.conftest import clear, random_weights
+from tests.weights import clear, random_weights
 
 
 def clear_images(digits: Dataset, reader: Reader) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

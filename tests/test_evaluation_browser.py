@@ -8,11 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from rnnlab.presets import config_from
-from rnnlab.runs import AccuracyPoint, RunState
-from rnnlab.store.store import Store
 from tests import dashboard
-from tests.conftest import random_weights
 from tests.waiting import wait_for
 
 
@@ -20,12 +16,7 @@ from tests.waiting import wait_for
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start one dashboard for all tests here, on a run of the bundled digits that has ended."""
     home = tmp_path_factory.mktemp("home")
-    with Store(home) as store:
-        run = store.create_run(config_from({"dataset": "digits"}))
-        store.reports.claim(run.id)
-        store.reports.add_point(run.id, AccuracyPoint(0, 0.1, 2.3, 0.1))
-        random_weights(scale=2.0).save(store.files(run.id).make_folder() / "weights.npz", 20)
-        store.reports.end_run(run.id, RunState.FINISHED)
+    dashboard.add_ended_run(home)
     with dashboard.dashboard({"RNNLAB_HOME": str(home), "RNNLAB_WARM_WORKER": "0"}) as (address, _):
         yield address
 

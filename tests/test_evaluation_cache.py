@@ -15,7 +15,7 @@ from rnnlab.model.weights import WeightsError
 from rnnlab.presets import config_from
 from rnnlab.runs import Run
 from rnnlab.store.store import Store
-from tests.conftest import random_weights
+from tests.weights import random_weights
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from rnnlab.dashboard.charts.evaluation_charts import (
 from rnnlab.data.datasets import Dataset
 from rnnlab.model.evaluation import Evaluation, evaluate
 from rnnlab.model.reader import Reader
-from tests.conftest import random_weights
+from tests.weights import random_weights
 
 
 @pytest.fixture(scope="module")

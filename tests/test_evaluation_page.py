@@ -16,8 +16,8 @@ from rnnlab.model.reader import Reader
 from rnnlab.presets import config_from
 from rnnlab.runs import Run, RunState
 from rnnlab.store.store import Store
-from tests.conftest import random_weights
 from tests.pages import APP, add_run, component, drawn, shown, texts
+from tests.weights import random_weights
 
 DIGITS = config_from({"dataset": "digits"})
 

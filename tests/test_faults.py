@@ -25,7 +25,7 @@ from rnnlab.worker.launcher import LocalLauncher
 from tests.pages import lab, shown
 from tests.test_loop import Recorder, go_on
 from tests.waiting import wait_for
-from tests.workers import LONG, SHORT, start, wait_for_points, wait_until, workers_of
+from tests.workers import LONG, SHORT, start, start_weights, wait_for_points, wait_until, workers_of
 
 KILLS = 20
 _TINY = {"dataset": "digits", "neurons": 8, "batch_size": 8, "schedule": "constant", "nonsense": 0}
@@ -50,7 +50,7 @@ def test_a_worker_killed_at_twenty_random_moments_loses_nothing_and_changes_noth
     run = start(store, launcher, config)
     wait_for_points(store, run, 1)
     for kill in range(KILLS):
-        time.sleep(chance.uniform(0.0, 3.0 if kill % 4 == 0 else 0.3))  # the moment is the test
+        time.sleep(chance.uniform(0.0, 1.5 if kill % 4 == 0 else 0.3))  # the moment is the test
         (worker,) = workers_of(store.home)
         worker.send_signal(signal.SIGKILL)
         left = interrupted(store, launcher, run)
@@ -66,7 +66,8 @@ def test_a_worker_killed_at_twenty_random_moments_loses_nothing_and_changes_noth
     assert not list((store.home / run.id).glob(".*"))
 
     recorder = Recorder()
-    train(config_from({**_TINY, "iterations": ended.step, "rotation": 5}), digits, recorder, go_on)
+    whole = config_from({**_TINY, "iterations": ended.step, "rotation": 5})
+    train(whole, digits, recorder, go_on, start=start_weights(whole))
     points = store.points(run.id)
     assert [point.step for point in points] == list(range(0, ended.step, 20))
     assert [(p.accuracy, p.loss) for p in points] == [(p.accuracy, p.loss) for p in recorder.points]

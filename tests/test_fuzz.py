@@ -28,9 +28,9 @@ from rnnlab.presets import config_from
 from rnnlab.store.database import StoreError
 from rnnlab.store.store import Store
 from rnnlab.training.checkpoint import Checkpoint, CheckpointError
-from tests.conftest import random_weights
 from tests.pages import lab, texts
 from tests.pens import draw_digit
+from tests.weights import random_weights
 
 ANYTHING = st.one_of(
     st.text(), st.floats(), st.integers(), st.booleans(), st.none(), st.binary(), st.lists(st.integers())

@@ -21,7 +21,7 @@ from rnnlab.training.backend import Network
 from rnnlab.training.batches import Batch, Batches
 from rnnlab.training.numpy_backend import NumpyNetwork
 from rnnlab.training.optimizer import ADAM_EPSILON
-from tests.conftest import clear, random_weights
+from tests.weights import clear, random_weights
 
 
 def test_the_notebooks_initial_weights_are_drawn_as_its_own_were() -> None:
@@ -138,8 +138,17 @@ def test_accuracies_are_those_of_the_weights_as_they_are(
 
 def test_a_batch_larger_than_the_data_set_takes_the_whole_data_set(digits: Dataset) -> None:
     few = replace(digits, train_images=digits.train_images[:50], train_labels=digits.train_labels[:50])
-    with fast(Config(neurons=8, batch_size=1024), few) as ours:
-        ours.train([Batch(np.arange(50, dtype=np.int32), 0.001)])
+    losses, weights = [], []
+    for batch_size in (50, 1024):
+        config = Config(neurons=8, batch_size=batch_size)
+        (batch,) = Batches(config, 50).between(0, 1)
+        assert sorted(batch.chosen.tolist()) == list(range(50))
+        with fast(config, few) as ours:
+            losses.append(ours.train([batch])[0])
+            weights.append(astuple(ours.weights()))
+    assert losses[0] == losses[1]
+    for mine, theirs in zip(*weights, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
 
 
 def test_without_a_gpu_the_fast_path_trains(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:

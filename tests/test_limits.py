@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,6 @@ from rnnlab.config import Config
 from rnnlab.dashboard.app_state import AppState
 from rnnlab.dashboard.caches import CurveCache, EvaluationCache
 from rnnlab.dashboard.limits import Limits, LimitsError, RefusalError
-from rnnlab.dashboard.visitor import _token
 from rnnlab.runs import AccuracyPoint, Run, RunState
 from rnnlab.store.database import StoreError
 from rnnlab.store.store import Store
@@ -175,17 +173,6 @@ def test_a_setting_that_cannot_be_used_is_said_on_the_page(monkeypatch: pytest.M
     monkeypatch.setenv("RNNLAB_MAX_NEURONS", "lots")
     app = lab()
     assert any("RNNLAB_MAX_NEURONS must be" in error.value for error in app.error)
-
-
-def test_a_browser_keeps_its_name_though_its_cookie_is_masked_anew() -> None:
-    token, cookies = bytes(range(16)), []
-    for mask in (b"\x01\x02\x03\x04", b"\xaa\xbb\xcc\xdd"):
-        masked = bytes(byte ^ mask[place % 4] for place, byte in enumerate(token))
-        cookies.append(f"2|{mask.hex()}|{masked.hex()}|1764100000")
-    assert [_token(cookie) for cookie in cookies] == [token, token]
-    for forged in ("", "2|zz|00|1", "nothing", "2||00|1", "2|00|1"):
-        assert _token(forged) == b""
-    assert hashlib.sha256(token).hexdigest() not in cookies[0]
 
 
 def test_states_of_active_runs_are_those_that_wait_train_or_pause(store: Store) -> None:

@@ -5,23 +5,20 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-import warnings
-from collections.abc import Coroutine, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed
 
 from rnnlab.runs import AccuracyPoint, Run, RunState
 from rnnlab.store.store import Store
 from rnnlab.worker.launcher import LocalLauncher
 from tests import dashboard
-from tests.conftest import random_weights
 from tests.pens import png
-from tests.viewer import Viewer
+from tests.viewer import Viewer, run_async
 from tests.waiting import wait_for
+from tests.weights import random_weights
 from tests.workers import LONG, start, wait_for_points, wait_until, workers_of
 
 DIGIT = png("7"), [{"type": "path"}]
@@ -33,20 +30,15 @@ PACE = 0.75
 TINY = "dataset=digits&iterations=40&neurons=8&batch_size=8&nonsense=0"
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(autouse=True)
 def no_workers_left(own_home: Path) -> Iterator[None]:
     """Kill the workers that a test has left."""
     yield
     for worker in workers_of(own_home):
         worker.kill()
-
-
-def run_async(work: Coroutine[Any, Any, None]) -> None:
-    async def limited() -> None:
-        async with asyncio.timeout(120):
-            await work
-
-    asyncio.run(limited())
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -62,18 +54,18 @@ async def sees_it_grow(url: str, run: Run) -> None:
         assert viewer.problems == []
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_training_goes_on_without_its_dashboard_and_the_next_one_finds_it(
-    store: Store, launcher: LocalLauncher, how: signal.Signals
+    store: Store, launcher: LocalLauncher
 ) -> None:
     run = start(store, launcher, LONG)
     wait_for_points(store, run, 1)
-    with dashboard.dashboard(environment(store.home)) as (url, process):
-        run_async(sees_it_grow(url, run))
-        process.send_signal(how)
-        process.wait(timeout=20)
-        seen = len(store.points(run.id))
-        wait_for_points(store, run, seen + 2)
+    for how in (signal.SIGKILL, signal.SIGINT):
+        with dashboard.dashboard(environment(store.home)) as (url, process):
+            run_async(sees_it_grow(url, run))
+            process.send_signal(how)
+            process.wait(timeout=20)
+            seen = len(store.points(run.id))
+            wait_for_points(store, run, seen + 2)
     with dashboard.dashboard(environment(store.home)) as (url, _):
         run_async(sees_it_grow(url, run))
     assert len(workers_of(store.home)) == 1
@@ -101,20 +93,14 @@ async def kill_dashboard(home: Path, run: Run, when: str, seconds: float, presse
                 await asyncio.sleep(seconds)
             else:
                 await viewer.until(lambda: "Stop" in viewer.buttons)
-                try:
+                with suppress(TimeoutError):
                     await asyncio.wait_for(press_buttons(viewer, pressed), seconds)
-                except TimeoutError:
-                    pass
-                except ConnectionClosed:
-                    # Seen once and never explained: the test holds all the same, and the log may tell more.
-                    logs = [path.read_text()[-2000:] for path in home.glob("dashboard-*.log")]
-                    warnings.warn(f"A dashboard was gone ({process.poll()}): {logs}", stacklevel=1)
             process.kill()
     process.kill()
     await asyncio.to_thread(process.wait)
 
 
-def test_dashboards_killed_at_twenty_random_moments_leave_the_run_as_it_is(
+def test_dashboards_killed_at_ten_random_moments_leave_the_run_as_it_is(
     store: Store, launcher: LocalLauncher
 ) -> None:
     chance = random.Random(0)  # noqa: S311
@@ -127,7 +113,7 @@ def test_dashboards_killed_at_twenty_random_moments_leave_the_run_as_it_is(
         kills = (kill_dashboard(store.home, run, kind, chance.uniform(0.1, 1.5), pressed) for kind in kinds)
         await asyncio.gather(*kills)
 
-    for _ in range(4):
+    for _ in range(2):
         run_async(kill_five())
         with Store(store.home) as again:
             assert again.notice == ""
@@ -171,6 +157,7 @@ def test_a_hundred_refreshes_start_nothing_and_show_the_run_each_time(
             async with Viewer(url, f"run={run.id}") as viewer:
                 await viewer.until(lambda viewer=viewer: viewer.newest >= 0)  # type: ignore[misc]
                 assert viewer.problems == []
+                assert viewer.references == 0  # a browser may have dropped what they refer to
 
     with dashboard.dashboard(environment(store.home)) as (url, _):
         run_async(refresh(url))
@@ -196,18 +183,6 @@ def test_twenty_sessions_that_press_start_at_once_get_a_run_each_and_one_worker(
             wait_until(store, run, RunState.FINISHED)
             assert [point.step for point in store.points(run.id)] == [0, 20]
     assert len(store.runs()) == 20
-
-
-def test_no_page_depends_on_messages_that_the_browser_may_have_dropped(store: Store) -> None:
-    async def visit(url: str) -> None:
-        async with Viewer(url) as viewer:
-            for _ in range(3):
-                await viewer.rerun()
-                await viewer.finished()
-            assert viewer.references == 0
-
-    with dashboard.dashboard(environment(store.home)) as (url, _):
-        run_async(visit(url))
 
 
 def under_way(store: Store) -> Run:

@@ -14,7 +14,7 @@ from rnnlab.training.loss import row_loss_weights
 from rnnlab.training.numpy_lstm import LstmWorkspace, to_columns
 from rnnlab.training.optimizer import ADAM_EPSILON, Adam
 from rnnlab.training.parameters import Parameters, stack_shape
-from tests.conftest import clear, random_weights
+from tests.weights import clear, random_weights
 
 WEIGHT_NAMES = list(Weights.__dataclass_fields__)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import subprocess
@@ -15,7 +14,7 @@ import pytest
 
 from rnnlab.cli.serve import streamlit_options
 from tests import dashboard
-from tests.viewer import Viewer
+from tests.viewer import Viewer, run_async
 
 ROOT = Path(__file__).parents[1]
 
@@ -125,7 +124,7 @@ def test_the_installed_dashboard_starts_in_a_folder_that_is_not_the_checkout(
         try:
             url = f"http://127.0.0.1:{port}"
             dashboard.wait_until_it_answers(url)
-            asyncio.run(visit(url))
+            run_async(visit(url))
             assert (home / "runs.sqlite3").exists()
         finally:
             process.terminate()

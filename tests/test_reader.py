@@ -8,7 +8,7 @@ import pytest
 from rnnlab.data.datasets import Dataset
 from rnnlab.model.reader import Reader, decided_at
 from rnnlab.model.weights import Weights, WeightsError
-from tests.conftest import random_weights
+from tests.weights import random_weights
 
 
 @pytest.mark.parametrize("initializers", ["keras", "notebook"])

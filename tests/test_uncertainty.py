@@ -10,7 +10,7 @@ from rnnlab.data.datasets import Dataset
 from rnnlab.model.reader import Reader
 from rnnlab.model.uncertainty import augmented_confidence
 from rnnlab.presets import config_from
-from tests.conftest import random_weights
+from tests.weights import random_weights
 
 ONE_GREY_LEVEL = 1e-3
 """A belief changes less than this if a pixel of a changed copy is rounded to the next grey level."""

@@ -6,7 +6,7 @@ import itertools
 from pathlib import Path
 
 from rnnlab.store.weight_history import WeightHistory
-from tests.conftest import random_weights
+from tests.weights import random_weights
 
 
 def test_snapshots_stay_within_their_budget_and_thin_out_evenly(tmp_path: Path) -> None:

@@ -10,12 +10,14 @@ import psutil
 import pytest
 
 from rnnlab.config import Config
+from rnnlab.dashboard.limits import Limits
 from rnnlab.data.datasets import Dataset
 from rnnlab.model.reader import Reader
 from rnnlab.model.weights import Weights
 from rnnlab.runs import Run, RunState
 from rnnlab.store.store import Store
 from rnnlab.store.weight_history import WeightHistory
+from rnnlab.system.cores import partitions_for, usable_cores
 from rnnlab.training.checkpoint import Checkpoint
 from rnnlab.worker.launcher import LocalLauncher
 from tests.waiting import wait_for
@@ -96,6 +98,32 @@ def test_a_second_run_waits_for_the_first_and_is_then_trained_by_the_same_worker
     wait_for(lambda: not workers_of(store.home), "the worker to leave")
     launcher.reap()
     assert store.run(first.id).state is RunState.STOPPED
+
+
+@pytest.mark.usefixtures("every_core")
+def test_two_workers_train_side_by_side_and_share_the_cores(store: Store) -> None:
+    launcher = LocalLauncher(store, Limits.from_environment({"RNNLAB_TRAIN_AT_ONCE": "2"}).workers)
+    runs = [start(store, launcher, LONG) for _ in range(3)]
+    for run in runs[:2]:
+        wait_for_points(store, run, 2)
+    assert len(workers_of(store.home)) == 2
+    assert store.run(runs[2].id).state is RunState.QUEUED
+    assert [store.run(run.id).cores for run in runs[:2]] == [partitions_for(8, usable_cores() // 2)] * 2
+    seen = [len(store.points(run.id)) for run in runs[:2]]
+    for run, count in zip(runs, seen, strict=False):
+        wait_for_points(store, run, count + 2)  # neither waits for the other
+    store.requests.stop(runs[0].id)
+    wait_for_points(store, runs[2], 1)
+    for run in runs:
+        store.requests.stop(run.id)
+    for worker in workers_of(store.home):
+        worker.kill()
+
+    def all_reaped() -> bool:
+        launcher.reap()
+        return not launcher._workers
+
+    wait_for(all_reaped, "the workers to be gone")
 
 
 def test_a_killed_worker_leaves_an_interrupted_run_that_can_be_read(

@@ -10,7 +10,8 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -231,3 +232,14 @@ class Viewer:
             while True:
                 await asyncio.sleep(interval)
                 await self.rerun(fragment=fragment, auto=True)
+
+
+def run_async(work: Coroutine[Any, Any, None], seconds: float = 120.0) -> None:
+    """Run a coroutine to its end, in a thread of its own: in this one Playwright's loop may be running."""
+
+    async def limited() -> None:
+        async with asyncio.timeout(seconds):
+            await work
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, limited()).result()

@@ -7,11 +7,13 @@ from pathlib import Path
 import psutil
 
 from rnnlab.config import Config
+from rnnlab.model.weights import Weights
 from rnnlab.presets import config_from
 from rnnlab.runs import Run, RunState
 from rnnlab.store.store import Store
 from rnnlab.worker.launcher import LocalLauncher
 from tests.waiting import wait_for
+from tests.weights import random_weights
 
 LONG = config_from({"dataset": "digits", "neurons": 8, "batch_size": 8, "iterations": 200_000})
 SHORT = config_from({"dataset": "digits", "neurons": 8, "batch_size": 8, "iterations": 60})
@@ -32,9 +34,27 @@ def workers_of(home: Path) -> list[psutil.Process]:
 
 
 def start(store: Store, launcher: LocalLauncher, config: Config) -> Run:
+    """Queue a run with weights to start from, and wake a worker.
+
+    For fresh weights the worker would start TensorFlow, which takes seconds.
+    """
     run = store.create_run(config)
+    give_weights(store, run)
     launcher.wake()
-    return run
+    return store.run(run.id)
+
+
+def give_weights(store: Store, run: Run) -> None:
+    """Have a run that waits start from given weights, as if it had a parent."""
+    files = store.files(run.id)
+    files.make_folder()
+    start_weights(run.config).save(files.start, 0)
+    store._database.execute("UPDATE runs SET parent = 'another-run-0000' WHERE id = ?", (run.id,))
+
+
+def start_weights(config: Config) -> Weights:
+    """Return the weights that `start` gives to a run."""
+    return random_weights(config.neurons, scale=0.3)
 
 
 def wait_until(store: Store, run: Run, state: RunState) -> Run:

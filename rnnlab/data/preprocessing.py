@@ -109,12 +109,19 @@ def prepare(pixels: NDArray[Any]) -> PreparedDrawing | None:
     digit = ink[first_row:last_row, int(columns[0]) : int(columns[-1]) + 1]
     thickness = _missing_thickness(digit)
     fitted = _fit(digit, BOX - 2 * thickness)
-    framed = np.pad(fitted, 1)
+    framed = _framed(fitted)
     picture, top = centre_by_mass(_darkened(thicken(framed, np.float32(thickness))))
     row_height = (last_row - first_row) / fitted.shape[0] / ink.shape[0]
     return PreparedDrawing(
         picture, top=first_row / ink.shape[0] - (top + 1) * row_height, row_height=row_height
     )
+
+
+def _framed(ink: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a picture with a frame of one pixel without ink; `np.pad` takes ten times as long."""
+    framed = np.zeros((ink.shape[0] + 2, ink.shape[1] + 2), np.float32)
+    framed[1:-1, 1:-1] = ink
+    return framed
 
 
 def stroke_width(ink: NDArray[np.float32]) -> float:
@@ -123,7 +130,7 @@ def stroke_width(ink: NDArray[np.float32]) -> float:
     Args:
         ink: Shape (height, width), any grey levels, not all zero.
     """
-    framed = np.pad(ink, 1)
+    framed = _framed(ink)
     across, down = np.diff(framed, axis=1)[:-1], np.diff(framed, axis=0)[:, :-1]
     edge = float(np.sqrt(across * across + down * down).sum(dtype=np.float64))
     return 2 * float(ink.sum(dtype=np.float64)) / edge

@@ -21,8 +21,8 @@ from rnnlab.presets import config_from
 from rnnlab.runs import AccuracyPoint, RunState, TestPoint
 from rnnlab.store.store import Store
 from tests import dashboard
-from tests.conftest import random_weights
 from tests.waiting import wait_for
+from tests.weights import random_weights
 from tests.workers import workers_of
 
 STROKES_MEASURED: Final = 30

@@ -22,8 +22,8 @@ from rnnlab.data.preprocessing import decode_image, prepare
 from rnnlab.model.reader import Reader
 from rnnlab.runs import RunState
 from rnnlab.store.store import Store
-from tests.conftest import random_weights
 from tests.pens import STROKES, draw_digit
+from tests.weights import random_weights
 
 NEURONS: Final = 128
 PICTURES: Final = 3_500
