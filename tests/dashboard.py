@@ -227,7 +227,7 @@ def set_number(page: Page, label: str, value: int) -> None:
 
 def open_and_start(page: Page, url: str, iterations: int) -> None:
     """Start a run on the bundled digits, with hyperparameters from the URL; wait until the page shows it."""
-    ready(page, f"{url}/?dataset=digits&iterations={iterations}")
+    ready(page, f"{url}/?dataset=digits&neurons=32&iterations={iterations}")
     before = run_on_show(page)
     start_button(page).click()
     wait_for(lambda: run_on_show(page) not in ("", before), "the run in the address")

@@ -16,9 +16,11 @@ import pytest
 from PIL import Image
 
 from rnnlab.__main__ import main
-from rnnlab.config import HYPERPARAMETERS
+from rnnlab.config import HYPERPARAMETERS, Config
 from rnnlab.model.weights import Weights
-from rnnlab.store.store import Store
+from rnnlab.presets import config_from
+from rnnlab.runs import AccuracyPoint, RunState
+from rnnlab.store.store import Store, default_home
 from tests.pens import draw_digit
 from tests.waiting import wait_for
 from tests.weights import random_weights
@@ -33,8 +35,26 @@ def run_cli(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def long_training() -> subprocess.Popen[str]:
-    """Start a run in the foreground that would take far longer than any test waits."""
-    command = [sys.executable, "-m", "rnnlab", *TRAIN, "--iterations", "200000", "--json"]
+    """Start a run in the foreground that would take far longer than any test waits.
+
+    It starts from given weights: for fresh ones TensorFlow would have to start, too.
+    """
+    with Store(default_home()) as store:
+        parent = store.create_run(Config(neurons=8), claimed=True)
+        store.files(parent.id).make_folder()
+        random_weights(8, scale=0.3).save(store.files(parent.id).weights, 0)
+        store.reports.end_run(parent.id, RunState.FINISHED)
+    command = [
+        sys.executable,
+        "-m",
+        "rnnlab",
+        *TRAIN,
+        "--iterations",
+        "200000",
+        "--json",
+        "--from",
+        parent.id,
+    ]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
@@ -45,9 +65,6 @@ def json_lines(text: str) -> list[dict[str, Any]]:
 @pytest.fixture
 def trained(store: Store) -> str:
     """Return the id of a run with weights, as if it had been trained."""
-    from rnnlab.presets import config_from
-    from rnnlab.runs import AccuracyPoint, RunState
-
     run = store.create_run(config_from({"dataset": "digits", "iterations": 60}))
     store.reports.claim()
     store.reports.add_point(run.id, AccuracyPoint(40, 0.5, 1.0, 1.0))

@@ -27,7 +27,7 @@ from tests.test_loop import Recorder, go_on
 from tests.waiting import wait_for
 from tests.workers import LONG, SHORT, start, start_weights, wait_for_points, wait_until, workers_of
 
-KILLS = 20
+KILLS = 10
 _TINY = {"dataset": "digits", "neurons": 8, "batch_size": 8, "schedule": "constant", "nonsense": 0}
 
 
@@ -42,7 +42,7 @@ def interrupted(store: Store, launcher: LocalLauncher, run: Run) -> Run:
     return wait_for(found, "the run to be interrupted", seconds=10)
 
 
-def test_a_worker_killed_at_twenty_random_moments_loses_nothing_and_changes_nothing(
+def test_a_worker_killed_at_ten_random_moments_loses_nothing_and_changes_nothing(
     store: Store, launcher: LocalLauncher, digits: Dataset
 ) -> None:
     config = config_from({**_TINY, "iterations": 40_000, "rotation": 5})
