@@ -31,6 +31,9 @@ def pytest_configure() -> None:
 SLOW_FIXTURES = {"chromium", "launcher", "url"}
 """Start browsers, workers and dashboards; tests that use them are slow."""
 
+SLOW_FILES = {"robust_reading", "ci", "teaching"}
+"""Train for seconds before their first test, or run tests of their own."""
+
 FIRST = ("many_visitors", "live_browser", "canvas_stays", "faults", "browser", "windows", "damage", "worker")
 """Files of long tests, which come first, so that at the end no process waits for another."""
 
@@ -38,10 +41,11 @@ TOGETHER = {"live_browser", "windows", "evaluation_browser", "package", "robust_
 """Files whose tests share something that takes long to make, such as a dashboard: one process runs each."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is slow, say which tests one process must run, and put long tests first."""
     for item in items:
-        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())) or _file_of(item) in SLOW_FILES:
             item.add_marker(pytest.mark.slow)
         if _file_of(item) in TOGETHER:
             item.add_marker(pytest.mark.xdist_group(_file_of(item)))

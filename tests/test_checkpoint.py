@@ -73,6 +73,7 @@ def assert_same_weights(first: Outcome, second: Outcome) -> None:
         np.testing.assert_array_equal(array, second.checkpoint.network[name], err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("every_core")
 def test_a_run_that_goes_on_from_a_file_equals_one_that_was_never_away(
     digits: Dataset, tmp_path: Path
@@ -90,6 +91,7 @@ def test_a_run_that_goes_on_from_a_file_equals_one_that_was_never_away(
     assert resumed.test_accuracy == whole.test_accuracy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [[("learning_rate", 0.01)], [("batch_size", 48)], [("learning_rate", 0.002), ("batch_size", 8)]],
@@ -127,6 +129,7 @@ def fast_of(config: Config, data: Dataset) -> Network:
     return NumpyNetwork(config, data, random_weights(16))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [keras_of, fast_of])
 def test_a_restored_network_learns_as_the_one_that_was_kept(
     digits: Dataset, kind: Callable[[Config, Dataset], Network]

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from rnnlab.__main__ import main
-from rnnlab.config import HYPERPARAMETERS, Config
+from rnnlab.config import Config
 from rnnlab.model.weights import Weights
 from rnnlab.presets import config_from
 from rnnlab.runs import AccuracyPoint, RunState
@@ -80,6 +80,7 @@ def canvas(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_train_prints_nothing_but_the_json_of_the_contract(own_home: Path) -> None:
     done = run_cli(*TRAIN, "--iterations", "50", "--seed", "3", "--json")
     assert done.returncode == 0, done.stderr
@@ -96,6 +97,7 @@ def test_train_prints_nothing_but_the_json_of_the_contract(own_home: Path) -> No
         assert store.run(first["run"]).step == 50
 
 
+@pytest.mark.slow
 def test_train_can_start_from_the_weights_of_another_run(trained: str, own_home: Path) -> None:
     options = (
         "--from",
@@ -131,6 +133,7 @@ def test_starting_from_weights_of_another_size_or_from_none_is_one_sentence(
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_train_prints_a_line_per_report_for_people() -> None:
     done = run_cli(*TRAIN, "--iterations", "45")
     assert done.returncode == 0, done.stderr
@@ -139,6 +142,7 @@ def test_train_prints_a_line_per_report_for_people() -> None:
     assert "finished after 45 steps" in done.stdout
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_the_run_in_order(own_home: Path) -> None:
     with long_training() as process:
         assert process.stdout is not None
@@ -152,6 +156,7 @@ def test_ctrl_c_stops_the_run_in_order(own_home: Path) -> None:
         assert store.run(first["run"]).step == last["step"]
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_is_resumed_and_then_trained_further(own_home: Path) -> None:
     with long_training() as process, Store(own_home) as store:
         assert process.stdout is not None
@@ -180,6 +185,7 @@ def test_a_run_that_was_killed_is_resumed_and_then_trained_further(own_home: Pat
         assert "ask for more with --iterations" in again.stderr
 
 
+@pytest.mark.slow
 def test_stop_in_the_store_ends_a_run_of_the_command_line(own_home: Path) -> None:
     with long_training() as process:
         assert process.stdout is not None
@@ -190,46 +196,7 @@ def test_stop_in_the_store_ends_a_run_of_the_command_line(own_home: Path) -> Non
         assert json_lines(process.stdout.read())[-1]["state"] == "stopped"
 
 
-@pytest.mark.parametrize("name", list(HYPERPARAMETERS))
-def test_a_bad_value_is_refused_with_status_2_and_the_option_and_its_bounds(
-    name: str, own_home: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    hyperparameter = HYPERPARAMETERS[name]
-    with pytest.raises(SystemExit) as caught:
-        main(["train", f"{hyperparameter.option}=-7e9"])
-    out, err = capsys.readouterr()
-    assert caught.value.code == 2
-    assert out == ""
-    assert err.count("\n") == 1
-    assert f"{hyperparameter.option} must be {hyperparameter.bounds}" in err
-    assert not own_home.exists()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["train", "--preset", "best of all"], "--preset must be one of default, best, notebook"),
-        (["train", "--neuron", "8"], "unrecognized arguments"),
-        (["fly"], "COMMAND"),
-        ([], "COMMAND"),
-        (["evaluate", "nope"], "There is no run called 'nope'"),
-        (["read", "latest", "x.png"], "There is no run yet"),
-        (["read", "latest"], "IMAGE"),
-        (["read", "latest", "x.png", "--step", "-1"], "--step"),
-        (["export", "latest", "model.h5"], "must end in .keras"),
-        (["export", "latest", "/no/such/folder/model.keras"], "folder that exists"),
-    ],
-)
-def test_bad_arguments_are_refused_with_status_2_in_one_line(
-    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(arguments)
-    out, err = capsys.readouterr()
-    assert (caught.value.code, out, err.count("\n")) == (2, "", 1)
-    assert said in err
-
-
+@pytest.mark.slow
 def test_a_failed_run_exits_with_status_1_and_its_reason(tmp_path: Path) -> None:
     environment = os.environ | {"RNNLAB_MNIST_DIR": str(tmp_path)}
     done = subprocess.run(
@@ -378,6 +345,7 @@ def test_reading_and_evaluating_need_no_tensorflow(trained: str, canvas: Path) -
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_export_writes_a_file_that_loads_without_rnnlab(trained: str, tmp_path: Path) -> None:
     path = tmp_path / "network.keras"
     done = run_cli("export", "latest", str(path), "--json")

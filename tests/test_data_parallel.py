@@ -93,6 +93,7 @@ def test_a_killed_helper_is_an_error_and_not_a_wait_without_end(digits: Dataset)
             parallel.gradient(chosen)
 
 
+@pytest.mark.slow
 def test_helpers_end_when_their_training_is_killed() -> None:
     program = (
         "import numpy as np, time; from rnnlab.training.data_parallel import DataParallel;"

@@ -235,6 +235,7 @@ for _ in range(20):
 """
 
 
+@pytest.mark.slow
 def test_twenty_at_once_start_a_run_and_none_is_lost_or_trained_twice(own_home: Path, store: Store) -> None:
     command = [sys.executable, "-c", TWENTY_THAT_START_AT_ONCE, str(own_home)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)

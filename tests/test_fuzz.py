@@ -79,6 +79,7 @@ def test_a_hyperparameter_takes_what_is_within_its_bounds_and_nothing_else(
         assert hyperparameter.minimum <= parsed <= hyperparameter.maximum
 
 
+@pytest.mark.slow
 @many
 @given(st.dictionaries(st.one_of(st.sampled_from(CHANGEABLE), st.text()), ANYTHING))
 def test_changes_on_the_way_are_checked_as_strictly(values: dict[str, object]) -> None:
@@ -115,6 +116,7 @@ def checked_picture(prepared: PreparedDrawing | None) -> None:
         assert prepared.row_height > 0
 
 
+@pytest.mark.slow
 @settings(max_examples=3000, deadline=None)
 @given(st.data())
 def test_thousands_of_canvases_are_prepared_or_refused(data: st.DataObject) -> None:

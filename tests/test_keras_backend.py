@@ -81,6 +81,7 @@ def assert_accuracy(found: float, beliefs: NDArray[np.float32], labels: NDArray[
     assert found == pytest.approx(expected, abs=unclear + 1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [keras_backend.KerasNetwork, fast])
 @pytest.mark.parametrize("mix", [0.0, 0.5])
 def test_training_follows_plain_kerass_own_trajectory(
@@ -171,6 +172,7 @@ def test_an_exported_file_answers_as_the_reader_does(
     assert [found.name for found in tmp_path.iterdir() if found.name != "home"] == ["network.keras"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "values", [{"averaging": 5}, {"clip_norm": 0.2}, {"rotation": 20.0, "bending": 0.5}, {"nonsense": 0.2}]
 )

@@ -138,6 +138,7 @@ def test_the_test_set_is_read_after_about_as_many_images_whatever_the_batch(
     assert steps_between_tests(batch_size) == steps
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("mnist_folder")
 def test_the_notebook_preset_learns_as_fast_as_the_notebook_did() -> None:
     """Means of 5 readings; the benchmark `learning` follows nine seeds further, to 98 %."""

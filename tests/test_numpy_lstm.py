@@ -87,6 +87,7 @@ def compare_with_keras(  # noqa: PLR0917
         np.testing.assert_allclose(mine / scale, theirs / scale, atol=1e-4, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("initializers", ["keras", "notebook"])
 def test_the_loss_after_each_row_alone_and_its_gradient_equal_those_of_keras(initializers: str) -> None:
     model = keras_backend.build_model(12, initializers, seed=3)

@@ -63,6 +63,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("rnnlab/")}
     files = (path for path in (ROOT / "rnnlab").rglob("*") if path.is_file())
@@ -72,6 +73,7 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
     assert {Path(name).suffix for name in packed} >= {".js", ".css", ".html", ".md", ".toml"}
 
 
+@pytest.mark.slow
 def test_the_wheel_names_its_licence_its_command_and_the_pythons_it_is_for(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         (information,) = {name.split("/")[0] for name in archive.namelist() if ".dist-info/" in name}
@@ -90,6 +92,7 @@ def run_installed(installed: Path, *arguments: str, cwd: Path) -> subprocess.Com
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_installed_command_lists_runs_and_is_called_by_its_name(installed: Path, tmp_path: Path) -> None:
     listed = run_installed(installed, "runs", cwd=tmp_path)
     assert (listed.returncode, listed.stderr) == (0, "")

@@ -315,6 +315,7 @@ def test_a_home_that_cannot_be_opened_is_said_in_one_sentence(
     assert "cannot be opened" in app.error[0].value
 
 
+@pytest.mark.slow
 def test_the_dashboard_never_loads_tensorflow(store: Store) -> None:
     """Not even while it shows a run, reads a drawing, lists the history, and evaluates."""
     store.reports.end_run(add_run(store, config_from({"dataset": "digits"})).id, RunState.FINISHED)

@@ -125,6 +125,7 @@ def test_a_worker_that_has_lost_its_run_cannot_report_on_it(store: Store) -> Non
     assert store.run(run.id).state is RunState.QUEUED
 
 
+@pytest.mark.slow
 def test_no_run_is_handed_out_twice(own_home: Path) -> None:
     with Store(own_home) as store:
         created = {store.create_run(Config()).id for _ in range(20)}
@@ -208,6 +209,7 @@ def test_a_run_of_the_command_line_is_never_seen_waiting(store: Store) -> None:
     assert store.reports.mark_interrupted() == []
 
 
+@pytest.mark.slow
 def test_a_new_home_can_be_opened_by_many_at_once(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib; from rnnlab.store.store import Store; Store(pathlib.Path(sys.argv[1])).runs()"

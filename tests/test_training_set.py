@@ -18,6 +18,7 @@ from rnnlab.training.keras_backend import build_model, row_loss
 from rnnlab.training.numpy_backend import NumpyNetwork
 
 
+@pytest.mark.slow
 def test_ones_fours_sevens_and_nines_are_drawn_by_rule_each_in_another_way() -> None:
     pictures, labels = make_synthetic_digits()
     assert pictures.shape == (len(labels), 28, 28)
@@ -27,6 +28,7 @@ def test_ones_fours_sevens_and_nines_are_drawn_by_rule_each_in_another_way() -> 
     assert pictures.max(axis=(1, 2)).min() == 255
 
 
+@pytest.mark.slow
 def test_the_same_seed_draws_the_same(digits: Dataset) -> None:
     np.testing.assert_array_equal(make_synthetic_digits(3)[0][:50], make_synthetic_digits(3)[0][:50])
     first, again = (make_non_digits(digits.train_images, 50, seed=3) for _ in range(2))
@@ -42,6 +44,7 @@ def test_nonsense_comes_in_the_share_that_is_asked_for_and_the_test_has_none() -
     np.testing.assert_array_equal(mixed.test_labels, plain.test_labels)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("mnist_folder")
 def test_extra_digits_join_mnists_training_digits_alone() -> None:
     plain, bundled, forms = (

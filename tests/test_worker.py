@@ -100,6 +100,7 @@ def test_a_second_run_waits_for_the_first_and_is_then_trained_by_the_same_worker
     assert store.run(first.id).state is RunState.STOPPED
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("every_core")
 def test_two_workers_train_side_by_side_and_share_the_cores(store: Store) -> None:
     launcher = LocalLauncher(store, Limits.from_environment({"RNNLAB_TRAIN_AT_ONCE": "2"}).workers)
