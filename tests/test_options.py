@@ -1,4 +1,4 @@
-"""What the command line refuses before it does anything: bad values, unknown commands, files that cannot be."""
+"""What the command line refuses before it does anything: bad values, unknown commands, impossible files."""
 
 from __future__ import annotations
 
