@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from rnnlab.cli import bench, commands, reading, serve
+from rnnlab.cli import bench_command, read_commands, serve, train_commands
 from rnnlab.cli.output import CommandError
 from rnnlab.config import HYPERPARAMETERS, Config, ConfigError
 from rnnlab.data.datasets import DatasetError
@@ -152,22 +152,24 @@ def run_command(arguments: argparse.Namespace, store: Store, config: Config | No
     match arguments.command:
         case "train":
             parent = getattr(arguments, "run", None)
-            commands.train(store, config or Config(), parent, as_json=arguments.json)
+            train_commands.train(store, config or Config(), parent, as_json=arguments.json)
         case "resume":
-            commands.resume(store, arguments.run, arguments.iterations, as_json=arguments.json)
+            train_commands.resume(store, arguments.run, arguments.iterations, as_json=arguments.json)
         case "runs":
-            commands.runs(store, as_json=arguments.json)
+            train_commands.runs(store, as_json=arguments.json)
         case "read":
-            reading.read(store, arguments.run, arguments.images, arguments.step, as_json=arguments.json)
+            read_commands.read(store, arguments.run, arguments.images, arguments.step, as_json=arguments.json)
         case "evaluate":
-            reading.evaluate(store, arguments.run, as_json=arguments.json)
+            read_commands.evaluate(store, arguments.run, as_json=arguments.json)
         case "export":
-            reading.export(
+            read_commands.export(
                 store, arguments.run, arguments.path, every_row=arguments.every_row, as_json=arguments.json
             )
         case "bench":
             what = "growth" if arguments.growth else "grid" if arguments.grid else "one"
-            bench.bench(config or Config(), what, arguments.rounds, arguments.seconds, as_json=arguments.json)
+            bench_command.bench(
+                config or Config(), what, arguments.rounds, arguments.seconds, as_json=arguments.json
+            )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

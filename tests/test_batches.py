@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from rnnlab.config import Config
-from rnnlab.training.batches import Batches, learning_rate_at
+from rnnlab.training.batches import Batches
+from rnnlab.training.learning_rate import learning_rate_at
 
 
 def chosen(config: Config, images: int, first: int, stop: int) -> np.ndarray:

@@ -19,7 +19,7 @@ from PIL import Image
 from rnnlab import config_changes
 from rnnlab.config import HYPERPARAMETERS, Config, ConfigError
 from rnnlab.config_changes import CHANGEABLE
-from rnnlab.dashboard.limits import Limits, LimitsError
+from rnnlab.dashboard.permissions import Permissions, PermissionsError
 from rnnlab.data.labelled_drawings import LabelledDrawingError, LabelledDrawings
 from rnnlab.data.preprocessing import DrawingError, PreparedDrawing, decode_image, prepare
 from rnnlab.model.reader import Reader
@@ -93,11 +93,13 @@ def test_changes_on_the_way_are_checked_as_strictly(values: dict[str, object]) -
 
 
 @some
-@given(st.dictionaries(st.sampled_from([f"RNNLAB_{n.upper()}" for n in Limits.__annotations__]), st.text()))
+@given(
+    st.dictionaries(st.sampled_from([f"RNNLAB_{n.upper()}" for n in Permissions.__annotations__]), st.text())
+)
 def test_settings_are_read_or_refused(environment: dict[str, str]) -> None:
     try:
-        assert Limits.from_environment(environment).max_neurons >= 0
-    except LimitsError as error:
+        assert Permissions.from_environment(environment).max_neurons >= 0
+    except PermissionsError as error:
         one_sentence(error)
 
 

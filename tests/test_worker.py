@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from rnnlab.config import Config
-from rnnlab.dashboard.limits import Limits
+from rnnlab.dashboard.permissions import Permissions
 from rnnlab.data.datasets import Dataset
 from rnnlab.model.reader import Reader
 from rnnlab.model.weights import Weights
@@ -103,7 +103,7 @@ def test_a_second_run_waits_for_the_first_and_is_then_trained_by_the_same_worker
 @pytest.mark.slow
 @pytest.mark.usefixtures("every_core")
 def test_two_workers_train_side_by_side_and_share_the_cores(store: Store) -> None:
-    launcher = LocalLauncher(store, Limits.from_environment({"RNNLAB_TRAIN_AT_ONCE": "2"}).workers)
+    launcher = LocalLauncher(store, Permissions.from_environment({"RNNLAB_TRAIN_AT_ONCE": "2"}).workers)
     runs = [start(store, launcher, LONG) for _ in range(3)]
     for run in runs[:2]:
         wait_for_points(store, run, 2)

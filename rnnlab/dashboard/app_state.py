@@ -16,7 +16,7 @@ import streamlit as st
 
 from rnnlab.config import Config
 from rnnlab.dashboard.caches import CurveCache, EvaluationCache
-from rnnlab.dashboard.limits import Limits, LimitsError, RefusalError
+from rnnlab.dashboard.permissions import Permissions, PermissionsError, RefusalError
 from rnnlab.runs import Run
 from rnnlab.store.database import StoreError
 from rnnlab.store.store import Store, default_home
@@ -39,7 +39,7 @@ class AppState:
         launcher: Starts workers.
         curves: Cached curves.
         evaluations: Cached evaluations.
-        limits: What visitors may do.
+        permissions: What visitors may do.
         start_lock: Held from checking whether one more run may start until it is in the queue, so that two
             visitors of this dashboard cannot take the same place.
     """
@@ -48,7 +48,7 @@ class AppState:
     launcher: Launcher
     curves: CurveCache
     evaluations: EvaluationCache
-    limits: Limits
+    permissions: Permissions
     start_lock: threading.Lock = field(default_factory=threading.Lock)
     _troubles: dict[str, str] = field(default_factory=dict)
     _reaped: float = float("-inf")
@@ -67,7 +67,7 @@ class AppState:
             StoreError: The store cannot be written, or the parent has no weights.
         """
         with self.start_lock:
-            refusal = self.limits.refusal(config, self.store.active_runs(), owner)
+            refusal = self.permissions.refusal(config, self.store.active_runs(), owner)
             if refusal := refusal or shortage(config, loaded=self.store.workers.any()):
                 raise RefusalError(refusal)
             run = self.store.create_run(config, owner=owner, parent=parent)
@@ -95,7 +95,8 @@ class AppState:
             self._reaped = now
             # A read-only dashboard starts no workers, but must still say that one has died.
             self._try(
-                "reap", self.store.reports.mark_interrupted if self.limits.read_only else self.launcher.reap
+                "reap",
+                self.store.reports.mark_interrupted if self.permissions.read_only else self.launcher.reap,
             )
             if "warm" in self._troubles:
                 self.warm()
@@ -103,7 +104,7 @@ class AppState:
 
     def warm(self) -> None:
         """Have a worker ready for the next run, unless the dashboard is read-only."""
-        if not self.limits.read_only:
+        if not self.permissions.read_only:
             self._try("warm", self.launcher.warm)
 
     @property
@@ -135,9 +136,9 @@ def _app_state_of(home: Path) -> AppState:
     # another visitor's thread is importing it at that moment.
     importlib.import_module("pandas")
     store = Store(home)
-    limits = Limits.from_environment()
-    launcher = LocalLauncher(store, limits.workers)
-    return AppState(store, launcher, CurveCache(store), EvaluationCache(store), limits)
+    permissions = Permissions.from_environment()
+    launcher = LocalLauncher(store, permissions.workers)
+    return AppState(store, launcher, CurveCache(store), EvaluationCache(store), permissions)
 
 
 def app_state() -> AppState:
@@ -150,6 +151,6 @@ def app_state() -> AppState:
                 found = _app_state_of(default_home())
                 found.store.notice = found.store.notice or _REPLACED
             return found
-    except (StoreError, LimitsError) as error:
+    except (StoreError, PermissionsError) as error:
         st.error(str(error), icon=":material/folder_off:")
         st.stop()

@@ -1,4 +1,8 @@
-"""Rows of the runs database as values: the columns are the fields of `Run`."""
+"""Rows of the runs database as values.
+
+The columns are the fields of `Run`: another one is a field there (in `runs`) and a column of the table (in
+`database`).
+"""
 
 from __future__ import annotations
 

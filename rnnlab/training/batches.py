@@ -6,7 +6,6 @@ so that a run can be continued from any step.
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -18,6 +17,7 @@ from rnnlab.config import Config
 from rnnlab.config_changes import Change, constant_segments
 from rnnlab.data.augmentation import sample_distortions, uses_distortion
 from rnnlab.digits import FloatArray
+from rnnlab.training.learning_rate import learning_rate_at
 
 
 class Batch(NamedTuple):
@@ -32,19 +32,6 @@ class Batch(NamedTuple):
     chosen: NDArray[np.int32]
     learning_rate: float
     distortions: FloatArray | None = None
-
-
-def learning_rate_at(config: Config, step: int) -> float:
-    """Return the learning rate of a step, counted from 0: warm-up and schedule.
-
-    Warm-up: Goyal et al., "Accurate, large minibatch SGD: training ImageNet in 1 hour", 2017. Cosine
-    schedule: Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017; here
-    without restarts.
-    """
-    rate = config.learning_rate * min(1.0, (step + 1) / (config.warm_up + 1))
-    if config.schedule == "cosine":
-        rate *= 0.5 * (1.0 + math.cos(math.pi * min(1.0, step / config.iterations)))
-    return rate
 
 
 class Batches:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from rnnlab.config import ConfigError
 from rnnlab.dashboard.app_state import app_state
-from rnnlab.dashboard.limits import RefusalError
+from rnnlab.dashboard.permissions import RefusalError
 from rnnlab.dashboard.session import session
 from rnnlab.dashboard.text import plain
 from rnnlab.store.database import StoreError

@@ -11,7 +11,7 @@ import streamlit as st
 from rnnlab.config import HYPERPARAMETERS, ConfigError, Value
 from rnnlab.config_changes import CHANGEABLE
 from rnnlab.dashboard.app_state import AppState, app_state
-from rnnlab.dashboard.limits import Limits, RefusalError
+from rnnlab.dashboard.permissions import Permissions, RefusalError
 from rnnlab.dashboard.regions import messages
 from rnnlab.dashboard.regions.sidebar import hyperparameter_control
 from rnnlab.dashboard.session import mark_user_action, session
@@ -29,10 +29,10 @@ _IN_REACH = tuple(name for name in CHANGEABLE if name != "iterations")
 
 def render(shared: AppState, run: Run) -> None:
     """Render the buttons that make sense for a run as it is now."""
-    if not shared.limits.may_change(run, visitor()):
+    if not shared.permissions.may_change(run, visitor()):
         reason = (
             "Watching only"
-            if shared.limits.read_only
+            if shared.permissions.read_only
             else "Started by somebody else or in another browser, so it cannot be changed here"
         )
         st.caption(f"{reason}.")
@@ -42,7 +42,7 @@ def render(shared: AppState, run: Run) -> None:
     for button in buttons_for(run, has_checkpoint=has_checkpoint):
         _button(button, run) if button else st.empty()
     if run.state.can_train_further and has_checkpoint:
-        _further(run, shared.limits)
+        _further(run, shared.permissions)
     else:
         st.empty()
     if can_be_adjusted(run, has_checkpoint=has_checkpoint):
@@ -143,21 +143,21 @@ def _ask(request: Callable[[str], None], run_id: str, requeues: bool = False) ->
     mark_user_action()
     with messages.collect_errors(), shared.start_lock if requeues else nullcontext():
         run = shared.store.run(run_id)
-        if not shared.limits.may_change(run, visitor()):
+        if not shared.permissions.may_change(run, visitor()):
             return
         if requeues and run.state.is_ended:
-            refusal = shared.limits.queue_refusal(shared.store.active_runs(), visitor())
+            refusal = shared.permissions.queue_refusal(shared.store.active_runs(), visitor())
             if refusal:
                 raise RefusalError(refusal)
         request(run_id)
         shared.launcher.wake()
 
 
-def _further(run: Run, limits: Limits) -> None:
+def _further(run: Run, permissions: Permissions) -> None:
     """Render the popover that gives a run that has ended more iterations."""
     left = run.iterations - run.step
     with st.popover("Train further", icon=":material/fast_forward:", help="Continues the same run."):
-        room = min(int(HYPERPARAMETERS["iterations"].maximum or 0), limits.max_iterations) - run.step
+        room = min(int(HYPERPARAMETERS["iterations"].maximum or 0), permissions.max_iterations) - run.step
         least = min(REPORT_EVERY, left) if left > 0 else REPORT_EVERY
         if room < least:
             st.caption("This run has as many iterations as a run may have.")
@@ -227,7 +227,7 @@ def _queue(shared: AppState) -> None:
         for place, run in enumerate(waiting, start=1):
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"{place}\\. **{plain(run.id)}**", width="content")
-                if not shared.limits.may_change(run, visitor()):
+                if not shared.permissions.may_change(run, visitor()):
                     continue
                 st.button(
                     "Remove",

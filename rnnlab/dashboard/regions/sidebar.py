@@ -37,7 +37,7 @@ def render(run: Run | None) -> None:
                 _control(hyperparameter)
         with st.expander("More", icon=":material/tune:"):
             _advanced()
-        if app_state().limits.read_only:
+        if app_state().permissions.read_only:
             st.caption("This page is for watching and drawing; nothing is started here.")
         else:
             start_button(st.container(), shortcut="S")

@@ -38,7 +38,7 @@ def render_before_any_run(shared: AppState) -> None:
         with st.container(horizontal=True, vertical_alignment="center", key="status_name"):
             st.markdown("**No network has been trained yet**")
         with st.container(horizontal=True, vertical_alignment="center", key="transport"):
-            if shared.limits.read_only:
+            if shared.permissions.read_only:
                 st.caption("Watching only.")
             else:
                 sidebar.start_button(st.container(), "Start the first run", key="start_first", wide=False)

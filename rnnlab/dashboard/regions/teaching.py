@@ -7,7 +7,7 @@ from typing import Final
 import streamlit as st
 
 from rnnlab.dashboard.app_state import app_state
-from rnnlab.dashboard.limits import RefusalError
+from rnnlab.dashboard.permissions import RefusalError
 from rnnlab.dashboard.session import receive_canvas, session
 from rnnlab.dashboard.text import plain
 from rnnlab.dashboard.visitor import visitor
@@ -28,7 +28,7 @@ def render(place: st.delta_generator.DeltaGenerator, run: Run | None) -> None:
         place: The container for the button.
         run: The run on show, whose network is taught.
     """
-    if app_state().limits.read_only:
+    if app_state().permissions.read_only:
         return
     with place.popover("Teach", icon=":material/school:", help="Name the digit you drew, and train on it."):
         _namer()

@@ -22,12 +22,12 @@ class RefusalError(ValueError):
     """A visitor asked for something that is not allowed; its text is one sentence for people."""
 
 
-class LimitsError(ValueError):
+class PermissionsError(ValueError):
     """An environment variable has an unusable value; its text is one sentence for people."""
 
 
 @dataclass(frozen=True)
-class Limits:
+class Permissions:
     """The settings of one dashboard; `max_neurons` is set by the variable `RNNLAB_MAX_NEURONS`, and so on.
 
     Attributes:
@@ -53,7 +53,7 @@ class Limits:
         """Read the limits from environment variables, by default those of this process.
 
         Raises:
-            LimitsError: A variable is not a whole number, 0 or more.
+            PermissionsError: A variable is not a whole number, 0 or more.
         """
         given = os.environ if environment is None else environment
         values = {}
@@ -61,7 +61,7 @@ class Limits:
             name = f"RNNLAB_{each.name.upper()}"
             text = given.get(name, "").strip()
             if text and not (text.isdecimal() and len(text) < 10):
-                raise LimitsError(f"{name} must be a whole number, 0 or more, not {text[:40]!r}.")
+                raise PermissionsError(f"{name} must be a whole number, 0 or more, not {text[:40]!r}.")
             if text:
                 values[each.name] = int(text)
         return cls(**values)

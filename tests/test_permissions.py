@@ -11,7 +11,7 @@ import pytest
 from rnnlab.config import Config
 from rnnlab.dashboard.app_state import AppState
 from rnnlab.dashboard.caches import CurveCache, EvaluationCache
-from rnnlab.dashboard.limits import Limits, LimitsError, RefusalError
+from rnnlab.dashboard.permissions import Permissions, PermissionsError, RefusalError
 from rnnlab.runs import AccuracyPoint, Run, RunState
 from rnnlab.store.database import StoreError
 from rnnlab.store.store import Store
@@ -22,18 +22,18 @@ pytestmark = pytest.mark.usefixtures("no_workers")
 
 
 def test_settings_come_from_the_environment_and_are_safe_without_any() -> None:
-    assert Limits.from_environment({}) == Limits()
+    assert Permissions.from_environment({}) == Permissions()
     given = {"RNNLAB_MAX_NEURONS": "64", "RNNLAB_READ_ONLY": " 1 ", "RNNLAB_TRAIN_AT_ONCE": "2"}
-    limits = Limits.from_environment(given)
-    assert (limits.max_neurons, limits.read_only, limits.workers) == (64, 1, 2)
-    assert Limits().workers >= 1
-    assert not Limits().shared_control
+    permissions = Permissions.from_environment(given)
+    assert (permissions.max_neurons, permissions.read_only, permissions.workers) == (64, 1, 2)
+    assert Permissions().workers >= 1
+    assert not Permissions().shared_control
 
 
 @pytest.mark.parametrize("value", ["many", "-1", "1.5", "9" * 30, "<b>"])
 def test_a_setting_that_is_no_number_is_named(value: str) -> None:
-    with pytest.raises(LimitsError, match="RNNLAB_MAX_QUEUE must be a whole number"):
-        Limits.from_environment({"RNNLAB_MAX_QUEUE": value})
+    with pytest.raises(PermissionsError, match="RNNLAB_MAX_QUEUE must be a whole number"):
+        Permissions.from_environment({"RNNLAB_MAX_QUEUE": value})
 
 
 def runs_of(store: Store, owner: str, count: int) -> list[Run]:
@@ -41,17 +41,17 @@ def runs_of(store: Store, owner: str, count: int) -> list[Run]:
 
 
 def test_limits_refuse_in_a_sentence_and_name_what_is_allowed(store: Store) -> None:
-    limits = Limits(max_neurons=64, max_iterations=1000, max_queue=3, runs_per_visitor=2)
+    permissions = Permissions(max_neurons=64, max_iterations=1000, max_queue=3, runs_per_visitor=2)
     small = Config(neurons=64, iterations=1000)
-    assert limits.refusal(small, store.active_runs(), "ann") == ""
-    assert "at most 64 neurons, not 128" in limits.refusal(Config(iterations=100), [], "ann")
-    assert "at most 1,000 iterations" in limits.refusal(Config(neurons=8), [], "ann")
+    assert permissions.refusal(small, store.active_runs(), "ann") == ""
+    assert "at most 64 neurons, not 128" in permissions.refusal(Config(iterations=100), [], "ann")
+    assert "at most 1,000 iterations" in permissions.refusal(Config(neurons=8), [], "ann")
     runs_of(store, "ann", 2)
-    assert "2 runs of yours" in limits.refusal(small, store.active_runs(), "ann")
-    assert limits.refusal(small, store.active_runs(), "bob") == ""
+    assert "2 runs of yours" in permissions.refusal(small, store.active_runs(), "ann")
+    assert permissions.refusal(small, store.active_runs(), "bob") == ""
     runs_of(store, "bob", 1)
-    assert "3 runs are waiting" in limits.refusal(small, store.active_runs(), "eve")
-    assert "watching only" in Limits(read_only=1).refusal(small, [], "ann")
+    assert "3 runs are waiting" in permissions.refusal(small, store.active_runs(), "eve")
+    assert "watching only" in Permissions(read_only=1).refusal(small, [], "ann")
 
 
 def test_of_many_who_start_at_once_only_as_many_get_a_run_as_may(
@@ -62,8 +62,8 @@ def test_of_many_who_start_at_once_only_as_many_get_a_run_as_may(
         return ""
 
     monkeypatch.setattr("rnnlab.dashboard.app_state.shortage", long_enough_to_be_overtaken)
-    limits = Limits(runs_per_visitor=3)
-    shared = AppState(store, LocalLauncher(store), CurveCache(store), EvaluationCache(store), limits)
+    permissions = Permissions(runs_per_visitor=3)
+    shared = AppState(store, LocalLauncher(store), CurveCache(store), EvaluationCache(store), permissions)
     together = threading.Barrier(12)
 
     def start(_: int) -> str:
@@ -96,31 +96,31 @@ def test_a_run_is_put_in_the_queue_and_on_show_also_where_no_worker_can_be_start
 
 
 def test_a_run_that_waits_again_counts_like_a_new_one(store: Store) -> None:
-    limits = Limits(runs_per_visitor=1, max_queue=2)
+    permissions = Permissions(runs_per_visitor=1, max_queue=2)
     run = store.create_run(Config(), claimed=True, owner="ann")
     store.reports.add_point(run.id, AccuracyPoint(0, 0.1, 2.3, 0.0))
     store.reports.end_run(run.id, RunState.INTERRUPTED)
-    assert limits.queue_refusal(store.active_runs(), "ann") == ""
+    assert permissions.queue_refusal(store.active_runs(), "ann") == ""
     store.requests.resume(run.id)
-    assert "1 run of yours is" in limits.queue_refusal(store.active_runs(), "ann")
+    assert "1 run of yours is" in permissions.queue_refusal(store.active_runs(), "ann")
     runs_of(store, "bob", 1)
-    assert "2 runs are waiting" in limits.queue_refusal(store.active_runs(), "eve")
+    assert "2 runs are waiting" in permissions.queue_refusal(store.active_runs(), "eve")
 
 
 def test_runs_that_have_ended_do_not_count(store: Store) -> None:
     for run in runs_of(store, "ann", 3):
         store.requests.stop(run.id)
-    assert Limits(runs_per_visitor=1).refusal(Config(), store.active_runs(), "ann") == ""
+    assert Permissions(runs_per_visitor=1).refusal(Config(), store.active_runs(), "ann") == ""
 
 
 def test_a_run_is_controlled_by_who_started_it_unless_the_settings_say_otherwise(store: Store) -> None:
     (run,) = runs_of(store, "ann", 1)
     nobodys = store.create_run(Config())
-    assert Limits().may_change(run, "ann")
-    assert not Limits().may_change(run, "bob")
-    assert Limits(shared_control=1).may_change(run, "bob")
-    assert Limits().may_change(nobodys, "bob")
-    assert not Limits(read_only=1, shared_control=1).may_change(run, "ann")
+    assert Permissions().may_change(run, "ann")
+    assert not Permissions().may_change(run, "bob")
+    assert Permissions(shared_control=1).may_change(run, "bob")
+    assert Permissions().may_change(nobodys, "bob")
+    assert not Permissions(read_only=1, shared_control=1).may_change(run, "ann")
 
 
 def labels(app: object) -> list[str]:
