@@ -174,6 +174,7 @@ def test_a_download_that_breaks_off_is_tried_again_and_then_kept(
     assert cache.read_bytes() == whole
     assert [path.name for path in cache.parent.iterdir()] == [cache.name]
     assert said[-1].endswith("(attempt 3 of 3)")
+    assert cache.stat().st_mode & 0o777 == 0o644  # for all who use this machine
 
 
 def test_a_download_that_is_not_mnist_is_thrown_away_and_prints_nothing(

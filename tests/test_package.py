@@ -108,6 +108,7 @@ async def visit(url: str) -> None:
         await viewer.finished()
         assert viewer.problems == []
         assert "Start" in viewer.buttons
+        assert viewer.navigations == [["Lab", "Evaluation", "Runs", "Guide"]]
 
 
 @pytest.mark.slow
@@ -134,7 +135,7 @@ def test_the_installed_dashboard_starts_in_a_folder_that_is_not_the_checkout(
 
 
 def test_the_installed_dashboard_has_the_options_of_the_checkout() -> None:
-    packed = ROOT / "rnnlab" / "dashboard" / "streamlit.toml"
+    packed = ROOT / "rnnlab" / "dashboard" / "entry" / "streamlit.toml"
     assert packed.read_text() == (ROOT / ".streamlit" / "config.toml").read_text()
     options = dict(streamlit_options())
     assert options["STREAMLIT_SERVER_ADDRESS"] == "localhost"

@@ -8,9 +8,13 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
+import pytest
+
 from rnnlab.config import Config
 from rnnlab.store.store import Store
 from rnnlab.store.workers import HEARTBEAT_GRACE
+from rnnlab.system import processes
 from rnnlab.system.processes import process_is_alive
 
 
@@ -64,8 +68,11 @@ def test_a_worker_that_was_taken_for_dead_comes_back_on_the_list_and_may_leave(o
         assert store.workers.release(worker)
 
 
-def test_a_slow_worker_keeps_its_place_as_long_as_its_process_is_there(own_home: Path) -> None:
+def test_a_slow_worker_keeps_its_place_as_long_as_its_process_is_there(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = Clock()
+    monkeypatch.setattr(processes, "process_age", lambda _: 3600.0)
     with Store(own_home, clock) as store:
         store.create_run(Config())
         worker = store.workers.reserve(1)
@@ -92,3 +99,26 @@ def test_a_process_is_alive_until_it_ends_even_if_nobody_has_reaped_it() -> None
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     assert not process_is_alive(process.pid)
     process.communicate()
+
+
+def test_a_process_that_began_after_the_last_sign_of_life_is_another_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        assert process_is_alive(process.pid)
+        assert process_is_alive(process.pid, silence=1.0)
+        assert not process_is_alive(process.pid, silence=10.0 + 60.0)
+        monkeypatch.setattr(
+            processes, "process_age", lambda _: -1e6
+        )  # as in some containers: it says nothing
+        assert process_is_alive(process.pid, silence=70.0)
+        process.communicate()
+    assert not process_is_alive(process.pid)
+
+
+def test_what_cannot_be_looked_at_counts_as_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hidden(number: int) -> psutil.Process:
+        raise psutil.AccessDenied(number)
+
+    monkeypatch.setattr(psutil, "Process", hidden)
+    assert process_is_alive(os.getpid(), silence=1e6)

@@ -55,6 +55,7 @@ class Viewer:
     texts: dict[str, float] = field(default_factory=dict)
     updates: int = 0
     references: int = 0
+    navigations: list[list[str]] = field(default_factory=list)
     _socket: ClientConnection | None = None
     _page: str = ""
     _kept: dict[str, bytes] = field(default_factory=dict)
@@ -164,6 +165,7 @@ class Viewer:
                 self._forget(list(self._timers))
         elif kind == "navigation":
             self._page = message.navigation.page_script_hash
+            self.navigations.append([page.page_name for page in message.navigation.app_pages])
         elif kind == "script_finished":
             self._finished.set()
         elif kind == "auto_rerun":

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import rnnlab
 from rnnlab.system.processes import import_path
 
-_DASHBOARD: Final = Path(rnnlab.__file__).parent / "dashboard"
+_ENTRY: Final = Path(rnnlab.__file__).parent / "dashboard" / "entry"
 
 
 def dashboard(port: int | None, home: Path | None) -> NoReturn:
@@ -24,20 +25,22 @@ def dashboard(port: int | None, home: Path | None) -> NoReturn:
         port: The port it listens on; by default Streamlit chooses: 8501 or the next free one.
         home: The folder of runs; by default `RNNLAB_HOME`, or `runs/`.
     """
-    command = [sys.executable, "-m", "streamlit", "run", str(_DASHBOARD / "app.py")]
+    command = [sys.executable, "-P", "-m", "streamlit", "run", str(_ENTRY / "streamlit_app.py")]
     if port is not None:
         command += ["--server.port", str(port)]
     environment = dict(streamlit_options()) | os.environ | {"PYTHONPATH": import_path()}
     if home is not None:
         environment["RNNLAB_HOME"] = str(home.absolute())
     if sys.platform == "win32":  # a process cannot become another one there
-        sys.exit(subprocess.call(command, env=environment))
+        with suppress(KeyboardInterrupt):  # Ctrl-C reaches the server by itself
+            sys.exit(subprocess.call(command, env=environment))
+        sys.exit(0)
     os.execve(command[0], command, environment)  # noqa: S606 no shell is wanted
 
 
 def streamlit_options() -> Iterator[tuple[str, str]]:
     """Yield the dashboard's Streamlit options as environment variables: name and value."""
-    options = tomllib.loads((_DASHBOARD / "streamlit.toml").read_text(encoding="utf-8"))
+    options = tomllib.loads((_ENTRY / "streamlit.toml").read_text(encoding="utf-8"))
     yield from _variables("STREAMLIT", options)
 
 

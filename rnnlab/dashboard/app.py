@@ -24,7 +24,3 @@ def run() -> None:
     session.enter_page(page.url_path)
     with messages.show_store_errors():
         page.run()
-
-
-if __name__ == "__main__":
-    run()

@@ -7,6 +7,7 @@ Handwritten Digits", 1998, 1,797 images of 8 x 8 pixels.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gzip
 import importlib.util
@@ -277,11 +278,16 @@ def _download(path: Path, progress: Callable[[str], None]) -> None:
     except OSError as error:
         reason = error.strerror or "it may not be written to"
         raise DownloadError(f"MNIST could not be saved in {path.parent} ({reason}).") from error
+    except Exception as error:  # whatever else keeps it from being fetched, the bundled digits are there
+        raise DownloadError(f"MNIST could not be downloaded ({error}).") from error
+    with contextlib.suppress(OSError):
+        path.chmod(0o644)  # others on this machine read the same cache
 
 
 def _attempts(progress: Callable[[str], None]) -> Callable[[str, str, object], None]:
     """Return a downloader for pooch that reports which attempt it makes."""
     import pooch
+    from requests.exceptions import RequestException
 
     fetch = pooch.HTTPDownloader(timeout=_TIMEOUT)
     attempts = itertools.count(1)
@@ -290,7 +296,12 @@ def _attempts(progress: Callable[[str], None]) -> Callable[[str, str, object], N
         attempt = next(attempts)
         which = f" (attempt {attempt} of {_ATTEMPTS})" if attempt > 1 else ""
         progress(f"Downloading MNIST, 11 MB, once{which}")
-        fetch(url, output, source)
+        try:
+            fetch(url, output, source)
+        except OSError as error:
+            if error.errno or isinstance(error, RequestException):
+                raise
+            raise RequestException(str(error)) from error  # such as certificates that cannot be found
 
     return fetch_once
 

@@ -132,8 +132,9 @@ class Database:
     def _alone(self) -> Iterator[None]:
         """Keep other processes out of the same block, if the folder can hold a lock file."""
         with ExitStack() as stack:
-            with suppress(OSError):
-                stack.enter_context(FileLock(self.home / "runs.lock"))
+            with suppress(OSError, NotImplementedError):
+                lock = FileLock(self.home / "runs.lock", timeout=_OPENING_SECONDS, fallback_to_soft=False)
+                stack.enter_context(lock)
             yield
 
     def _open_or_begin_anew(self) -> None:

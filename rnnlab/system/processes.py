@@ -19,6 +19,10 @@ _CLOCK_TOLERANCE: Final = 3.0
 """Seconds by which the system and this program may differ about when a process began."""
 
 
+SIGKILL: Final = int(getattr(signal, "SIGKILL", 9))
+"""The signal by which a process is killed; Windows has no name for it."""
+
+
 class HelperError(RuntimeError):
     """A helper process ended too early; its text is one sentence for people, without the full stop.
 
@@ -46,7 +50,7 @@ def start_module(
         OSError: The process cannot be started.
     """
     variables = os.environ | {"PYTHONPATH": import_path()} | (environment or {})
-    command = [sys.executable, "-m", module, *arguments]
+    command = [sys.executable, "-P", "-m", module, *arguments]  # -P: not what the working folder holds
     return subprocess.Popen(command, env=variables, start_new_session=True, **options)
 
 
@@ -71,11 +75,28 @@ def process_is_alive(number: int, silence: float = 0.0) -> bool:
         process = psutil.Process(number)
         if process.status() == psutil.STATUS_ZOMBIE:
             return False
-        return process_age(process) + _CLOCK_TOLERANCE >= silence
-    except psutil.AccessDenied:
+        age = process_age(process)
+    except psutil.NoSuchProcess:
+        return _belongs_to_another_user(number)
+    except (psutil.AccessDenied, RuntimeError):  # the latter if the system does not say when it was started
         return True
-    except (psutil.NoSuchProcess, ValueError, OverflowError):
+    except (ValueError, OverflowError):
         return False
+    # Some containers tell processes that begin in the future: such an age says nothing.
+    return age < -_CLOCK_TOLERANCE or age + _CLOCK_TOLERANCE >= silence
+
+
+def _belongs_to_another_user(number: int) -> bool:
+    """Return whether a process is there that only its own user may look at (`hidepid` on Linux)."""
+    if sys.platform == "win32":
+        return False
+    try:
+        os.kill(number, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
 
 
 def process_age(process: psutil.Process) -> float:

@@ -5,7 +5,6 @@ Used by the background worker and, in the foreground, by the command line. Knows
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 import time
@@ -24,7 +23,7 @@ from rnnlab.store.run_files import RunFiles
 from rnnlab.store.store import Store
 from rnnlab.system import memory
 from rnnlab.system.atomic_files import remove_leftovers
-from rnnlab.system.processes import HelperError, stderr_to
+from rnnlab.system.processes import SIGKILL, HelperError, stderr_to
 from rnnlab.training.checkpoint import CheckpointError
 from rnnlab.worker.reporting import RunListener, StoreReporter, heartbeat, log, run_log
 
@@ -86,7 +85,7 @@ def _classify_failure(error: Exception, kills: int) -> tuple[RunState, str]:
     """
     match error:
         case HelperError(status=status):
-            killed = status == -signal.SIGKILL
+            killed = status == -SIGKILL
             return RunState.INTERRUPTED, memory.explain_kill(kills) if killed else f"{error}."
         case MemoryShortError() | DatasetError() | WeightsError() | CheckpointError():
             message = str(error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import threading
 from typing import Final, Protocol
@@ -12,7 +11,7 @@ from rnnlab.store.database import StoreError
 from rnnlab.store.store import Store
 from rnnlab.system.cores import usable_cores
 from rnnlab.system.memory import available_megabytes, explain_kill, system_kills
-from rnnlab.system.processes import start_module
+from rnnlab.system.processes import SIGKILL, start_module
 
 WARM_MEGABYTES: Final = 2000
 """Megabytes that must be available to start a worker before it is needed: it takes up to 900 MB."""
@@ -107,6 +106,6 @@ class LocalLauncher:
                     f"The worker could not run (exit status {process.returncode}); "
                     "worker.log in the folder of runs says why."
                 )
-            elif process.returncode == -signal.SIGKILL:
+            elif process.returncode == -SIGKILL:
                 self._store.reports.explain_interruption(process.pid, explain_kill(self._kills))
         self.wake()
