@@ -18,8 +18,7 @@ from rnnlab.store.store import Store
 from rnnlab.worker.launcher import LocalLauncher
 from tests import dashboard
 from tests.pens import draw_digit
-from tests.waiting import wait_for
-from tests.workers import workers_of
+from tests.workers import end_workers
 
 
 def pytest_configure() -> None:
@@ -95,16 +94,7 @@ def launcher(store: Store) -> Iterator[LocalLauncher]:
     """Return a launcher whose workers are all gone after the test."""
     launcher = LocalLauncher(store)
     yield launcher
-    for run in store.runs():
-        store.requests.stop(run.id)
-    for worker in workers_of(store.home):
-        worker.kill()
-
-    def all_reaped() -> bool:
-        launcher.reap()
-        return not launcher._workers
-
-    wait_for(all_reaped, "the workers to be gone")
+    end_workers(store, launcher)
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from rnnlab.system.cores import partitions_for, usable_cores
 from rnnlab.training.checkpoint import Checkpoint
 from rnnlab.worker.launcher import LocalLauncher
 from tests.waiting import wait_for
-from tests.workers import LONG, SHORT, start, wait_for_points, wait_until, workers_of
+from tests.workers import LONG, SHORT, end_workers, start, wait_for_points, wait_until, workers_of
 
 
 def has_tensorflow(process: psutil.Process) -> bool:
@@ -115,16 +115,7 @@ def test_two_workers_train_side_by_side_and_share_the_cores(store: Store) -> Non
         wait_for_points(store, run, count + 2)  # neither waits for the other
     store.requests.stop(runs[0].id)
     wait_for_points(store, runs[2], 1)
-    for run in runs:
-        store.requests.stop(run.id)
-    for worker in workers_of(store.home):
-        worker.kill()
-
-    def all_reaped() -> bool:
-        launcher.reap()
-        return not launcher._workers
-
-    wait_for(all_reaped, "the workers to be gone")
+    end_workers(store, launcher)
 
 
 def test_a_killed_worker_leaves_an_interrupted_run_that_can_be_read(

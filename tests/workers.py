@@ -68,3 +68,17 @@ def wait_until(store: Store, run: Run, state: RunState) -> Run:
 
 def wait_for_points(store: Store, run: Run, count: int) -> None:
     wait_for(lambda: len(store.points(run.id)) >= count, f"{count} points")
+
+
+def end_workers(store: Store, launcher: LocalLauncher) -> None:
+    """Stop all runs, kill all workers, and wait until their launcher knows that they are gone."""
+    for run in store.runs():
+        store.requests.stop(run.id)
+    for worker in workers_of(store.home):
+        worker.kill()
+
+    def all_reaped() -> bool:
+        launcher.reap()
+        return not launcher._workers
+
+    wait_for(all_reaped, "the workers to be gone")
