@@ -7,6 +7,7 @@ a checkpoint with and one without an average of the weights.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +30,10 @@ STOPPED, INTERRUPTED, QUEUED = "quick-panda-8a72", "plucky-hawk-4b93", "calm-jay
 
 
 @pytest.fixture
-def store(own_home: Path) -> Store:
+def store(own_home: Path) -> Iterator[Store]:
     shutil.copytree(OLD_HOME, own_home)
-    return Store(own_home)
+    with Store(own_home) as opened:
+        yield opened
 
 
 def test_every_run_of_the_version_before_is_there_as_it_was(store: Store) -> None:
