@@ -136,6 +136,15 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
     started.close()
 
 
+@pytest.fixture(scope="module")
+def url_of_an_ended_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start one dashboard for the tests of a file, on a run of the bundled digits that has ended."""
+    home = tmp_path_factory.mktemp("home")
+    dashboard.add_ended_run(home)
+    with dashboard.dashboard({"RNNLAB_HOME": str(home), "RNNLAB_WARM_WORKER": "0"}) as (address, _):
+        yield address
+
+
 @pytest.fixture
 def page(chromium: Browser, url: str) -> Iterator[Page]:
     """Return a page that must not report any error in its console; it is closed before its dashboard is."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -12,13 +11,10 @@ from tests import dashboard
 from tests.waiting import wait_for
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start one dashboard for all tests here, on a run of the bundled digits that has ended."""
-    home = tmp_path_factory.mktemp("home")
-    dashboard.add_ended_run(home)
-    with dashboard.dashboard({"RNNLAB_HOME": str(home), "RNNLAB_WARM_WORKER": "0"}) as (address, _):
-        yield address
+@pytest.fixture
+def url(url_of_an_ended_run: str) -> str:
+    """Return the address of a dashboard on a run that has ended."""
+    return url_of_an_ended_run
 
 
 def test_a_digit_read_wrong_covers_the_drawing_which_comes_back_unchanged(page: Page, url: str) -> None:

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from rnnlab.config import Config
 from rnnlab.dashboard import app_state
-from rnnlab.dashboard.regions.live import live_interval
+from rnnlab.dashboard.regions.live import live_interval, page_is_outdated
 from rnnlab.presets import config_from
 from rnnlab.runs import RunState, TestPoint
 from rnnlab.store.database import StoreError
@@ -176,6 +176,16 @@ def test_buttons_ask_what_they_say_of_the_run_on_show(store: Store) -> None:
     assert store.reports.pending_requests(run.id).pause_at == store.run(run.id).step + 20
     lab().button(key="run_resume").click().run()
     assert store.reports.pending_requests(run.id).pause_at is None
+
+
+def test_a_page_that_still_shows_another_run_than_its_visitor_started_is_outdated(store: Store) -> None:
+    shown_run, started = add_run(store), store.create_run(Config())
+    assert not page_is_outdated(shown_run, shown_run, shown_run.id)
+    assert page_is_outdated(shown_run, shown_run, started.id)
+    store.reports.end_run(shown_run.id, RunState.FINISHED)
+    assert page_is_outdated(shown_run, store.run(shown_run.id), shown_run.id)
+    assert page_is_outdated(None, started, None)
+    assert not page_is_outdated(None, None, None)
 
 
 def test_the_more_is_watched_the_less_often_each_part_gets_an_update(store: Store) -> None:

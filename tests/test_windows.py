@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,10 @@ from tests import dashboard
 from tests.waiting import wait_for
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start one dashboard for all tests here, on a run of the bundled digits that has ended."""
-    home = tmp_path_factory.mktemp("home")
-    dashboard.add_ended_run(home)
-    with dashboard.dashboard({"RNNLAB_HOME": str(home), "RNNLAB_WARM_WORKER": "0"}) as (address, _):
-        yield address
+@pytest.fixture
+def url(url_of_an_ended_run: str) -> str:
+    """Return the address of a dashboard on a run that has ended."""
+    return url_of_an_ended_run
 
 
 def test_the_belief_map_is_as_high_as_the_canvas_after_a_window_has_grown(page: Page, url: str) -> None:

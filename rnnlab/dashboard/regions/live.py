@@ -118,7 +118,7 @@ def _live(rendered: Run | None) -> None:
         shared = app_state()
         shared.reap()
         run = _newest(shared, rendered)
-        if session().problems or _page_is_outdated(rendered, run):
+        if session().problems or page_is_outdated(rendered, run, session().run_id):
             st.rerun()
         with top:
             status.render(shared, run) if run else status.render_before_any_run(shared)
@@ -139,11 +139,20 @@ def _newest(shared: AppState, rendered: Run | None) -> Run | None:
         return None
 
 
-def _page_is_outdated(rendered: Run | None, run: Run | None) -> bool:
-    """Return whether the rest of the page was rendered for another run or another state of it."""
+def page_is_outdated(rendered: Run | None, run: Run | None, wanted: str | None) -> bool:
+    """Return whether the rest of the page was rendered for another run or another state of it.
+
+    Under load, Streamlit drops an answer now and then: the visitor has started a run, and the page still
+    shows the one of before.
+
+    Args:
+        rendered: The run as it was when the rest of the page was rendered.
+        run: The run as the store knows it now.
+        wanted: The id of the run that the visitor started or chose last, if any.
+    """
     if rendered is None or run is None:
         return rendered is not run
-    return _looks_of(rendered) != _looks_of(run)
+    return wanted not in (None, rendered.id) or _looks_of(rendered) != _looks_of(run)
 
 
 def _looks_of(run: Run) -> tuple[object, ...]:
