@@ -188,6 +188,25 @@ def test_a_page_that_still_shows_another_run_than_its_visitor_started_is_outdate
     assert not page_is_outdated(None, None, None)
 
 
+def page_rendered_again_by_a_late_request() -> None:
+    """Render again once, for a request that still has the URL of before the page changed it."""
+    import streamlit as st
+
+    from rnnlab.dashboard.address import render_again
+    from rnnlab.dashboard.session import session
+
+    if session().address_run_id is None:
+        session().address_run_id = "new"
+        render_again()
+    st.text(st.query_params["run"])
+
+
+def test_a_request_from_before_the_url_changed_does_not_bring_back_the_run_of_before() -> None:
+    app = AppTest.from_function(page_rendered_again_by_a_late_request)
+    app.query_params["run"] = "old"
+    assert shown(app.run()).text[0].value == "new"
+
+
 def test_the_more_is_watched_the_less_often_each_part_gets_an_update(store: Store) -> None:
     begun = add_run(store)
     waiting = store.create_run(Config())

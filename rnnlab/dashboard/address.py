@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import streamlit as st
 
 from rnnlab.dashboard.app_state import app_state
@@ -24,3 +26,15 @@ def run_on_show() -> Run | None:
         remembered.run_id = remembered.address_run_id = run.id
         st.query_params["run"] = run.id
     return run
+
+
+def render_again() -> NoReturn:
+    """Render the whole page again, with the run in the URL that the page wrote there last.
+
+    The browser may have asked for a fragment before it learned of a new URL. `st.rerun` would take the old
+    one over from that request, and it would look like a choice of the visitor.
+    """
+    written = session().address_run_id
+    if written is not None and st.query_params.get("run") != written:
+        st.query_params["run"] = written
+    st.rerun()

@@ -7,7 +7,7 @@ from typing import Final
 import streamlit as st
 
 from rnnlab.dashboard import navigation
-from rnnlab.dashboard.address import run_on_show
+from rnnlab.dashboard.address import render_again, run_on_show
 from rnnlab.dashboard.app_state import AppState, app_state
 from rnnlab.dashboard.caches import RunEvaluation, newest_reader
 from rnnlab.dashboard.charts.evaluation_charts import (
@@ -83,7 +83,7 @@ def _training(rendered: Run, shown: RunEvaluation | None) -> None:
     shared.reap()
     run = shared.store.run(rendered.id)
     if run.state.is_ended or shared.evaluations.last(run.id) is not shown:
-        st.rerun()
+        render_again()
     try:
         newest = newest_reader(shared.store, run.id)
     except WeightsError as error:
@@ -109,7 +109,7 @@ def _evaluate_now(shared: AppState, run: Run) -> None:
             shared.evaluations.newest(run)
     except (WeightsError, DatasetError) as error:
         session().problems.append(str(error))
-    st.rerun()
+    render_again()
 
 
 def _of_ended(shared: AppState, run: Run) -> RunEvaluation | None:

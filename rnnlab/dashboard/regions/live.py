@@ -11,6 +11,7 @@ from typing import Final
 
 import streamlit as st
 
+from rnnlab.dashboard.address import render_again
 from rnnlab.dashboard.app_state import AppState, app_state
 from rnnlab.dashboard.pacing import PACING
 from rnnlab.dashboard.regions import live_curve, messages, status
@@ -119,7 +120,7 @@ def _live(rendered: Run | None) -> None:
         shared.reap()
         run = _newest(shared, rendered)
         if session().problems or page_is_outdated(rendered, run, session().run_id):
-            st.rerun()
+            render_again()
         with top:
             status.render(shared, run) if run else status.render_before_any_run(shared)
         messages.render_trouble()
@@ -142,8 +143,7 @@ def _newest(shared: AppState, rendered: Run | None) -> Run | None:
 def page_is_outdated(rendered: Run | None, run: Run | None, wanted: str | None) -> bool:
     """Return whether the rest of the page was rendered for another run or another state of it.
 
-    Under load, Streamlit drops an answer now and then: the visitor has started a run, and the page still
-    shows the one of before.
+    A rendering of the whole page that is cut short leaves a page that still shows the run of before.
 
     Args:
         rendered: The run as it was when the rest of the page was rendered.

@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from rnnlab.config_changes import Change
+from rnnlab.dashboard.address import render_again
 from rnnlab.dashboard.app_state import AppState
 from rnnlab.dashboard.charts.training_curve import describe_change
 from rnnlab.dashboard.regions import run_buttons, sidebar
@@ -77,7 +78,7 @@ def _words(shared: AppState, run: Run) -> None:
         elsewhere = current is not None and current.id != run.id and current.state.is_active
         if current and elsewhere and st.button(f"Watch {current.id} live", icon=":material/visibility:"):
             session().run_id = current.id
-            st.rerun()
+            render_again()
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="transport"):
         run_buttons.render(shared, run)
     st.progress(min(1.0, run.step / run.iterations), text=_progress_text(shared, run))

@@ -6,6 +6,7 @@ from typing import Final
 
 import streamlit as st
 
+from rnnlab.dashboard.address import render_again
 from rnnlab.dashboard.app_state import app_state
 from rnnlab.dashboard.permissions import RefusalError
 from rnnlab.dashboard.session import receive_canvas, session
@@ -80,7 +81,7 @@ def _trainer(run: Run | None, drawings: int) -> None:
         "with the digits that it has learned from.",
     )
     if clicked and run is not None and _start(run):
-        st.rerun()
+        render_again()
 
 
 def _start(run: Run) -> bool:
