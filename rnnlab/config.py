@@ -114,7 +114,19 @@ def _declare(default: Value, **description: Any) -> Any:
     return field(default=default, metadata=description)
 
 
-_OLD_RUNS: Mapping[str, Value] = {"schedule": "constant", "nonsense": 0.0}
+UNCHANGED_DIGITS: Mapping[str, Value] = {
+    "rotation": 0.0,
+    "slant": 0.0,
+    "scaling": 0.0,
+    "shift": 0.0,
+    "bending": 0.0,
+    "thickness": 0.0,
+    "distorted_share": 1.0,
+    "extra_digits": "none",
+}
+"""Hyperparameters of a run that learns from the digits of its data set alone, and as they are."""
+
+_OLD_RUNS: Mapping[str, Value] = {"schedule": "constant", "nonsense": 0.0, **UNCHANGED_DIGITS}
 """How runs were trained before these hyperparameters existed."""
 
 
@@ -227,7 +239,7 @@ class Config:
         help="The network reads with its weights averaged over about this many of the last steps. 0 = off.",
     )
     rotation: float = _declare(
-        0.0,
+        15.0,
         label="rotation",
         unit="degrees",
         minimum=0.0,
@@ -237,7 +249,7 @@ class Config:
         help="Training digits are turned at random, by up to this many degrees to either side.",
     )
     slant: float = _declare(
-        0.0,
+        0.3,
         label="slant",
         minimum=0.0,
         maximum=1.0,
@@ -246,7 +258,7 @@ class Config:
         help="Training digits are slanted at random: 0.3 means up to 0.3 pixels across for each pixel down.",
     )
     scaling: float = _declare(
-        0.0,
+        0.1,
         label="scaling",
         minimum=0.0,
         maximum=0.5,
@@ -255,7 +267,7 @@ class Config:
         help="Width and height of training digits are changed at random: 0.1 means by about a tenth at most.",
     )
     shift: float = _declare(
-        0.0,
+        0.5,
         label="shift",
         unit="pixels",
         minimum=0.0,
@@ -265,7 +277,7 @@ class Config:
         help="Training digits are moved at random, by up to this many pixels in each direction.",
     )
     bending: float = _declare(
-        0.0,
+        0.8,
         label="bending (elastic distortion)",
         unit="pixels",
         minimum=0.0,
@@ -275,7 +287,7 @@ class Config:
         help="Training digits are bent at random by about this many pixels, as if written on a rubber sheet.",
     )
     thickness: float = _declare(
-        0.0,
+        0.6,
         label="thickness",
         minimum=0.0,
         maximum=1.0,
@@ -284,7 +296,7 @@ class Config:
         help="Training digits are made thinner or thicker at random: 1 means by up to a pixel on each side.",
     )
     distorted_share: float = _declare(
-        1.0,
+        0.3,
         label="distorted share",
         minimum=0.0,
         maximum=1.0,
@@ -294,7 +306,7 @@ class Config:
         "the rest stay as they are.",
     )
     extra_digits: str = _declare(
-        "none",
+        "forms",
         label="extra digits",
         choices={
             "none": "none",

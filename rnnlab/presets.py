@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from rnnlab.config import HYPERPARAMETERS, Config, ConfigError
+from rnnlab.config import HYPERPARAMETERS, UNCHANGED_DIGITS, Config, ConfigError
 
 PRESETS: Mapping[str, Config] = {
     "default": Config(),
@@ -15,17 +15,16 @@ PRESETS: Mapping[str, Config] = {
         batch_size=176,
         warm_up=200,
         clip_norm=1.0,
-        rotation=15.0,
-        slant=0.3,
-        scaling=0.1,
-        shift=0.5,
-        bending=0.8,
-        thickness=0.6,
         distorted_share=0.7,
-        extra_digits="forms",
         nonsense=0.03,
     ),
-    "notebook": Config(row_loss_mix=0.0, initializers="notebook", schedule="constant", nonsense=0.0),
+    "notebook": Config(
+        row_loss_mix=0.0,
+        initializers="notebook",
+        schedule="constant",
+        nonsense=0.0,
+        **UNCHANGED_DIGITS,  # type: ignore[arg-type]
+    ),
 }
 
 _TEACHING: Mapping[str, Any] = {
@@ -36,9 +35,9 @@ _TEACHING: Mapping[str, Any] = {
 }
 
 PRESET_HELP: Mapping[str, str] = {
-    "default": "graded after every row, so that its belief can be trusted at every row",
-    "best": "reads best: learns from distorted digits, other people's digits and pictures of no digit, "
-    "in smaller and smaller steps",
+    "default": "graded after every row, so that its belief can be trusted at every row; "
+    "learns from other people's digits, too",
+    "best": "reads best: learns more from distorted digits, in larger batches and longer steps",
     "notebook": "the original notebook: graded on the last row only",
 }
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from rnnlab.config import Config
+from rnnlab.config import UNCHANGED_DIGITS, Config
 from rnnlab.data.augmentation import are_distorted, distort, sample_distortions, uses_distortion
 from rnnlab.data.datasets import Dataset
 from rnnlab.presets import config_from
 
 EVERYTHING = {"rotation": 15, "slant": 0.2, "scaling": 0.2, "shift": 1, "bending": 0.8, "thickness": 0.8}
+
+PLAIN = config_from(UNCHANGED_DIGITS)
+"""A configuration that distorts nothing."""
 
 
 def distorted(images: np.ndarray, config: Config, seed: int = 0) -> np.ndarray:
@@ -26,13 +31,13 @@ def centre_of_mass(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def test_distortions_of_no_strength_change_nothing(digits: Dataset) -> None:
     np.testing.assert_allclose(
-        distorted(digits.train_images[:50], Config()), digits.train_images[:50], atol=0.01
+        distorted(digits.train_images[:50], PLAIN), digits.train_images[:50], atol=0.01
     )
 
 
 @pytest.mark.parametrize("name", list(EVERYTHING))
 def test_each_distortion_changes_the_picture_and_keeps_it_a_picture(digits: Dataset, name: str) -> None:
-    config = config_from({name: EVERYTHING[name]})
+    config = config_from({**UNCHANGED_DIGITS, name: EVERYTHING[name]})
     assert uses_distortion(config)
     images = digits.train_images[:50]
     found = distorted(images, config)
@@ -56,13 +61,13 @@ def test_it_is_known_which_digits_are_distorted(digits: Dataset) -> None:
     found = distort(digits.train_images, np.arange(400), parameters).transpose(2, 0, 1)
     changed = np.abs(found - digits.train_images[:400]).max(axis=(1, 2)) > 0.01
     np.testing.assert_array_equal(are_distorted(parameters), changed)
-    assert not are_distorted(sample_distortions(Config(), 5, np.random.default_rng(0))).any()
+    assert not are_distorted(sample_distortions(PLAIN, 5, np.random.default_rng(0))).any()
 
 
 def test_a_quarter_turn_is_a_quarter_turn() -> None:
     image = np.zeros((1, 28, 28), np.uint8)
     image[0, 14, 8:21] = 255  # a line to both sides of the centre
-    parameters = sample_distortions(Config(), 1, np.random.default_rng(0))
+    parameters = sample_distortions(PLAIN, 1, np.random.default_rng(0))
     turned = parameters.copy()
     half = parameters.shape[1] // 2
     turned[0, :2], turned[0, half : half + 2] = (0, -1), (1, 0)
@@ -70,7 +75,7 @@ def test_a_quarter_turn_is_a_quarter_turn() -> None:
 
 
 def test_turning_and_slanting_leave_the_centre_where_it_is(digits: Dataset) -> None:
-    config = config_from({"rotation": 30, "slant": 0.3})
+    config = config_from({**UNCHANGED_DIGITS, "rotation": 30, "slant": 0.3})
     images = digits.train_images[:200]
     for before, after in zip(centre_of_mass(images), centre_of_mass(distorted(images, config)), strict=True):
         assert np.abs(before - after).max() < 0.5
@@ -78,7 +83,7 @@ def test_turning_and_slanting_leave_the_centre_where_it_is(digits: Dataset) -> N
 
 def test_thickness_goes_both_ways(digits: Dataset) -> None:
     images = digits.train_images[:200]
-    found = distorted(images, Config(thickness=1.0)).sum(axis=(1, 2)) / images.sum(axis=(1, 2))
+    found = distorted(images, replace(PLAIN, thickness=1.0)).sum(axis=(1, 2)) / images.sum(axis=(1, 2))
     assert (found < 0.95).mean() > 0.3
     assert (found > 1.05).mean() > 0.3
 

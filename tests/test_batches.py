@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rnnlab.config import Config
+from rnnlab.config import UNCHANGED_DIGITS, Config
+from rnnlab.presets import config_from
 from rnnlab.training.batches import Batches
 from rnnlab.training.learning_rate import learning_rate_at
 
@@ -43,10 +44,10 @@ def test_batches_are_a_function_of_configuration_and_step_alone() -> None:
 
 
 def test_every_step_distorts_otherwise_and_without_distortion_none_does() -> None:
-    first, second = Batches(Config(rotation=10.0), 1000).between(0, 2)
+    first, second = Batches(Config(rotation=10.0, distorted_share=1.0), 1000).between(0, 2)
     assert first.distortions is not None
     assert np.any(first.distortions != second.distortions)
-    assert Batches(Config(), 1000).between(0, 1)[0].distortions is None
+    assert Batches(config_from(UNCHANGED_DIGITS), 1000).between(0, 1)[0].distortions is None
 
 
 def test_a_batch_is_no_larger_than_the_data_set() -> None:

@@ -5,7 +5,7 @@ from dataclasses import fields
 
 import pytest
 
-from rnnlab.config import HYPERPARAMETERS, Config, ConfigError
+from rnnlab.config import HYPERPARAMETERS, UNCHANGED_DIGITS, Config, ConfigError
 from rnnlab.presets import PRESETS, config_from, preset_of
 
 
@@ -85,10 +85,10 @@ def test_the_url_form_holds_what_differs_from_the_defaults_and_reads_back() -> N
     assert config_from(config.to_query()) == config
 
 
-def test_a_run_from_before_schedules_and_nonsense_is_read_as_it_was_trained() -> None:
+def test_a_run_from_before_schedules_distortion_and_nonsense_is_read_as_it_was_trained() -> None:
     config = Config.from_json('{"learning_rate": 0.002, "neurons": 64}')
     assert config == config_from(
-        {"learning_rate": 0.002, "neurons": 64, "schedule": "constant", "nonsense": 0.0}
+        {**UNCHANGED_DIGITS, "learning_rate": 0.002, "neurons": 64, "schedule": "constant", "nonsense": 0.0}
     )
 
 

@@ -30,7 +30,10 @@ def test_ones_fours_sevens_and_nines_are_drawn_by_rule_each_in_another_way() -> 
 
 @pytest.mark.slow
 def test_the_same_seed_draws_the_same(digits: Dataset) -> None:
-    np.testing.assert_array_equal(make_synthetic_digits(3)[0][:50], make_synthetic_digits(3)[0][:50])
+    few, more = make_synthetic_digits(0.01, seed=3), make_synthetic_digits(0.02, seed=3)
+    for digit in (1, 4, 7, 9):
+        first = few[0][few[1] == digit]
+        np.testing.assert_array_equal(first, more[0][more[1] == digit][: len(first)])
     first, again = (make_non_digits(digits.train_images, 50, seed=3) for _ in range(2))
     np.testing.assert_array_equal(first, again)
 
@@ -58,10 +61,23 @@ def test_extra_digits_join_mnists_training_digits_alone() -> None:
         np.testing.assert_array_equal(mixed.test_images, plain.test_images)
 
 
+def test_a_small_data_set_gets_few_extra_digits_in_proportion() -> None:
+    plain, bundled, forms = (
+        load_training_set(config_from({"dataset": "digits", "extra_digits": extra, "nonsense": 0}))
+        for extra in ("none", "bundled", "forms")
+    )
+    assert len(bundled.train_images) == len(plain.train_images)  # it has the bundled digits already
+    added = np.bincount(forms.train_labels[len(plain.train_labels) :], minlength=10)
+    assert added.sum() == pytest.approx(0.08 * len(plain.train_images), abs=1)
+    assert added[[1, 4, 7, 9]].min() > 10
+    assert added[[0, 2, 3, 5, 6, 8]].sum() == 0
+
+
 @pytest.mark.usefixtures("mnist_folder")
 def test_the_validation_part_is_never_learned_from_and_holds_no_test_digit() -> None:
     mnist, validation = (
-        load_training_set(config_from({"dataset": name, "nonsense": 0})) for name in ("mnist", "validation")
+        load_training_set(config_from({"dataset": name, "extra_digits": "none", "nonsense": 0}))
+        for name in ("mnist", "validation")
     )
     np.testing.assert_array_equal(validation.train_images, mnist.train_images[:50_000])
     np.testing.assert_array_equal(validation.test_images, mnist.train_images[50_000:])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from rnnlab.data.preprocessing import prepare
-from rnnlab.data.synthetic_digits import spline
+from rnnlab.data.synthetic_digits import draw_path, spline
 from rnnlab.digits import SIDE
 
 _CANVAS: Final = 120
@@ -60,7 +60,7 @@ def _scribble(generator: np.random.Generator) -> NDArray[np.uint8]:
     for _ in range(generator.integers(1, 4)):
         points = generator.uniform(10, 110, (generator.integers(7, 25), 2))
         path = spline(*map(tuple, points)) if generator.random() < 0.6 else points
-        brush.line([(x, y) for x, y in path], fill=255, width=width, joint="curve")
+        draw_path(brush, path, width)
     return np.asarray(canvas)
 
 

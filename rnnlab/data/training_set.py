@@ -13,14 +13,18 @@ from rnnlab.config import Config
 from rnnlab.data.datasets import Dataset, DatasetError, bundled_digits, load
 from rnnlab.data.labelled_drawings import LabelledDrawings
 from rnnlab.data.non_digits import make_non_digits
-from rnnlab.data.synthetic_digits import make_synthetic_digits
+from rnnlab.data.synthetic_digits import SYNTHETIC_DIGITS, make_synthetic_digits
 from rnnlab.digits import NO_DIGIT
 
-_BUNDLED_COPIES: Final = 4
-"""How many times each bundled digit is mixed into the training digits, which far outnumber them."""
+_BUNDLED_SHARE: Final = 0.096
+"""How many bundled digits are mixed in for each training digit: four copies of each in MNIST's 60,000."""
 
-_SYNTHETIC_COPIES: Final = 4
-"""The same for the digits of `make_synthetic_digits`."""
+_SYNTHETIC_SHARE: Final = 0.08
+"""The same for the digits of `make_synthetic_digits`: two copies of each in MNIST's 60,000.
+
+They are 1, 4, 7 and 9 alone. With more of them, a network would learn that these digits are more frequent
+than they are, and believe so before it has seen the first ink.
+"""
 
 _MAX_NON_DIGITS: Final = 800
 """How many different pictures of no digit are made at most; if more are needed, they are repeated."""
@@ -47,22 +51,31 @@ def load_training_set(
 
 
 def with_extra_digits(data: Dataset, extra_digits: str) -> Dataset:
-    """Return a data set with extra digits, several copies of each, mixed into the training digits.
+    """Return a data set with extra digits mixed into the training digits, in proportion to their number.
 
-    `extra_digits` is `none`, `bundled` (scikit-learn's digits) or `forms` (also `make_synthetic_digits`).
+    `extra_digits` is `none`, `bundled` (scikit-learn's digits, unless they are the data set) or `forms` (also
+    `make_synthetic_digits`).
     """
-    if extra_digits == "none":
-        return data
-    bundled = bundled_digits()
-    images, labels = [bundled.train_images] * _BUNDLED_COPIES, [bundled.train_labels] * _BUNDLED_COPIES
+    count, extra = len(data.train_images), []
+    if extra_digits != "none" and data.name != "digits":
+        bundled = bundled_digits()
+        extra.append(_spread(bundled.train_images, bundled.train_labels, round(_BUNDLED_SHARE * count)))
     if extra_digits == "forms":
-        drawn = make_synthetic_digits()
-        images, labels = images + [drawn[0]] * _SYNTHETIC_COPIES, labels + [drawn[1]] * _SYNTHETIC_COPIES
+        wanted = round(_SYNTHETIC_SHARE * count)
+        extra.append(_spread(*make_synthetic_digits(min(1.0, wanted / SYNTHETIC_DIGITS)), wanted))
     return replace(
         data,
-        train_images=np.concatenate([data.train_images, *images]),
-        train_labels=np.concatenate([data.train_labels, *labels]),
+        train_images=np.concatenate([data.train_images, *(images for images, _ in extra)]),
+        train_labels=np.concatenate([data.train_labels, *(labels for _, labels in extra)]),
     )
+
+
+def _spread(
+    images: NDArray[np.uint8], labels: NDArray[np.uint8], count: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return that many of some images and their labels, each as often as the others or once more."""
+    chosen = np.arange(count) * len(images) // max(1, count)
+    return images[chosen], labels[chosen]
 
 
 def with_non_digits(data: Dataset, fraction: float) -> Dataset:

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnlab.config import Config
+from rnnlab.config import UNCHANGED_DIGITS, Config
 from rnnlab.data.datasets import load_test
 from rnnlab.model.evaluation import evaluate
 from rnnlab.model.reader import Reader
 from rnnlab.model.weights import Weights
-from rnnlab.presets import PRESETS
+from rnnlab.presets import PRESETS, config_from
 from rnnlab.runs import Run, RunState
 from rnnlab.store.store import Store, default_home
 from rnnlab.worker.job import execute
@@ -87,7 +87,8 @@ def measures(store: Store, iterations: int) -> None:
         for name in ("rotation", "slant", "scaling", "shift", "bending", "thickness", "distorted_share")
     }
     steps = {"learning_rate": best.learning_rate, "schedule": best.schedule, "warm_up": best.warm_up}
-    config = Config(iterations=iterations, dataset="validation", schedule="constant", nonsense=0.0)
+    base = {"dataset": "validation", "schedule": "constant", "nonsense": 0.0, **UNCHANGED_DIGITS}
+    config = config_from({"iterations": iterations, **base})
     for name, values in (
         ("plain", {}),
         ("+ schedule and clipping", {**steps, "clip_norm": best.clip_norm}),
