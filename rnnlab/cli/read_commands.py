@@ -7,8 +7,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rnnlab.cli.output import CommandError, print_json
-from rnnlab.data import datasets, preprocessing
+from rnnlab.data import datasets
+from rnnlab.data.image_files import read_file
+from rnnlab.data.outside_pictures import SeveralDigitsError, prepare_file
+from rnnlab.data.preprocessing import DrawingError
 from rnnlab.model import evaluation
 from rnnlab.model.answer import Answer, answer
 from rnnlab.model.reader import Reader
@@ -19,6 +25,18 @@ from rnnlab.system.processes import stderr_to
 
 _BLANK: Final = "blank"
 """The command line's answer to a picture without ink."""
+
+_SEVERAL: Final = "several"
+"""The command line's answer to a picture with several digits."""
+
+_NO_DIGIT: Final = {
+    _BLANK: "a blank image: nothing stands out from the paper",
+    _SEVERAL: "several digits; show one at a time, or cut the others off",
+}
+"""The same in words."""
+
+_INK: Final = " .:-=+*#%@"
+"""Grey levels from paper to ink, as characters."""
 
 
 def load_reader(store: Store, run: Run, step: int | None = None) -> tuple[Reader, int]:
@@ -41,7 +59,7 @@ def load_reader(store: Store, run: Run, step: int | None = None) -> tuple[Reader
 
 
 def read(store: Store, name: str, images: Iterable[str], step: int | None, *, as_json: bool) -> None:
-    """Read canvas images.
+    """Read image files: drawings of the canvas, scans, photographs.
 
     Raises:
         CommandError: At least one file could not be read; the others have been.
@@ -50,7 +68,7 @@ def read(store: Store, name: str, images: Iterable[str], step: int | None, *, as
     unreadable = []
     for image in images:
         found = _read_image(reader, image)
-        if isinstance(found, str) and found != _BLANK:
+        if isinstance(found, str) and found not in _NO_DIGIT:
             unreadable.append(image)
         if as_json:
             print_json(image=image, **_to_json(found))
@@ -62,40 +80,45 @@ def read(store: Store, name: str, images: Iterable[str], step: int | None, *, as
         )
 
 
-def _read_image(reader: Reader, image: str) -> Answer | str:
-    """Read one canvas image from a file; if that is not possible, return the reason as a sentence."""
+def _read_image(reader: Reader, image: str) -> tuple[Answer, NDArray[np.uint8]] | str:
+    """Read one image file; return the answer and the picture that the network saw, or why there is none."""
     try:
-        prepared = preprocessing.prepare(preprocessing.decode_image(Path(image).read_bytes()))
+        prepared = prepare_file(read_file(Path(image)))
     except OSError as error:
         return f"The file cannot be opened ({error.strerror}); check its name."
-    except preprocessing.DrawingError as error:
+    except SeveralDigitsError:
+        return _SEVERAL
+    except DrawingError as error:
         return str(error)
-    return _BLANK if prepared is None else answer(reader, prepared.picture)
+    return _BLANK if prepared is None else (answer(reader, prepared.picture), prepared.picture)
 
 
-def _to_json(found: Answer | str) -> dict[str, Any]:
+def _to_json(found: tuple[Answer, NDArray[np.uint8]] | str) -> dict[str, Any]:
     """Return an answer as `--json` prints it."""
     if isinstance(found, str):
         return {"error": found}
+    said, _ = found
     return {
-        "digit": found.digit,
-        "probability": found.probability,
-        "decided_at": found.decided_at,
-        "beliefs": found.rounded_beliefs(7),
+        "digit": said.digit,
+        "probability": said.probability,
+        "decided_at": said.decided_at,
+        "beliefs": said.rounded_beliefs(7),
     }
 
 
-def _in_words(found: Answer | str) -> str:
-    """Return an answer in words, with the belief after every row."""
+def _in_words(found: tuple[Answer, NDArray[np.uint8]] | str) -> str:
+    """Return an answer in words, with the picture that the network saw and its belief after every row."""
     if isinstance(found, str):
-        return "a blank image" if found == _BLANK else found
-    if found.is_sure:
-        verdict = f"{found.digit}, {found.probability:.1%} sure, decided at row {found.decided_at} of 28"
+        return _NO_DIGIT.get(found, found)
+    said, picture = found
+    if said.is_sure:
+        verdict = f"{said.digit}, {said.probability:.1%} sure, decided at row {said.decided_at} of 28"
     else:
-        verdict = f"not sure, perhaps a {found.digit} ({found.probability:.1%})"
-    lines = [verdict, "  row " + "".join(f"{digit:>6}" for digit in range(10))]
-    for row, belief in enumerate(found.beliefs, start=1):
-        lines.append(f"  {row:>3} " + "".join(f"{probability:>6.0%}" for probability in belief))
+        verdict = f"not sure, perhaps a {said.digit} ({said.probability:.1%})"
+    lines = [verdict, f"  row {'what it saw':<28}" + "".join(f"{digit:>6}" for digit in range(10))]
+    for row, (pixels, belief) in enumerate(zip(picture, said.beliefs, strict=True), start=1):
+        seen = "".join(_INK[int(level) * len(_INK) // 256] for level in pixels)
+        lines.append(f"  {row:>3} {seen}" + "".join(f"{probability:>6.0%}" for probability in belief))
     return "\n".join(lines)
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from rnnlab.data.components import without_specks
 from rnnlab.digits import SIDE
 
 BOX: Final = 20
@@ -100,7 +101,7 @@ def prepare(pixels: NDArray[Any]) -> PreparedDrawing | None:
     Raises:
         DrawingError: The array is no picture.
     """
-    ink = to_ink(pixels)
+    ink = without_specks(to_ink(pixels))
     rows = np.flatnonzero((ink > INK_THRESHOLD).any(axis=1))
     columns = np.flatnonzero((ink > INK_THRESHOLD).any(axis=0))
     if rows.size == 0:
