@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +11,8 @@ from rnnlab.config_changes import Change, from_json, to_json, with_changes
 from rnnlab.runs import AccuracyPoint, Run, RunState
 from rnnlab.store.database import StoreError
 from rnnlab.store.store import Store
-from rnnlab.store.workers import HEARTBEAT_GRACE
+from rnnlab.system.process_identity import identify
+from tests.elsewhere import another_machine
 
 
 def training(store: Store, step: int = 100) -> Run:
@@ -25,9 +23,8 @@ def training(store: Store, step: int = 100) -> Run:
 
 def left_by_its_worker(store: Store, run: Run) -> None:
     """Make it look as if the process that has the run were gone."""
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    store._database.execute("UPDATE runs SET process = ? WHERE id = ?", (gone.pid, run.id))
+    gone = str(identify(os.getpid())._replace(began=0.0))
+    store._database.execute("UPDATE runs SET process_identity = ? WHERE id = ?", (gone, run.id))
 
 
 def test_pause_is_a_wish_until_the_worker_has_followed_it(store: Store) -> None:
@@ -93,17 +90,6 @@ def test_a_paused_run_is_freed_of_a_dead_worker_and_follows_what_it_was_told_las
         assert store.reports.mark_interrupted() == []
         freed = store.run(run.id)
         assert (freed.state, freed.stop_requested) == (state, False)
-
-
-def test_a_process_that_shows_no_life_has_no_run_whatever_its_number(own_home: Path) -> None:
-    now = [1000.0]
-    with Store(own_home, clock=lambda: now[0]) as store:
-        run = training(store)  # by this very process, as another program may have the number of a dead one
-        store.requests.pause(run.id)
-        store.reports.set_paused(run.id)
-        now[0] += HEARTBEAT_GRACE + 1
-        store.requests.resume(run.id)
-        assert store.run(run.id).state is RunState.QUEUED
 
 
 def test_a_wish_to_stop_does_not_outlive_the_worker_that_should_have_followed_it(store: Store) -> None:
@@ -235,7 +221,8 @@ def test_a_worker_taken_for_dead_cannot_go_on_with_a_run_that_another_one_has(st
     run = training(store)
     store.reports.end_run(run.id, RunState.INTERRUPTED)
     store.requests.resume(run.id)
-    store._database.execute("UPDATE runs SET process = ?, state = 'training'", (os.getpid() + 1,))
+    with another_machine():
+        assert store.reports.claim()
     with pytest.raises(StoreError, match="not this worker's any more"):
         store.reports.add_point(run.id, AccuracyPoint(120, 0.5, 1.0, 1.0))
 

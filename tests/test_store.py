@@ -12,8 +12,7 @@ from rnnlab.runs import AccuracyPoint, RunState, TestPoint
 from rnnlab.store.database import StoreError
 from rnnlab.store.reports import RunLostError
 from rnnlab.store.store import Store
-from rnnlab.store.workers import HEARTBEAT_GRACE
-from tests.test_store_workers import Clock
+from tests.elsewhere import another_machine
 
 
 def test_a_run_begins_queued_and_is_found_by_id_beginning_or_latest(store: Store) -> None:
@@ -166,19 +165,6 @@ def test_stopping_a_training_run_is_a_request_and_an_ended_run_stays_as_it_is(st
     assert store.run(run.id).state is RunState.FINISHED
 
 
-def test_a_run_without_a_heartbeat_is_interrupted_and_one_with_is_not(own_home: Path) -> None:
-    clock = Clock()
-    with Store(own_home, clock) as store:
-        silent, lively = store.create_run(Config()), store.create_run(Config())
-        store.reports.claim(silent.id)
-        store.reports.claim(lively.id)
-        clock.now += HEARTBEAT_GRACE + 1
-        store.reports.beat(lively.id)
-        assert store.reports.mark_interrupted() == [silent.id]
-        assert store.run(silent.id).state is RunState.INTERRUPTED
-        assert store.run(lively.id).state is RunState.PREPARING
-
-
 def test_a_run_whose_process_is_gone_is_interrupted_at_once(own_home: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from rnnlab.store.store import Store\n"
@@ -188,18 +174,6 @@ def test_a_run_whose_process_is_gone_is_interrupted_at_once(own_home: Path) -> N
         run = store.create_run(Config())
         subprocess.run([sys.executable, "-c", code, str(own_home)], check=True)
         assert store.reports.mark_interrupted() == [run.id]
-
-
-def test_a_worker_that_was_only_asleep_goes_on(own_home: Path) -> None:
-    clock = Clock()
-    with Store(own_home, clock) as store:
-        run = store.create_run(Config())
-        store.reports.claim()
-        clock.now += 3600
-        store.reports.mark_interrupted()
-        store.reports.add_point(run.id, AccuracyPoint(0, 0.1, 2.3, 0.0))
-        assert store.run(run.id).state is RunState.TRAINING
-        assert store.run(run.id).ended is None
 
 
 def test_a_run_of_the_command_line_is_never_seen_waiting(store: Store) -> None:
@@ -244,10 +218,13 @@ def test_a_home_of_another_version_is_left_alone(own_home: Path, version: int, a
         Store(own_home)
 
 
-OF_VERSION_5 = ["pause_at", "changes", "requested", "queued", "owner", "branches"]
+OF_VERSION_6 = ["process_identity"]
+OF_VERSION_5 = ["pause_at", "changes", "requested", "queued", "owner", "branches", *OF_VERSION_6]
 
 
-@pytest.mark.parametrize(("version", "columns"), [(3, ["parent", *OF_VERSION_5]), (4, OF_VERSION_5)])
+@pytest.mark.parametrize(
+    ("version", "columns"), [(3, ["parent", *OF_VERSION_5]), (4, OF_VERSION_5), (5, OF_VERSION_6)]
+)
 def test_a_home_of_an_older_version_is_brought_up_to_date_with_its_runs(
     own_home: Path, version: int, columns: list[str]
 ) -> None:
@@ -256,12 +233,18 @@ def test_a_home_of_an_older_version_is_brought_up_to_date_with_its_runs(
     connection = sqlite3.connect(own_home / "runs.sqlite3")
     for column in columns:
         connection.execute(f"ALTER TABLE runs DROP COLUMN {column}")
+    connection.execute("ALTER TABLE workers DROP COLUMN process_identity")
     connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
     with Store(own_home) as store:
         assert store.run(run.id) == run
     with Store(own_home) as store:
         assert store.runs() == [run]
+        worker = store.workers.reserve(1)
+        assert worker
+        store.workers.beat(worker)
+        assert store.reports.claim() is not None
+        assert store.reports.mark_interrupted() == []
 
 
 def test_a_run_can_start_from_the_newest_weights_of_another(store: Store) -> None:
@@ -300,7 +283,6 @@ def test_a_run_that_goes_on_forgets_what_was_reported_beyond_its_step(store: Sto
 def test_a_worker_that_has_lost_its_run_forgets_nothing_of_it(store: Store) -> None:
     run = store.create_run(Config(), claimed=True)
     store.reports.add_point(run.id, AccuracyPoint(0, 0.5, 1.0, 0.1))
-    store._database.execute("UPDATE runs SET process = ? WHERE id = ?", (1, run.id))
-    with pytest.raises(RunLostError):
+    with another_machine(), pytest.raises(RunLostError):
         store.reports.set_begun(run.id, 0, 1)
     assert len(store.points(run.id)) == 1

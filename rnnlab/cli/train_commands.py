@@ -81,7 +81,7 @@ def resume(store: Store, name: str, iterations: int | None, *, as_json: bool) ->
         CommandError: The run cannot be resumed, or failed or diverged.
         ConfigError: It would have more iterations than a run may have.
     """
-    store.reports.mark_interrupted()
+    store.reports.mark_interrupted_surely()
     run = store.find(name)
     if run.state.can_train_further:
         more = iterations if iterations is not None else run.iterations - run.step

@@ -20,7 +20,7 @@ _FILE: Final = "runs.sqlite3"
 _OPENING_SECONDS: Final = 10.0
 """How long to wait for other processes that open the same new database."""
 
-_SCHEMA_VERSION: Final = 5
+_SCHEMA_VERSION: Final = 6
 """Version of the tables; every change to them adds one."""
 
 _UPGRADES: Final = {
@@ -33,6 +33,10 @@ ALTER TABLE runs ADD COLUMN queued REAL;
 ALTER TABLE runs ADD COLUMN owner TEXT NOT NULL DEFAULT '';
 ALTER TABLE runs ADD COLUMN branches INTEGER NOT NULL DEFAULT 0;
 UPDATE runs SET queued = created
+""",
+    5: """
+ALTER TABLE runs ADD COLUMN process_identity TEXT;
+ALTER TABLE workers ADD COLUMN process_identity TEXT
 """,
 }
 """For each older version, the statements that turn its tables into those of the next one."""
@@ -63,7 +67,8 @@ CREATE TABLE runs (
     requested TEXT NOT NULL DEFAULT '{}',
     queued REAL,
     owner TEXT NOT NULL DEFAULT '',
-    branches INTEGER NOT NULL DEFAULT 0
+    branches INTEGER NOT NULL DEFAULT 0,
+    process_identity TEXT
 );
 CREATE INDEX runs_by_state ON runs (state);
 CREATE TABLE points (
@@ -83,7 +88,8 @@ CREATE TABLE tests (
 CREATE TABLE workers (
     id TEXT PRIMARY KEY,
     process INTEGER,
-    heartbeat REAL NOT NULL
+    heartbeat REAL NOT NULL,
+    process_identity TEXT
 );
 """
 

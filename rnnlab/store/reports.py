@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from sqlite3 import Connection
 from typing import Final, NamedTuple
@@ -12,12 +13,24 @@ from rnnlab import config_changes
 from rnnlab.config_changes import Change
 from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
 from rnnlab.store.database import Database, StoreError
+from rnnlab.store.heartbeats import Heartbeats
 from rnnlab.store.rows import SELECT_RUNS, run_from_row
-from rnnlab.store.workers import is_held
+from rnnlab.system.process_identity import is_alive, own_identity
 
 _WORKER_ENDED: Final = (
     "Its worker ended unexpectedly; what it had learned is saved, and Resume continues from there."
 )
+
+_WORKER_SILENT: Final = (
+    "Its worker, on another machine or in another container, has not been heard of for a while; what it had "
+    "learned is saved, and Resume continues from there."
+)
+
+_OWN: Final = "process_identity = ?"
+"""Condition that a run is a process's own; elsewhere, another process may have the same number."""
+
+_POLL_SECONDS: Final = 0.5
+"""Seconds between two looks at the heartbeat of a worker that may have died."""
 
 
 class RunLostError(StoreError):
@@ -44,7 +57,7 @@ class _HeldRun(NamedTuple):
     id: str
     state: str
     heartbeat: float
-    process: int | None
+    process_identity: str | None
     goes_on: bool
     stop_requested: bool
 
@@ -52,9 +65,10 @@ class _HeldRun(NamedTuple):
 class RunReports:
     """What workers write and read about their runs; `clock` returns the time in seconds since the epoch."""
 
-    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+    def __init__(self, database: Database, clock: Callable[[], float], heartbeats: Heartbeats) -> None:
         self._database = database
         self._clock = clock
+        self._heartbeats = heartbeats
 
     # From claim to end
 
@@ -74,8 +88,9 @@ class RunReports:
             if row is None:
                 return None
             connection.execute(
-                "UPDATE runs SET state = ?, started = ?, heartbeat = ?, process = ? WHERE id = ?",
-                (RunState.PREPARING, now, now, os.getpid(), row[0]),
+                "UPDATE runs SET state = ?, started = ?, heartbeat = ?, process = ?, process_identity = ? "
+                "WHERE id = ?",
+                (RunState.PREPARING, now, now, os.getpid(), own_identity(), row[0]),
             )
         try:
             return run_from_row(self._database.query(f"{SELECT_RUNS} WHERE id = ?", (row[0],))[0])
@@ -91,20 +106,23 @@ class RunReports:
         """
         with self._database.transaction() as connection:
             updated = connection.execute(
-                "UPDATE runs SET cores = ? WHERE id = ? AND process = ?", (cores, run_id, os.getpid())
+                f"UPDATE runs SET cores = ? WHERE id = ? AND {_OWN}", (cores, run_id, own_identity())
             )
             if not updated.rowcount:
-                raise RunLostError(f"The run {run_id} is not this worker's any more.")
+                raise _lost(run_id)
             discard_after(connection, run_id, step)
 
     def set_message(self, run_id: str, message: str) -> None:
         """Say in words what the worker is doing."""
-        self._database.execute("UPDATE runs SET message = ? WHERE id = ?", (message, run_id))
+        self._database.execute(
+            f"UPDATE runs SET message = ? WHERE id = ? AND {_OWN}", (message, run_id, own_identity())
+        )
 
     def set_data(self, run_id: str, name: str, data: str, note: str) -> None:
         """Record the data set in use, by name and in words, and a note if it is not the one asked for."""
         self._database.execute(
-            "UPDATE runs SET data_name = ?, data = ?, data_note = ? WHERE id = ?", (name, data, note, run_id)
+            f"UPDATE runs SET data_name = ?, data = ?, data_note = ? WHERE id = ? AND {_OWN}",
+            (name, data, note, run_id, own_identity()),
         )
 
     def add_point(self, run_id: str, point: AccuracyPoint) -> None:
@@ -122,22 +140,31 @@ class RunReports:
             )
             updated = connection.execute(
                 "UPDATE runs SET state = ?, step = ?, seconds = ?, batch_accuracy = ?, message = '', "
-                "ended = NULL, heartbeat = ? WHERE id = ? AND process = ?",
+                f"ended = NULL, heartbeat = ? WHERE id = ? AND {_OWN}",
                 (
                     *(RunState.TRAINING, point.step + 1, point.seconds, point.accuracy),
-                    *(self._clock(), run_id, os.getpid()),
+                    *(self._clock(), run_id, own_identity()),
                 ),
             )
             if not updated.rowcount:
-                raise RunLostError(f"The run {run_id} is not this worker's any more.")
+                raise _lost(run_id)
 
     def add_test(self, run_id: str, test: TestPoint) -> None:
-        """Add an accuracy on the whole test set."""
+        """Add an accuracy on the whole test set.
+
+        Raises:
+            RunLostError: As for `add_point`.
+        """
         with self._database.transaction() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO tests VALUES (?, ?, ?)", (run_id, test.step, test.accuracy)
             )
-            connection.execute("UPDATE runs SET test_accuracy = ? WHERE id = ?", (test.accuracy, run_id))
+            updated = connection.execute(
+                f"UPDATE runs SET test_accuracy = ? WHERE id = ? AND {_OWN}",
+                (test.accuracy, run_id, own_identity()),
+            )
+            if not updated.rowcount:
+                raise _lost(run_id)
 
     def end_run(
         self,
@@ -148,24 +175,39 @@ class RunReports:
         step: int | None = None,
         seconds: float | None = None,
     ) -> None:
-        """Record how a run ended; completed steps and training seconds stay as reported if not given."""
+        """Record how a run ended; completed steps and training seconds stay as reported if not given.
+
+        Raises:
+            RunLostError: Another process has the run by now.
+        """
         with self._database.transaction() as connection:
-            connection.execute(
+            updated = connection.execute(
                 "UPDATE runs SET state = ?, ended = ?, message = ?, stop_requested = 0, "
-                "step = coalesce(?, step), seconds = coalesce(?, seconds) WHERE id = ?",
-                (state, self._clock(), message, step, seconds, run_id),
+                "step = coalesce(?, step), seconds = coalesce(?, seconds) "
+                f"WHERE id = ? AND (process_identity IS NULL OR {_OWN})",
+                (state, self._clock(), message, step, seconds, run_id, own_identity()),
             )
+            if not updated.rowcount:
+                raise _lost(run_id)
             if step is not None:
                 discard_after(connection, run_id, step)
 
     # Requests, as the worker carries them out
 
     def pending_requests(self, run_id: str) -> PendingRequests:
-        """Return the requests that the worker of a run has not carried out yet."""
-        row = self._database.query(
-            "SELECT stop_requested, pause_at, requested != '{}' FROM runs WHERE id = ?", (run_id,)
-        )[0]
-        return PendingRequests(bool(row[0]), row[1], bool(row[2]))
+        """Return the requests that this process, which has the run, has not carried out yet.
+
+        Raises:
+            RunLostError: As for `add_point`.
+        """
+        rows = self._database.query(
+            f"SELECT stop_requested, pause_at, requested != '{{}}' FROM runs WHERE id = ? AND {_OWN}",
+            (run_id, own_identity()),
+        )
+        if not rows:
+            raise _lost(run_id)
+        stop, pause_at, changes = rows[0]
+        return PendingRequests(bool(stop), pause_at, bool(changes))
 
     def take_changes(self, run_id: str, step: int) -> tuple[Change, ...]:
         """Move the requested changes into the run's own changes, to apply from a step on.
@@ -175,11 +217,17 @@ class RunReports:
 
         Returns:
             The new changes.
+
+        Raises:
+            RunLostError: As for `add_point`.
         """
         with self._database.transaction() as connection:
-            known, requested = connection.execute(
-                "SELECT changes, requested FROM runs WHERE id = ?", (run_id,)
+            row = connection.execute(
+                f"SELECT changes, requested FROM runs WHERE id = ? AND {_OWN}", (run_id, own_identity())
             ).fetchone()
+            if row is None:
+                raise _lost(run_id)
+            known, requested = row
             taken = tuple(Change(step, name, value) for name, value in json.loads(requested).items())
             made = config_changes.merge_changes(config_changes.from_json(known), taken)
             connection.execute(
@@ -206,7 +254,7 @@ class RunReports:
     def _set_state(self, run_id: str, state: RunState) -> None:
         """Set the state of a run, unless another worker has it by now."""
         self._database.execute(
-            "UPDATE runs SET state = ? WHERE id = ? AND process = ?", (state, run_id, os.getpid())
+            f"UPDATE runs SET state = ? WHERE id = ? AND {_OWN}", (state, run_id, own_identity())
         )
 
     def release(self, run_id: str, step: int) -> bool:
@@ -217,8 +265,9 @@ class RunReports:
         """
         return bool(
             self._database.execute(
-                "UPDATE runs SET process = NULL WHERE id = ? AND pause_at <= ? AND stop_requested = 0",
-                (run_id, step),
+                "UPDATE runs SET process = NULL, process_identity = NULL "
+                f"WHERE id = ? AND pause_at <= ? AND stop_requested = 0 AND {_OWN}",
+                (run_id, step, own_identity()),
             )
         )
 
@@ -230,7 +279,9 @@ class RunReports:
 
     def beat(self, run_id: str) -> None:
         """Record that the worker of a run is alive."""
-        self._database.execute("UPDATE runs SET heartbeat = ? WHERE id = ?", (self._clock(), run_id))
+        self._database.execute(
+            f"UPDATE runs SET heartbeat = ? WHERE id = ? AND {_OWN}", (self._clock(), run_id, own_identity())
+        )
 
     def mark_interrupted(self) -> list[str]:
         """Mark runs whose worker has died as interrupted; a paused one stays paused, without a worker.
@@ -240,22 +291,42 @@ class RunReports:
         """
         with self._database.transaction() as connection:
             rows = connection.execute(
-                "SELECT id, state, heartbeat, process, pause_at IS NULL OR pause_at > step, stop_requested "
-                "FROM runs WHERE state IN (?, ?) OR (state = ? AND process IS NOT NULL)",
+                "SELECT id, state, heartbeat, process_identity, pause_at IS NULL OR pause_at > step, "
+                "stop_requested FROM runs WHERE state IN (?, ?) OR (state = ? AND process IS NOT NULL)",
                 (RunState.PREPARING, RunState.TRAINING, RunState.PAUSED),
             ).fetchall()
             held = [_HeldRun._make([*row[:4], bool(row[4]), bool(row[5])]) for row in rows]
-            dead = [run for run in held if not is_held(run.process, self._clock() - run.heartbeat)]
+            dead = [
+                run
+                for run in held
+                if not self._heartbeats.is_alive(run.id, run.process_identity, run.heartbeat)
+            ]
             for run in dead:
                 self._part_from_worker(connection, run)
         return [run.id for run in dead if run.state != RunState.PAUSED]
 
+    def mark_interrupted_surely(self) -> None:
+        """Do the same, but first watch workers elsewhere whose heartbeats look old: it takes some seconds.
+
+        A process that looks only once cannot tell a dead worker from a clock that differs from its own.
+        """
+        self.mark_interrupted()
+        while self._heartbeats.in_doubt:
+            time.sleep(_POLL_SECONDS)
+            self.mark_interrupted()
+
     def _part_from_worker(self, connection: Connection, run: _HeldRun) -> None:
         """Record that the worker of a run has died; a paused run may have been asked to stop or resume."""
         if run.state != RunState.PAUSED:
+            # One elsewhere may only have slept, and then goes on: a request to stop waits for it.
+            has_ended = run.process_identity is not None and is_alive(run.process_identity) is False
             connection.execute(
-                "UPDATE runs SET state = ?, ended = heartbeat, message = ?, stop_requested = 0 WHERE id = ?",
-                (RunState.INTERRUPTED, _WORKER_ENDED, run.id),
+                "UPDATE runs SET state = ?, ended = heartbeat, message = ?, "
+                "stop_requested = stop_requested AND NOT ? WHERE id = ?",
+                (
+                    *(RunState.INTERRUPTED, _WORKER_ENDED if has_ended else _WORKER_SILENT),
+                    *(has_ended, run.id),
+                ),
             )
             return
         state = (
@@ -263,16 +334,16 @@ class RunReports:
         )
         now = self._clock()
         connection.execute(
-            "UPDATE runs SET state = ?, process = NULL, stop_requested = 0, queued = ?, ended = ? "
-            "WHERE id = ?",
+            "UPDATE runs SET state = ?, process = NULL, process_identity = NULL, stop_requested = 0, "
+            "queued = ?, ended = ? WHERE id = ?",
             (state, now, now if run.stop_requested else None, run.id),
         )
 
-    def explain_interruption(self, process: int, message: str) -> None:
+    def explain_interruption(self, identity: str, message: str) -> None:
         """Record why the runs of a process that ended unexpectedly were interrupted."""
         self._database.execute(
-            "UPDATE runs SET message = ? WHERE process = ? AND state = ?",
-            (message, process, RunState.INTERRUPTED),
+            f"UPDATE runs SET message = ? WHERE state = ? AND message = ? AND {_OWN}",
+            (message, RunState.INTERRUPTED, _WORKER_ENDED, identity),
         )
 
     def fail_queued(self, message: str) -> None:
@@ -281,6 +352,10 @@ class RunReports:
             "UPDATE runs SET state = ?, ended = ?, message = ? WHERE state = ?",
             (RunState.FAILED, self._clock(), message, RunState.QUEUED),
         )
+
+
+def _lost(run_id: str) -> RunLostError:
+    return RunLostError(f"The run {run_id} is not this worker's any more.")
 
 
 def discard_after(connection: Connection, run_id: str, step: int) -> None:

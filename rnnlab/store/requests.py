@@ -15,7 +15,7 @@ from rnnlab import config_changes
 from rnnlab.config import HYPERPARAMETERS, Config, ConfigError, Value
 from rnnlab.runs import REPORT_EVERY, RunState
 from rnnlab.store.database import Database, StoreError
-from rnnlab.store.workers import is_held
+from rnnlab.store.heartbeats import Heartbeats
 
 _HAVE_A_WORKER: Final = (RunState.PREPARING, RunState.TRAINING)
 
@@ -44,9 +44,10 @@ class _Standing(NamedTuple):
 class RunRequests:
     """The requests in one home folder; `clock` returns the time in seconds since the epoch."""
 
-    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+    def __init__(self, database: Database, clock: Callable[[], float], heartbeats: Heartbeats) -> None:
         self._database = database
         self._clock = clock
+        self._heartbeats = heartbeats
 
     def stop(self, run_id: str) -> None:
         """Ask a run to stop: one without a worker ends immediately, one that trains at its next report."""
@@ -132,7 +133,7 @@ class RunRequests:
     def _enqueue(self, connection: Connection, run_id: str, pause_at: int | None) -> None:
         connection.execute(
             "UPDATE runs SET state = ?, queued = ?, ended = NULL, message = '', stop_requested = 0, "
-            "process = NULL, pause_at = ? WHERE id = ?",
+            "process = NULL, process_identity = NULL, pause_at = ? WHERE id = ?",
             (RunState.QUEUED, self._clock(), pause_at, run_id),
         )
 
@@ -143,11 +144,13 @@ class RunRequests:
             StoreError: There is no such run.
         """
         row = connection.execute(
-            "SELECT state, step, pause_at, process, heartbeat FROM runs WHERE id = ?", (run_id,)
+            "SELECT state, step, pause_at, process, process_identity, heartbeat FROM runs WHERE id = ?",
+            (run_id,),
         ).fetchone()
         if row is None:
             raise StoreError(
                 f"There is no run called {run_id[:60]!r}; the list of runs shows those there are."
             )
-        state, step, pause_at, process, beat = row
-        return _Standing(RunState(state), step, pause_at, is_held(process, self._clock() - (beat or 0.0)))
+        state, step, pause_at, process, identity, beat = row
+        is_held = process is not None and self._heartbeats.is_alive(run_id, identity, beat or 0.0)
+        return _Standing(RunState(state), step, pause_at, is_held)

@@ -17,12 +17,14 @@ from typing import Self
 from rnnlab.config import Config
 from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
 from rnnlab.store.database import Database, StoreError
+from rnnlab.store.heartbeats import Heartbeats
 from rnnlab.store.reports import RunReports
 from rnnlab.store.requests import RunRequests
 from rnnlab.store.rows import SELECT_RUNS, run_from_row, runs_from_rows
 from rnnlab.store.run_files import RunFiles, labelled_drawings_folder
 from rnnlab.store.run_names import new_run_name
 from rnnlab.store.workers import Workers
+from rnnlab.system.process_identity import own_identity
 
 
 def default_home() -> Path:
@@ -36,6 +38,7 @@ class Store:
     Args:
         home: The folder; created if it is missing.
         clock: Returns the time in seconds since the epoch.
+        steady: Returns seconds on a clock that nobody sets.
 
     Attributes:
         requests: What people ask of runs.
@@ -47,14 +50,20 @@ class Store:
         StoreError: The folder or the database in it cannot be opened.
     """
 
-    def __init__(self, home: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        home: Path,
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.home = home
         self._clock = clock
         self._database = Database(home)
         self.notice = self._database.notice
-        self.requests = RunRequests(self._database, clock)
-        self.reports = RunReports(self._database, clock)
-        self.workers = Workers(self._database, clock)
+        heartbeats = Heartbeats(clock, steady)
+        self.requests = RunRequests(self._database, clock, heartbeats)
+        self.reports = RunReports(self._database, clock, heartbeats)
+        self.workers = Workers(self._database, clock, heartbeats)
 
     def close(self) -> None:
         """Close the database."""
@@ -88,8 +97,10 @@ class Store:
             StoreError: The parent has no weights.
         """
         now = self._clock()
-        state, started, process = (
-            (RunState.PREPARING, now, os.getpid()) if claimed else (RunState.QUEUED, None, None)
+        state, started, process, identity = (
+            (RunState.PREPARING, now, os.getpid(), own_identity())
+            if claimed
+            else (RunState.QUEUED, None, None, None)
         )
         while True:
             name = new_run_name()
@@ -97,8 +108,11 @@ class Store:
                 with self._database.transaction() as connection:
                     connection.execute(
                         "INSERT INTO runs (id, config, state, created, queued, started, heartbeat, process, "
-                        "parent, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                        (name, config.to_json(), state, now, now, started, started, process, parent, owner),
+                        "process_identity, parent, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        (
+                            *(name, config.to_json(), state, now, now, started, started),
+                            *(process, identity, parent, owner),
+                        ),
                     )
                     if parent is not None:
                         self._copy_weights(parent, name)

@@ -5,37 +5,20 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
-from typing import Final
 
 from rnnlab.runs import RunState
 from rnnlab.store.database import Database
-from rnnlab.system.processes import process_is_alive
-
-HEARTBEAT_GRACE: Final = 15.0
-"""Seconds without a heartbeat after which a worker counts as dead."""
-
-WORKER_GRACE: Final = 60.0
-"""Seconds after which even a worker whose process exists counts as dead: the id may be another program's."""
-
-
-def is_held(process: int | None, silence: float) -> bool:
-    """Return whether a run has a living worker; `silence` is the seconds since its last heartbeat."""
-    return process is not None and silence <= HEARTBEAT_GRACE and process_is_alive(process, silence)
-
-
-def _worker_lives(process: int | None, silence: float) -> bool:
-    """Return whether a worker counts as living; `silence` is the seconds since its last heartbeat."""
-    if process is None:  # it has been started, but has not sent a heartbeat yet
-        return silence <= HEARTBEAT_GRACE
-    return silence <= WORKER_GRACE and process_is_alive(process, silence)
+from rnnlab.store.heartbeats import Heartbeats
+from rnnlab.system.process_identity import own_identity
 
 
 class Workers:
     """The background workers of one home folder; `clock` returns the time in seconds since the epoch."""
 
-    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+    def __init__(self, database: Database, clock: Callable[[], float], heartbeats: Heartbeats) -> None:
         self._database = database
         self._clock = clock
+        self._heartbeats = heartbeats
 
     def reserve(self, limit: int, *, even_idle: bool = False) -> str | None:
         """Reserve a place for one more background worker if there is work and fewer than `limit` live.
@@ -54,13 +37,15 @@ class Workers:
             ).fetchone()[0]
             if not (queued or even_idle):
                 return None
-            for worker, process, beat in connection.execute("SELECT * FROM workers").fetchall():
-                if not _worker_lives(process, now - beat):
+            # One that has been started, but has not sent a heartbeat yet, has no identity.
+            known = connection.execute("SELECT id, process_identity, heartbeat FROM workers").fetchall()
+            for worker, identity, beat in known:
+                if not self._heartbeats.is_alive(worker, identity, beat):
                     connection.execute("DELETE FROM workers WHERE id = ?", (worker,))
             if connection.execute("SELECT count(*) FROM workers").fetchone()[0] >= limit:
                 return None
             worker_id = secrets.token_hex(4)
-            connection.execute("INSERT INTO workers VALUES (?, NULL, ?)", (worker_id, now))
+            connection.execute("INSERT INTO workers (id, heartbeat) VALUES (?, ?)", (worker_id, now))
             return worker_id
 
     def release(self, worker_id: str) -> bool:
@@ -91,7 +76,8 @@ class Workers:
         """Record that a background worker is alive."""
         self._database.execute(
             # A worker that was taken for dead because the machine slept is listed again.
-            "INSERT INTO workers VALUES (?, ?, ?) "
-            "ON CONFLICT (id) DO UPDATE SET process = excluded.process, heartbeat = excluded.heartbeat",
-            (worker_id, os.getpid(), self._clock()),
+            "INSERT INTO workers (id, process, process_identity, heartbeat) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (id) DO UPDATE SET process = excluded.process, "
+            "process_identity = excluded.process_identity, heartbeat = excluded.heartbeat",
+            (worker_id, os.getpid(), own_identity(), self._clock()),
         )

@@ -1,4 +1,4 @@
-"""Processes: starting a module as one, checking whether one is alive, ending in good order on request."""
+"""Processes: starting a module as one, ending in good order on request."""
 
 from __future__ import annotations
 
@@ -7,17 +7,10 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
-
-import psutil
-
-_CLOCK_TOLERANCE: Final = 3.0
-"""Seconds by which the system and this program may differ about when a process began."""
-
 
 SIGKILL: Final = int(getattr(signal, "SIGKILL", 9))
 """The signal by which a process is killed; Windows has no name for it."""
@@ -59,49 +52,6 @@ def import_path() -> str:
     package = str(Path(__file__).parents[2])
     inherited = os.environ.get("PYTHONPATH")
     return os.pathsep.join([package, inherited]) if inherited else package
-
-
-def process_is_alive(number: int, silence: float = 0.0) -> bool:
-    """Return whether a process of this machine is alive (a zombie that nobody has reaped yet is not).
-
-    The number alone does not tell: once a process has ended, another program may get its number. A process
-    that began after the last sign of life is such another one.
-
-    Args:
-        number: Its process id.
-        silence: Seconds since its last sign of life.
-    """
-    try:
-        process = psutil.Process(number)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        age = process_age(process)
-    except psutil.NoSuchProcess:
-        return _belongs_to_another_user(number)
-    except (psutil.AccessDenied, RuntimeError):  # the latter if the system does not say when it was started
-        return True
-    except (ValueError, OverflowError):
-        return False
-    # Some containers tell processes that begin in the future: such an age says nothing.
-    return age < -_CLOCK_TOLERANCE or age + _CLOCK_TOLERANCE >= silence
-
-
-def _belongs_to_another_user(number: int) -> bool:
-    """Return whether a process is there that only its own user may look at (`hidepid` on Linux)."""
-    if sys.platform == "win32":
-        return False
-    try:
-        os.kill(number, 0)
-    except PermissionError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return False
-
-
-def process_age(process: psutil.Process) -> float:
-    """Return how many seconds ago a process began."""
-    return time.time() - float(process.create_time())
 
 
 @contextmanager

@@ -106,6 +106,8 @@ def _end_when_possible(store: Store, run: Run, state: RunState, message: str, st
     while time.monotonic() < deadline:
         try:
             store.reports.end_run(run.id, state, message=message)
+        except RunLostError:
+            return
         except StoreError:
             if stop.wait(RETRY_SECONDS):
                 return

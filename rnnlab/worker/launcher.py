@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from rnnlab.store.database import StoreError
 from rnnlab.store.store import Store
 from rnnlab.system.cores import usable_cores
 from rnnlab.system.memory import available_megabytes, explain_kill, system_kills
+from rnnlab.system.process_identity import identify
 from rnnlab.system.processes import SIGKILL, start_module
 
 WARM_MEGABYTES: Final = 2000
@@ -42,6 +43,18 @@ class Launcher(Protocol):
         """
 
 
+class _Child(NamedTuple):
+    """The process of a worker, as its launcher knows it.
+
+    Attributes:
+        process: Tells how it has ended.
+        identity: By which the store knows it; once it has ended, the system can no longer say.
+    """
+
+    process: subprocess.Popen[bytes]
+    identity: str
+
+
 class LocalLauncher:
     """Starts workers as processes of this machine that outlive the dashboard.
 
@@ -54,7 +67,7 @@ class LocalLauncher:
         self._store = store
         self._limit = limit
         self._lock = threading.Lock()
-        self._workers: dict[str, subprocess.Popen[bytes]] = {}
+        self._workers: dict[str, _Child] = {}
         self._kills = system_kills()
 
     def wake(self) -> None:
@@ -73,7 +86,7 @@ class LocalLauncher:
         try:
             with (self._store.home / "worker.log").open("ab") as log, self._lock:
                 self._kills = system_kills()
-                self._workers[worker_id] = start_module(
+                process = start_module(
                     "rnnlab.worker.main",
                     str(self._store.home),
                     worker_id,
@@ -82,6 +95,7 @@ class LocalLauncher:
                     stdout=log,
                     stderr=log,
                 )
+                self._workers[worker_id] = _Child(process, str(identify(process.pid)))
         except OSError as error:
             self._store.workers.dismiss(worker_id)
             raise StoreError(
@@ -95,11 +109,11 @@ class LocalLauncher:
     def reap(self) -> None:
         """Record dead workers: their runs are interrupted; if a worker could not start, waiting runs fail."""
         with self._lock:
-            ended = {worker: p for worker, p in self._workers.items() if p.poll() is not None}
+            ended = {w: child for w, child in self._workers.items() if child.process.poll() is not None}
             for worker in ended:
                 del self._workers[worker]
         self._store.reports.mark_interrupted()
-        for worker, process in ended.items():
+        for worker, (process, identity) in ended.items():
             had_started = self._store.workers.dismiss(worker)
             if process.returncode > 0 and not had_started:
                 self._store.reports.fail_queued(
@@ -107,5 +121,5 @@ class LocalLauncher:
                     "worker.log in the folder of runs says why."
                 )
             elif process.returncode == -SIGKILL:
-                self._store.reports.explain_interruption(process.pid, explain_kill(self._kills))
+                self._store.reports.explain_interruption(identity, explain_kill(self._kills))
         self.wake()

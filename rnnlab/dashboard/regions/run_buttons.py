@@ -104,7 +104,7 @@ def buttons_for(run: Run, *, has_checkpoint: bool) -> tuple[Button | None, Butto
     if run.state in (RunState.PREPARING, RunState.TRAINING) and not pauses:
         first = replace(_PAUSE, disabled=run.stop_requested)
     elif pauses or (run.state.can_resume and (has_checkpoint or run.step <= 1)):
-        first = replace(_RESUME, disabled=run.stop_requested)
+        first = replace(_RESUME, disabled=run.stop_requested and run.state.is_active)
     if run.state.is_active:
         step = replace(_STEP, disabled=run.stop_requested or not pauses)
         stop = replace(_STOP, disabled=run.stop_requested)
