@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -197,6 +199,22 @@ def test_a_damaged_list_of_runs_is_set_aside_and_what_can_be_read_of_it_is_kept(
     with Store(own_home) as store:
         assert store.notice == ""
         assert len(store.runs()) == len(saved) + 1
+
+
+def test_a_damaged_list_of_an_older_version_is_kept_too(own_home: Path) -> None:
+    with Store(own_home) as store:
+        runs = {store.create_run(SHORT).id for _ in range(200)}
+    path = own_home / "runs.sqlite3"
+    with closing(sqlite3.connect(path)) as connection:
+        for table in ("runs", "workers"):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN process_identity")
+        connection.execute("PRAGMA user_version = 5")
+    damage(path, path.stat().st_size - 4096, path.stat().st_size)
+    with Store(own_home) as store:
+        assert "of its runs were recovered" in store.notice
+        saved = {run.id for run in store.runs()}
+        assert saved <= runs
+        assert len(saved) > 100
 
 
 def test_of_many_who_open_a_damaged_list_of_runs_one_sets_it_aside(own_home: Path) -> None:

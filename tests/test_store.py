@@ -260,12 +260,6 @@ def test_a_run_can_start_from_the_newest_weights_of_another(store: Store) -> Non
     assert store.files(child.id).start.read_bytes() == b"weights of step 40"
 
 
-def test_the_database_keeps_a_write_ahead_log(store: Store, own_home: Path) -> None:
-    connection = sqlite3.connect(own_home / "runs.sqlite3")
-    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    connection.close()
-
-
 def test_a_run_that_goes_on_forgets_what_was_reported_beyond_its_step(store: Store) -> None:
     run = store.create_run(Config(), claimed=True)
     for step in range(0, 81, 20):

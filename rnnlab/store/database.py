@@ -13,12 +13,19 @@ from typing import Any, Final, Self
 
 from filelock import FileLock
 
+from rnnlab.store import journal
 from rnnlab.system.atomic_files import quarantine
 
 _FILE: Final = "runs.sqlite3"
 
-_OPENING_SECONDS: Final = 10.0
-"""How long to wait for other processes that open the same new database."""
+_TURN_SECONDS: Final = 4.0
+"""How long to wait for other processes that open the same database."""
+
+_OPENING_SECONDS: Final = 5.0
+"""How long to wait then for a database that other processes have locked."""
+
+_BUSY_SECONDS: Final = 30.0
+"""How long a statement waits for other processes once the database is open."""
 
 _SCHEMA_VERSION: Final = 6
 """Version of the tables; every change to them adds one."""
@@ -129,8 +136,11 @@ class Database:
             with self._alone():  # or another process could see a new list before the runs are in it
                 self._open_or_begin_anew()
         except (OSError, sqlite3.Error) as error:
+            reason = str(error)
+            if "locked" in reason:
+                reason += ": another program holds it, or files cannot be locked there"
             raise StoreError(
-                f"The runs in {home} cannot be opened ({error}); "
+                f"The runs in {home} cannot be opened ({reason}); "
                 "check the folder or choose another one with RNNLAB_HOME."
             ) from error
 
@@ -139,7 +149,7 @@ class Database:
         """Keep other processes out of the same block, if the folder can hold a lock file."""
         with ExitStack() as stack:
             with suppress(OSError, NotImplementedError):
-                lock = FileLock(self.home / "runs.lock", timeout=_OPENING_SECONDS, fallback_to_soft=False)
+                lock = FileLock(self.home / "runs.lock", timeout=_TURN_SECONDS, fallback_to_soft=False)
                 stack.enter_context(lock)
             yield
 
@@ -158,24 +168,23 @@ class Database:
         Raises:
             sqlite3.DatabaseError: It is damaged.
         """
-        self._connection = sqlite3.connect(
-            self.home / _FILE, timeout=30, isolation_level=None, check_same_thread=False
-        )
-        self._use_write_ahead_log()
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._create_schema()
-        self._identity = _identity(self.home / _FILE)
-        (found,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
-        if found != "ok":
-            raise sqlite3.DatabaseError(found)
+        deadline = time.monotonic() + _OPENING_SECONDS
+        with ExitStack() as stack:
+            self._connection = stack.enter_context(closing(journal.connect(self.home / _FILE, deadline)))
+            (found,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+            if found != "ok":
+                raise sqlite3.DatabaseError(found)
+            self._create_schema()
+            self._identity = _identity(self.home / _FILE)
+            journal.set_patience(self._connection, _BUSY_SECONDS)
+            stack.pop_all()
 
     def _begin_anew(self, error: sqlite3.DatabaseError) -> None:
         """Set a damaged database aside and continue with a new one that holds what can still be read."""
-        self._connection.close()
         damaged = quarantine(self.home / _FILE)
         if damaged is None:
             raise error
-        for ending in ("-wal", "-shm"):  # they belong to the file, whatever it is called
+        for ending in ("-wal", "-shm", "-journal"):  # they belong to the file, whatever it is called
             with suppress(OSError):
                 os.rename(self.home / f"{_FILE}{ending}", damaged.with_name(damaged.name + ending))
         self._open()
@@ -193,27 +202,20 @@ class Database:
 
     def _salvage_table(self, source: sqlite3.Connection, table: str) -> None:
         """Copy the rows of a table up to the first that cannot be read."""
-        columns = [row[1] for row in self.query(f"PRAGMA table_info({table})")]
-        names, places = ", ".join(columns), ", ".join("?" * len(columns))
+        known = f"PRAGMA table_info({table})"
         with suppress(StoreError), self.transaction() as connection:
+            of_old = {row[1] for row in source.execute(known)}  # an older version has fewer columns
+            columns = [row[1] for row in connection.execute(known) if row[1] in of_old]
+            names, places = ", ".join(columns), ", ".join("?" * len(columns))
             rows = source.execute(f"SELECT {names} FROM {table}")
             with suppress(sqlite3.Error):
                 for row in rows:
-                    connection.execute(f"INSERT OR IGNORE INTO {table} VALUES ({places})", row)
-
-    def _use_write_ahead_log(self) -> None:
-        """Switch a new database to a write-ahead log; SQLite does not wait for others that do the same."""
-        deadline = time.monotonic() + _OPENING_SECONDS
-        while self._connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-            try:
-                self._connection.execute("PRAGMA journal_mode = WAL")
-            except sqlite3.OperationalError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.01)
+                    connection.execute(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({places})", row)
 
     def _create_schema(self) -> None:
         """Create the tables of a new database, upgrade older ones, refuse unknown versions."""
+        if self.query("PRAGMA user_version") == [(_SCHEMA_VERSION,)]:
+            return
         with self.transaction() as connection:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
@@ -274,11 +276,11 @@ class Database:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.execute("COMMIT")  # without a log, it may have to wait for readers, in vain
             except BaseException:
                 with suppress(sqlite3.Error):  # SQLite may have rolled back by itself
                     self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     def query(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of one statement.

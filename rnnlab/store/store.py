@@ -1,8 +1,8 @@
 """The store as the dashboard and the command line read it: runs, their curves, and where their files are.
 
-The store is the only thing that the dashboard, the workers and the command line share: an SQLite database in
-WAL (write-ahead log) mode (`database`) and the files of each run (`run_files`). Requests from people are in
-`requests`, reports from workers in `reports`. Everything returned is a value that no longer changes.
+The store is the only thing that the dashboard, the workers and the command line share: an SQLite database
+(`database`) and the files of each run (`run_files`). Requests from people are in `requests`, reports from
+workers in `reports`. Everything returned is a value that no longer changes.
 """
 
 from __future__ import annotations
