@@ -110,7 +110,7 @@ class AppState:
     @property
     def trouble(self) -> str:
         """Why something cannot be written or started at present; empty if all is well."""
-        return next(iter(list(self._troubles.values())), "")
+        return next(iter(list(self._troubles.values())), self.launcher.trouble)
 
     def _try(self, name: str, act: Callable[[], object]) -> None:
         """Do something that writes to the disk; if it fails, remember why until it succeeds."""

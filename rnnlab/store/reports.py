@@ -346,11 +346,18 @@ class RunReports:
             (message, RunState.INTERRUPTED, _WORKER_ENDED, identity),
         )
 
-    def fail_queued(self, message: str) -> None:
-        """End every waiting run as failed: no worker can be started."""
+    def fail_interrupted(self, identity: str, message: str) -> None:
+        """End the interrupted runs of a process as failed: they would end in the same way again."""
         self._database.execute(
-            "UPDATE runs SET state = ?, ended = ?, message = ? WHERE state = ?",
-            (RunState.FAILED, self._clock(), message, RunState.QUEUED),
+            f"UPDATE runs SET state = ?, message = ? WHERE state = ? AND message = ? AND {_OWN}",
+            (RunState.FAILED, message, RunState.INTERRUPTED, _WORKER_ENDED, identity),
+        )
+
+    def fail_queued(self, message: str, run_id: str | None = None) -> None:
+        """End every waiting run, or the given one, as failed: no worker can train it."""
+        self._database.execute(
+            "UPDATE runs SET state = ?, ended = ?, message = ? WHERE state = ? AND id = coalesce(?, id)",
+            (RunState.FAILED, self._clock(), message, RunState.QUEUED, run_id),
         )
 
 

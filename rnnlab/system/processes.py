@@ -16,6 +16,10 @@ SIGKILL: Final = int(getattr(signal, "SIGKILL", 9))
 """The signal by which a process is killed; Windows has no name for it."""
 
 
+_ILLEGAL_INSTRUCTION: Final = {-int(getattr(signal, "SIGILL", 4)), 0xC000001D, 0xC000001D - 2**32}
+"""Exit statuses of a process whose processor did not know an instruction; the latter two on Windows."""
+
+
 class HelperError(RuntimeError):
     """A helper process ended too early; its text is one sentence for people, without the full stop.
 
@@ -45,6 +49,11 @@ def start_module(
     variables = os.environ | {"PYTHONPATH": import_path()} | (environment or {})
     command = [sys.executable, "-P", "-m", module, *arguments]  # -P: not what the working folder holds
     return subprocess.Popen(command, env=variables, start_new_session=True, **options)
+
+
+def is_illegal_instruction(status: int) -> bool:
+    """Return whether a process ended because this processor lacks an instruction, by its exit status."""
+    return status in _ILLEGAL_INSTRUCTION
 
 
 def import_path() -> str:

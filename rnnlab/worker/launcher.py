@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import threading
+from contextlib import suppress
 from typing import Final, NamedTuple, Protocol
 
 from rnnlab.store.database import StoreError
 from rnnlab.store.store import Store
 from rnnlab.system.cores import usable_cores
 from rnnlab.system.memory import available_megabytes, explain_kill, system_kills
-from rnnlab.system.process_identity import identify
-from rnnlab.system.processes import SIGKILL, start_module
+from rnnlab.system.process_identity import identify, is_alive
+from rnnlab.system.processes import SIGKILL, is_illegal_instruction, start_module
 
 WARM_MEGABYTES: Final = 2000
 """Megabytes that must be available to start a worker before it is needed: it takes up to 900 MB."""
 
+_LACKS_INSTRUCTIONS: Final = (
+    "This computer's processor lacks instructions, such as AVX, that TensorFlow needs; use a computer with a "
+    "newer processor, or install a TensorFlow that was built for this one."
+)
+
+_LAST_THREADS_SECONDS: Final = 5.0
+"""How long the threads of a process may take to end after its first one; how it ended is known only then."""
+
+_ASKED_TO_END: Final = {0, -signal.SIGTERM, -signal.SIGINT}
+"""Exit statuses of workers that have done what they were told."""
+
 
 class Launcher(Protocol):
-    """Starts workers: as processes of this machine now, on a cluster perhaps later."""
+    """Starts workers: as processes of this machine now, on a cluster perhaps later.
+
+    Attributes:
+        trouble: Why workers cannot train at present, in a sentence; empty if they can, as far as is known.
+    """
+
+    trouble: str
 
     def wake(self) -> None:
         """Make sure that waiting runs have a worker; cheap to call, from anywhere, any number of times.
@@ -54,6 +73,13 @@ class _Child(NamedTuple):
     process: subprocess.Popen[bytes]
     identity: str
 
+    def has_ended(self) -> bool:
+        """Return whether it has, and how is known; wait for the last threads of one that is ending."""
+        if self.process.poll() is None and is_alive(self.identity) is False:
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(_LAST_THREADS_SECONDS)
+        return self.process.poll() is not None
+
 
 class LocalLauncher:
     """Starts workers as processes of this machine that outlive the dashboard.
@@ -66,25 +92,38 @@ class LocalLauncher:
     def __init__(self, store: Store, limit: int = 1) -> None:
         self._store = store
         self._limit = limit
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._workers: dict[str, _Child] = {}
         self._kills = system_kills()
+        self.trouble = ""
 
     def wake(self) -> None:
         """Start a worker if runs wait and fewer than the limit live; a living one finds them by itself."""
-        self._start(self._store.workers.reserve(self._limit))
+        with self._lock:
+            worker_id = self._store.workers.reserve(self._limit)
+            # Its place may be that of a worker that has just died, of what the next one would die, too.
+            while worker_id is not None and self._bury():
+                self._store.workers.dismiss(worker_id)
+                worker_id = self._store.workers.reserve(self._limit)
+            self._start(worker_id)
 
     def warm(self) -> None:
-        """Start a worker that waits, unless one lives, `RNNLAB_WARM_WORKER` is 0 or memory is short."""
+        """Start a worker that waits, unless one lives, `RNNLAB_WARM_WORKER` is 0 or memory is short.
+
+        None is started either if the last one was ended by what it does first, which is to load TensorFlow.
+        """
+        if self.trouble:
+            return
         if os.environ.get("RNNLAB_WARM_WORKER") != "0" and available_megabytes() >= WARM_MEGABYTES:
-            self._start(self._store.workers.reserve(1, even_idle=True))
+            with self._lock:
+                self._start(self._store.workers.reserve(1, even_idle=True))
 
     def _start(self, worker_id: str | None) -> None:
         """Start the process of a worker under the id reserved for it; do nothing without an id."""
         if worker_id is None:
             return
         try:
-            with (self._store.home / "worker.log").open("ab") as log, self._lock:
+            with (self._store.home / "worker.log").open("ab") as log:
                 self._kills = system_kills()
                 process = start_module(
                     "rnnlab.worker.main",
@@ -109,17 +148,36 @@ class LocalLauncher:
     def reap(self) -> None:
         """Record dead workers: their runs are interrupted; if a worker could not start, waiting runs fail."""
         with self._lock:
-            ended = {w: child for w, child in self._workers.items() if child.process.poll() is not None}
-            for worker in ended:
-                del self._workers[worker]
-        self._store.reports.mark_interrupted()
+            self._store.reports.mark_interrupted()
+            self._bury()
+            self.wake()
+
+    def _bury(self) -> bool:
+        """Say what has become of the workers that have ended; return whether there were any."""
+        ended = {worker: child for worker, child in self._workers.items() if child.has_ended()}
+        if ended:
+            self._store.reports.mark_interrupted()
         for worker, (process, identity) in ended.items():
             had_started = self._store.workers.dismiss(worker)
-            if process.returncode > 0 and not had_started:
-                self._store.reports.fail_queued(
-                    f"The worker could not run (exit status {process.returncode}); "
-                    "worker.log in the folder of runs says why."
-                )
-            elif process.returncode == -SIGKILL:
-                self._store.reports.explain_interruption(identity, explain_kill(self._kills))
-        self.wake()
+            self._explain_end(process.returncode, identity, had_started=had_started)
+            del self._workers[worker]
+        return bool(ended)
+
+    def _explain_end(self, status: int, identity: str, *, had_started: bool) -> None:
+        """Say why a worker has ended; let what would end the next worker in the same way not wait for one."""
+        self.trouble = _LACKS_INSTRUCTIONS if is_illegal_instruction(status) else ""
+        if self.trouble:
+            self._store.reports.fail_interrupted(identity, self.trouble)
+            self._fail_beginners(self.trouble)
+        elif status == -SIGKILL:
+            self._store.reports.explain_interruption(identity, explain_kill(self._kills))
+        elif status not in _ASKED_TO_END and not had_started:
+            self._store.reports.fail_queued(
+                f"The worker could not run (exit status {status}); worker.log in the folder of runs says why."
+            )
+
+    def _fail_beginners(self, message: str) -> None:
+        """End the waiting runs that need TensorFlow: others have weights to go on with."""
+        for run in self._store.queue():
+            if not (run.parent or self._store.files(run.id).has_begun(run)):
+                self._store.reports.fail_queued(message, run.id)
