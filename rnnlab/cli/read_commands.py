@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnlab.cli.file_patterns import expand_patterns, is_pattern
 from rnnlab.cli.output import CommandError, print_json
 from rnnlab.data import datasets
 from rnnlab.data.image_files import read_file
@@ -66,7 +67,7 @@ def read(store: Store, name: str, images: Iterable[str], step: int | None, *, as
     """
     reader, _ = load_reader(store, store.find(name), step)
     unreadable = []
-    for image in images:
+    for image in expand_patterns(images):
         found = _read_image(reader, image)
         if isinstance(found, str) and found not in _NO_DIGIT:
             unreadable.append(image)
@@ -85,6 +86,8 @@ def _read_image(reader: Reader, image: str) -> tuple[Answer, NDArray[np.uint8]] 
     try:
         prepared = prepare_file(read_file(Path(image)))
     except OSError as error:
+        if is_pattern(image):
+            return "No file matches this pattern; check the folder and the ending."
         return f"The file cannot be opened ({error.strerror}); check its name."
     except SeveralDigitsError:
         return _SEVERAL
