@@ -15,7 +15,6 @@ A home folder holds:
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Final
@@ -25,6 +24,7 @@ from rnnlab.runs import Run
 from rnnlab.store.database import StoreError
 from rnnlab.store.run_names import is_run_name
 from rnnlab.store.weight_history import WeightHistory
+from rnnlab.system.atomic_files import replace
 from rnnlab.training.checkpoint import Checkpoint
 
 _DRAWINGS: Final = "hand"
@@ -108,4 +108,4 @@ class RunFiles:
         aside = self.folder / f".{_DRAWINGS}"
         shutil.rmtree(aside, ignore_errors=True)
         shutil.copytree(source, aside)
-        os.rename(aside, self.labelled_drawings)
+        replace(aside, self.labelled_drawings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -58,5 +59,6 @@ class WeightHistory:
         self._interval *= 2
         for step, file in self.paths().items():
             if step % self._interval:
-                file.unlink(missing_ok=True)
+                with suppress(PermissionError):  # somebody reads it, which on Windows keeps it there
+                    file.unlink(missing_ok=True)
         self._count = len(self.paths())

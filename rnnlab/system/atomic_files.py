@@ -5,13 +5,22 @@ from __future__ import annotations
 import io
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+_REPLACE_PATIENCE: Final = 5.0
+"""Seconds to wait for those who read a file that is to be replaced: on Windows, it cannot be until then."""
+
+_READ_PATIENCE: Final = 0.5 if os.name == "nt" else 0.0
+"""Seconds to wait for those who replace a file that is to be read: elsewhere, nobody needs to."""
+
+_Result = TypeVar("_Result")
 
 
 @contextmanager
@@ -35,10 +44,31 @@ def atomic_write(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        os.replace(aside, path)
+        replace(aside, path)
     finally:
         with suppress(OSError):
             aside.unlink(missing_ok=True)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Rename a file or a folder; a file of the new name is replaced, even if somebody reads it just now.
+
+    Raises:
+        OSError: It cannot be renamed, or is still in use after some seconds.
+    """
+    _while_in_use(lambda: os.replace(source, target), _REPLACE_PATIENCE)
+
+
+def _while_in_use(act: Callable[[], _Result], patience: float) -> _Result:
+    """Do something with a file, again and again for some seconds if another process does not permit it."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return act()
+        except PermissionError:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(0.01)
 
 
 def retry_if_folder_removed(write: Callable[[], None]) -> None:
@@ -66,7 +96,9 @@ def load_npz(
         ValueError: Of the type `error`: the file is missing, damaged, or cannot be read.
     """
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
+        with np.load(
+            io.BytesIO(_while_in_use(path.read_bytes, _READ_PATIENCE)), allow_pickle=False
+        ) as arrays:
             yield dict(arrays)
     except FileNotFoundError as problem:
         raise error(missing) from problem
@@ -100,7 +132,7 @@ def quarantine(path: Path) -> Path | None:
         count += 1
         target = path.with_name(f"{quarantine_path(path).name}-{count}")
     try:
-        os.rename(path, target)
+        _while_in_use(lambda: os.rename(path, target), _READ_PATIENCE)
     except OSError:
         return None
     return target

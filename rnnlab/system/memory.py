@@ -6,6 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from rnnlab.config import Config
 from rnnlab.digits import COLUMNS, DIGITS, ROWS
 from rnnlab.system.cores import MAX_IMAGES_AT_ONCE, partitions_for, usable_cores
@@ -46,8 +48,8 @@ def needed_megabytes(config: Config) -> float:
 
 
 def available_megabytes() -> float:
-    """Return how many megabytes are free without swapping; infinity if the system does not say."""
-    found = [_number("/proc/meminfo", "MemAvailable:") * 1024]
+    """Return how many megabytes are free without swapping."""
+    found = [float(psutil.virtual_memory().available)]
     for folder, limit, used, reclaimable in _GROUPS:
         taken = _number(f"{folder}/{used}") - _number(f"{folder}/memory.stat", reclaimable, missing=0.0)
         found.append(_number(f"{folder}/{limit}") - (taken if taken < float("inf") else 0.0))

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
+
+import psutil
 
 SIGKILL: Final = int(getattr(signal, "SIGKILL", 9))
 """The signal by which a process is killed; Windows has no name for it."""
@@ -18,6 +20,9 @@ SIGKILL: Final = int(getattr(signal, "SIGKILL", 9))
 
 _ILLEGAL_INSTRUCTION: Final = {-int(getattr(signal, "SIGILL", 4)), 0xC000001D, 0xC000001D - 2**32}
 """Exit statuses of a process whose processor did not know an instruction; the latter two on Windows."""
+
+_NICENESS: Final = 10
+"""Added to the nice value of a process that gives way."""
 
 
 class HelperError(RuntimeError):
@@ -35,7 +40,7 @@ class HelperError(RuntimeError):
 def start_module(
     module: str, *arguments: str, environment: dict[str, str] | None = None, **options: Any
 ) -> subprocess.Popen[bytes]:
-    """Start `python -m module arguments`, out of reach of Ctrl-C in the terminal of this process.
+    """Start `python -m module arguments`, out of reach of the terminal of this process and of its Ctrl-C.
 
     Args:
         module: A module of this package, such as `rnnlab.worker.main`.
@@ -46,9 +51,33 @@ def start_module(
     Raises:
         OSError: The process cannot be started.
     """
-    variables = os.environ | {"PYTHONPATH": import_path()} | (environment or {})
-    command = [sys.executable, "-P", "-m", module, *arguments]  # -P: not what the working folder holds
-    return subprocess.Popen(command, env=variables, start_new_session=True, **options)
+    python, needed = _interpreter()
+    variables = os.environ | {"PYTHONPATH": import_path()} | needed | (environment or {})
+    command = [python, "-P", "-m", module, *arguments]  # -P: not what the working folder holds
+    # The one is for Windows, the other for all other systems; each ignores what is not for it.
+    flags = sum(getattr(subprocess, name, 0) for name in ("CREATE_NEW_PROCESS_GROUP", "CREATE_NO_WINDOW"))
+    return subprocess.Popen(command, env=variables, start_new_session=True, creationflags=flags, **options)
+
+
+def _interpreter() -> tuple[str, dict[str, str]]:
+    """Return the path of Python, and the variables that it needs.
+
+    On Windows, the one in a virtual environment is a small program that starts the real one as a process of
+    its own. Python's own `multiprocessing` goes around it in the same way.
+    """
+    real = str(getattr(sys, "_base_executable", sys.executable))
+    if sys.platform.startswith("win") and real != sys.executable:
+        return real, {"__PYVENV_LAUNCHER__": sys.executable}
+    return sys.executable, {}
+
+
+def give_way() -> None:
+    """Let the processes that people wait for, such as the dashboard, have the processor before this one."""
+    with suppress(OSError, psutil.Error):
+        if hasattr(os, "nice"):
+            os.nice(_NICENESS)
+        elif hasattr(psutil, "BELOW_NORMAL_PRIORITY_CLASS"):
+            psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
 
 
 def is_illegal_instruction(status: int) -> bool:

@@ -24,6 +24,7 @@ from rnnlab.data.augmentation import are_distorted, distort
 from rnnlab.data.datasets import Dataset
 from rnnlab.digits import COLUMNS, DIGITS, NO_DIGIT, ROWS
 from rnnlab.model.weights import Weights
+from rnnlab.system.atomic_files import replace
 from rnnlab.system.cores import usable_cores
 from rnnlab.training.batches import Batch
 from rnnlab.training.checkpoint import NetworkState, restored_array
@@ -305,6 +306,6 @@ def export(weights: Weights, path: Path, *, every_row: bool = False) -> None:
     aside = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         model.save(aside)
-        os.replace(aside, path)
+        replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)

@@ -9,13 +9,12 @@ import os
 import sys
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from rnnlab.store.database import StoreError
 from rnnlab.store.store import Store
-from rnnlab.system.processes import stop_on_signals
+from rnnlab.system.processes import give_way, stop_on_signals
 from rnnlab.worker.job import MAX_RETRY_SECONDS, RETRY_SECONDS, execute
 from rnnlab.worker.reporting import heartbeat
 
@@ -24,9 +23,6 @@ IDLE_SECONDS: Final = 600.0
 
 POLL_INTERVAL: Final = 0.1
 """Seconds between two checks of the queue while idle."""
-
-NICENESS: Final = 10
-"""Added to the process's nice value, so that the dashboard gets the processor first when it needs it."""
 
 
 def preload() -> None:
@@ -75,8 +71,7 @@ def serve(store: Store, worker_id: str, idle_seconds: float, stop: threading.Eve
 
 def main(home: str, worker_id: str) -> None:
     """Serve the runs of a home folder as a background process."""
-    with suppress(OSError, AttributeError):  # Windows has no nice values
-        os.nice(NICENESS)
+    give_way()
     idle_seconds = float(os.environ.get("RNNLAB_WORKER_IDLE_SECONDS") or IDLE_SECONDS)
     with Store(Path(home)) as store:
         serve(store, worker_id, idle_seconds, stop_on_signals())
