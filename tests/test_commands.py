@@ -22,6 +22,7 @@ from rnnlab.presets import config_from
 from rnnlab.runs import AccuracyPoint, RunState
 from rnnlab.store.store import Store, default_home
 from tests.pens import draw_digit
+from tests.systems import needs_signals
 from tests.waiting import wait_for
 from tests.weights import random_weights
 
@@ -142,6 +143,7 @@ def test_train_prints_a_line_per_report_for_people() -> None:
     assert "finished after 45 steps" in done.stdout
 
 
+@needs_signals
 @pytest.mark.slow
 def test_ctrl_c_stops_the_run_in_order(own_home: Path) -> None:
     with long_training() as process:
@@ -156,6 +158,7 @@ def test_ctrl_c_stops_the_run_in_order(own_home: Path) -> None:
         assert store.run(first["run"]).step == last["step"]
 
 
+@needs_signals
 @pytest.mark.slow
 def test_a_run_that_was_killed_is_resumed_and_then_trained_further(own_home: Path) -> None:
     with long_training() as process, Store(own_home) as store:

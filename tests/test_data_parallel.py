@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 
@@ -16,12 +15,15 @@ from numpy.typing import NDArray
 from rnnlab.data.datasets import Dataset
 from rnnlab.model.reader import Reader
 from rnnlab.system.cores import partitions_for, usable_cores
-from rnnlab.system.processes import HelperError
+from rnnlab.system.processes import SIGKILL, HelperError
 from rnnlab.training import data_parallel
 from rnnlab.training.data_parallel import DataParallel
 from rnnlab.training.parameters import Parameters
+from tests.systems import needs_helpers
 from tests.waiting import wait_for
 from tests.weights import clear, random_weights
+
+pytestmark = needs_helpers
 
 WEIGHTS = random_weights(16, scale=0.2)
 
@@ -89,7 +91,7 @@ def test_a_killed_helper_is_an_error_and_not_a_wait_without_end(digits: Dataset)
     with started(digits, 2) as parallel:
         parallel.gradient(chosen)
         helpers()[0].kill()
-        with pytest.raises(HelperError, match=f"exit status -{signal.SIGKILL}"):
+        with pytest.raises(HelperError, match=f"exit status -{SIGKILL}"):
             parallel.gradient(chosen)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from rnnlab.training.checkpoint import Checkpoint
 from rnnlab.training.loop import train
 from rnnlab.worker.launcher import LocalLauncher
 from tests.pages import lab, shown
+from tests.systems import needs_helpers, needs_signals
 from tests.test_loop import Recorder, go_on
 from tests.waiting import wait_for
 from tests.workers import LONG, SHORT, start, start_weights, wait_for_points, wait_until, workers_of
@@ -52,7 +52,7 @@ def test_a_worker_killed_at_ten_random_moments_loses_nothing_and_changes_nothing
     for kill in range(KILLS):
         time.sleep(chance.uniform(0.0, 1.5 if kill % 4 == 0 else 0.3))  # the moment is the test
         (worker,) = workers_of(store.home)
-        worker.send_signal(signal.SIGKILL)
+        worker.kill()
         left = interrupted(store, launcher, run)
         reached = store.points(run.id)[-1]
         assert left.step == reached.step + 1 or left.step < reached.step
@@ -95,14 +95,16 @@ def wait_for_explanation(store: Store, launcher: LocalLauncher, run: Run, words:
     wait_for(explained, "an explanation", seconds=10)
 
 
+@needs_signals
 def test_a_worker_that_was_killed_is_said_to_have_been(store: Store, launcher: LocalLauncher) -> None:
     run = start(store, launcher, LONG)
     wait_for_points(store, run, 1)
-    workers_of(store.home)[0].send_signal(signal.SIGKILL)
+    workers_of(store.home)[0].kill()
     interrupted(store, launcher, run)
     wait_for_explanation(store, launcher, run, "by hand or by the system")
 
 
+@needs_signals
 def test_a_worker_that_the_system_ended_for_want_of_memory_is_said_to_have_been(
     store: Store, launcher: LocalLauncher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,12 +113,13 @@ def test_a_worker_that_the_system_ended_for_want_of_memory_is_said_to_have_been(
     monkeypatch.setattr("rnnlab.system.memory._KILLS", (str(counted), str(tmp_path / "missing")))
     run = start(store, launcher, LONG)
     wait_for_points(store, run, 1)
-    workers_of(store.home)[0].send_signal(signal.SIGKILL)
+    workers_of(store.home)[0].kill()
     counted.write_text("pgfault 15\noom_kill 4\n")
     interrupted(store, launcher, run)
     wait_for_explanation(store, launcher, run, "Memory ran out")
 
 
+@needs_helpers
 @pytest.mark.skipif(joblib.cpu_count() < 2, reason="one core has no helper")
 @pytest.mark.usefixtures("every_core")
 def test_a_run_whose_helper_process_was_killed_is_interrupted_and_can_be_resumed(
@@ -127,7 +130,7 @@ def test_a_run_whose_helper_process_was_killed_is_interrupted_and_can_be_resumed
     wait_for(store.files(run.id).checkpoint.exists, "a checkpoint")
     (worker,) = workers_of(store.home)
     (helper,) = [child for child in worker.children() if "rnnlab.training.data_parallel" in child.cmdline()]
-    helper.send_signal(signal.SIGKILL)
+    helper.kill()
     left = wait_until(store, run, RunState.INTERRUPTED)
     assert "was killed" in left.message
     store.requests.resume(run.id)
@@ -192,7 +195,7 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(
 ) -> None:
     run = start(store, launcher, LONG)
     wait_for(lambda: store.run(run.id).state is RunState.PREPARING, "the worker to take the run")
-    workers_of(store.home)[0].send_signal(signal.SIGKILL)
+    workers_of(store.home)[0].kill()
     left = interrupted(store, launcher, run)
     if left.step <= 1:
         assert "Resume" in [button.label for button in lab(run=run.id).button]
@@ -235,6 +238,7 @@ for _ in range(20):
 """
 
 
+@needs_signals
 @pytest.mark.slow
 def test_twenty_at_once_start_a_run_and_none_is_lost_or_trained_twice(own_home: Path, store: Store) -> None:
     command = [sys.executable, "-c", TWENTY_THAT_START_AT_ONCE, str(own_home)]

@@ -16,10 +16,9 @@ from rnnlab.store.store import Store
 from rnnlab.system.processes import is_illegal_instruction, start_module
 from rnnlab.worker import launcher as launching
 from rnnlab.worker.launcher import LocalLauncher
+from tests.systems import needs_signals
 from tests.waiting import wait_for
 from tests.workers import SHORT, start, wait_until
-
-needs_signals = pytest.mark.skipif(os.name == "nt", reason="Windows has no signal for it")
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from rnnlab.store.store import Store
 from rnnlab.worker.launcher import LocalLauncher
 from tests import dashboard
 from tests.pens import png
+from tests.systems import needs_signals
 from tests.viewer import Viewer, run_async
 from tests.waiting import wait_for
 from tests.weights import random_weights
@@ -54,6 +55,7 @@ async def sees_it_grow(url: str, run: Run) -> None:
         assert viewer.problems == []
 
 
+@needs_signals
 def test_training_goes_on_without_its_dashboard_and_the_next_one_finds_it(
     store: Store, launcher: LocalLauncher
 ) -> None:

@@ -29,6 +29,15 @@ def test_the_first_two_commands_run_the_dashboard_and_pass_the_tests() -> None:
     assert tests.endswith("python -m pytest")
 
 
+def test_powershell_gets_the_same_two_commands() -> None:
+    (block,) = re.findall(r"```powershell\n(.*?)```", README, re.DOTALL)
+    changes = {"python3 ": "python ", ".venv/bin/": ".venv\\Scripts\\", " && ": "; "}
+    for command, given in zip(commands()[:2], block.splitlines(), strict=True):
+        for here, there in changes.items():
+            command = command.replace(here, there)  # noqa: PLW2901
+        assert given == command
+
+
 def test_ci_runs_the_test_command_exactly_as_the_readme_gives_it() -> None:
     assert commands()[1] in (ROOT / ".ci" / "run").read_text().splitlines()
 
@@ -76,6 +85,15 @@ def test_the_pythons_it_names_are_those_of_the_package() -> None:
     package = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert package["requires-python"] == ">=3.11,<3.14"
     assert "Python 3.11, 3.12 or 3.13" in README
+
+
+def test_the_workflow_runs_the_tests_on_every_system_and_with_every_python_named() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
+    assert "system: [ubuntu-latest, windows-latest, macos-latest]" in workflow
+    assert 'python: ["3.11", "3.12", "3.13"]' in workflow
+    assert commands()[1].rpartition("/")[2] in workflow  # python -m pytest
+    assert "-r requirements.txt -r tests/requirements.txt" in workflow
+    assert "workflow" not in README.lower()  # nobody has seen it pass yet
 
 
 def test_the_changelog_is_kept_as_a_changelog() -> None:
