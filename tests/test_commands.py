@@ -266,42 +266,6 @@ def test_an_unreadable_image_does_not_keep_the_others_from_being_read(
     assert err.count("\n") == 1
 
 
-def test_read_expands_patterns_by_itself_as_the_shells_of_windows_do_not(
-    trained: str,
-    canvas: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    folder = tmp_path / "pictures"
-    (folder / "more.png").mkdir(parents=True)  # a folder is no picture
-    for name in ("b.png", "a.png", "c.txt", "[ab].png"):
-        (folder / name).write_bytes(canvas.read_bytes())
-    monkeypatch.chdir(folder)
-
-    def read(*images: str) -> list[str]:
-        assert main(["read", "latest", *images, "--json"]) == 0
-        return [answer["image"] for answer in json_lines(capsys.readouterr().out)]
-
-    assert read("*.png") == ["[ab].png", "a.png", "b.png"]
-    assert read("?.png", "c.txt", str(folder / "a*")) == ["a.png", "b.png", "c.txt", str(folder / "a.png")]
-    assert read("[ab].png") == ["[ab].png"]  # a file of that very name
-    (folder / "[ab].png").unlink()
-    assert read("[ab].png") == ["a.png", "b.png"]
-
-
-def test_a_pattern_that_matches_nothing_is_told_in_one_sentence(
-    trained: str, canvas: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["read", "latest", "nothing-*.png", str(canvas), "--json"]) == 1
-    out, err = capsys.readouterr()
-    nothing, good = json_lines(out)
-    assert nothing["image"] == "nothing-*.png"
-    assert "No file matches" in nothing["error"]
-    assert "digit" in good
-    assert err.count("\n") == 1
-
-
 def test_read_takes_the_weights_of_an_earlier_step(
     trained: str, store: Store, canvas: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

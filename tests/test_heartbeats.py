@@ -150,6 +150,9 @@ def test_a_worker_that_has_lost_its_run_changes_nothing_of_it(store: Store, cloc
     clock.now += 3600
     store.reports.mark_interrupted()
     store.requests.resume(run.id)
+    with another_machine(), pytest.raises(RunLostError):
+        store.reports.end_run(run.id, RunState.FAILED)
+    assert store.run(run.id).state is RunState.QUEUED
     assert store.reports.claim(run.id)
     store.requests.change(run.id, {"learning_rate": 0.01})
     store.requests.pause(run.id)

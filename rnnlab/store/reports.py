@@ -29,6 +29,9 @@ _WORKER_SILENT: Final = (
 _OWN: Final = "process_identity = ?"
 """Condition that a run is a process's own; elsewhere, another process may have the same number."""
 
+_NOBODY_ELSES: Final = f"(process_identity IS NULL OR {_OWN})"
+"""Condition that a run is not that of another process."""
+
 _POLL_SECONDS: Final = 0.5
 """Seconds between two looks at the heartbeat of a worker that may have died."""
 
@@ -115,13 +118,13 @@ class RunReports:
     def set_message(self, run_id: str, message: str) -> None:
         """Say in words what the worker is doing."""
         self._database.execute(
-            f"UPDATE runs SET message = ? WHERE id = ? AND {_OWN}", (message, run_id, own_identity())
+            f"UPDATE runs SET message = ? WHERE id = ? AND {_NOBODY_ELSES}", (message, run_id, own_identity())
         )
 
     def set_data(self, run_id: str, name: str, data: str, note: str) -> None:
         """Record the data set in use, by name and in words, and a note if it is not the one asked for."""
         self._database.execute(
-            f"UPDATE runs SET data_name = ?, data = ?, data_note = ? WHERE id = ? AND {_OWN}",
+            f"UPDATE runs SET data_name = ?, data = ?, data_note = ? WHERE id = ? AND {_NOBODY_ELSES}",
             (name, data, note, run_id, own_identity()),
         )
 
@@ -184,7 +187,7 @@ class RunReports:
             updated = connection.execute(
                 "UPDATE runs SET state = ?, ended = ?, message = ?, stop_requested = 0, "
                 "step = coalesce(?, step), seconds = coalesce(?, seconds) "
-                f"WHERE id = ? AND (process_identity IS NULL OR {_OWN})",
+                f"WHERE id = ? AND {_OWN}",
                 (state, self._clock(), message, step, seconds, run_id, own_identity()),
             )
             if not updated.rowcount:
