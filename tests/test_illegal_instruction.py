@@ -11,11 +11,13 @@ import pytest
 from rnnlab.dashboard.app_state import AppState
 from rnnlab.dashboard.caches import CurveCache, EvaluationCache
 from rnnlab.dashboard.permissions import Permissions
+from rnnlab.dashboard.text import plain
 from rnnlab.runs import Run, RunState
 from rnnlab.store.store import Store
 from rnnlab.system.processes import is_illegal_instruction, start_module
 from rnnlab.worker import launcher as launching
 from rnnlab.worker.launcher import LocalLauncher
+from tests.pages import lab
 from tests.systems import needs_signals
 from tests.waiting import wait_for
 from tests.workers import SHORT, start, wait_until
@@ -84,6 +86,16 @@ def test_a_worker_that_dies_of_it_before_the_first_run_is_told_on_the_page(
     assert "processor lacks instructions" in page.trouble
     page.warm()
     assert len(started) == 1
+
+
+@pytest.mark.usefixtures("no_workers")
+def test_it_is_said_once_on_the_page(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = launching._LACKS_INSTRUCTIONS
+    run = store.create_run(SHORT, claimed=True)
+    store.reports.end_run(run.id, RunState.FAILED, message=said)
+    assert [error.value for error in lab(run=run.id).error] == [plain(said)]
+    monkeypatch.setattr(AppState, "trouble", said)
+    assert [error.value for error in lab(run=run.id).error] == [plain(said)]
 
 
 @needs_signals
