@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from rnnlab.cli import bench_command, read_commands, serve, train_commands
 from rnnlab.cli.output import CommandError
 from rnnlab.config import HYPERPARAMETERS, Config, ConfigError
-from rnnlab.data.datasets import DatasetError
+from rnnlab.data.errors import DatasetError
 from rnnlab.model.weights import WeightsError
 from rnnlab.presets import PRESET_HELP, PRESETS, config_from
 from rnnlab.store.database import StoreError

@@ -13,6 +13,9 @@ from rnnlab.config_changes import Change, with_changes
 REPORT_EVERY = 20
 """Steps between two points of the accuracy curve, as in the notebook."""
 
+STOPPED_EARLY = "Stopped before it began."
+"""What people are told about a run that was stopped before it had learned anything."""
+
 
 class RunState(StrEnum):
     """Where a run is in its life."""

@@ -1,38 +1,28 @@
+"""Which digits a run gets: MNIST, somebody's own in its place, or the bundled ones."""
+
 from __future__ import annotations
 
-import gzip
-import hashlib
-import shutil
-import socket
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rnnlab.data import datasets
-from rnnlab.data.datasets import MNIST_FILES, DatasetError, load, load_test
-
-SHORT = {
-    "train_images": ("train-images-idx3-ubyte", (30, 28, 28)),
-    "train_labels": ("train-labels-idx1-ubyte", (30,)),
-    "test_images": ("t10k-images-idx3-ubyte", (20, 28, 28)),
-    "test_labels": ("t10k-labels-idx1-ubyte", (20,)),
-}
+from rnnlab.data import datasets, mnist_files
+from rnnlab.data.datasets import availability, load, load_test, mismatch
+from rnnlab.data.errors import DatasetError
+from tests.mnist import Arrays, count_as_mnist, few_digits, write_archive, write_idx_files
 
 
 @pytest.fixture
-def small_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a folder with files in MNIST's format, but with few digits."""
-    monkeypatch.setattr(datasets, "MNIST_FILES", SHORT)
-    folder = tmp_path / "mnist"
-    folder.mkdir()
-    for name, (stem, shape) in SHORT.items():
-        values = np.arange(np.prod(shape)) % (10 if "labels" in name else 256)
-        header = bytes([0, 0, 8, len(shape)]) + b"".join(n.to_bytes(4, "big") for n in shape)
-        (folder / f"{stem}.gz").write_bytes(gzip.compress(header + values.astype(np.uint8).tobytes()))
+def few() -> Arrays:
+    return few_digits()
+
+
+@pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: Arrays) -> Path:
+    """Name a folder with digits that are not MNIST's."""
+    folder = write_idx_files(tmp_path / "mnist", few)
     monkeypatch.setenv("RNNLAB_MNIST_DIR", str(folder))
     return folder
 
@@ -48,142 +38,128 @@ def keras_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.usefixtures("mnist_folder")
 def test_mnist_is_whole_and_small_in_memory() -> None:
     data = load("mnist")
+    assert (data.name, data.description) == ("mnist", "MNIST, 60,000 digits")
     assert data.train_images.shape == (60_000, 28, 28)
     assert data.train_images.dtype == data.train_labels.dtype == np.uint8
     assert np.bincount(data.test_labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     assert data.note == ""
-
-
-def test_files_that_are_not_packed_are_read_too(small_mnist: Path) -> None:
-    packed = load("mnist")
-    for path in small_mnist.glob("*.gz"):
-        path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
-        path.unlink()
-    np.testing.assert_array_equal(load("mnist").train_images, packed.train_images)
-
-
-@pytest.mark.parametrize("name", list(MNIST_FILES))
-def test_a_missing_file_is_named(small_mnist: Path, name: str) -> None:
-    path = small_mnist / f"{MNIST_FILES[name][0]}.gz"
-    path.unlink()
-    with pytest.raises(DatasetError, match=f"{path.name} is missing"):
-        load("mnist")
-
-
-@pytest.mark.parametrize("name", list(MNIST_FILES))
-@pytest.mark.parametrize("damage", ["cut", "empty", "flipped", "swapped", "short"])
-def test_a_damaged_file_is_named_and_nothing_of_it_is_used(small_mnist: Path, name: str, damage: str) -> None:
-    path = small_mnist / f"{MNIST_FILES[name][0]}.gz"
-    content = path.read_bytes()
-    if damage == "cut":
-        path.write_bytes(content[: len(content) // 2])
-    elif damage == "empty":
-        path.write_bytes(b"")
-    elif damage == "flipped":
-        path.write_bytes(content[:-20] + bytes(byte ^ 255 for byte in content[-20:]))
-    elif damage == "swapped":
-        other = "test_labels" if name != "test_labels" else "train_labels"
-        shutil.copy(small_mnist / f"{MNIST_FILES[other][0]}.gz", path)
-    else:
-        path.write_bytes(gzip.compress(gzip.decompress(content)[:-1]))
-    with pytest.raises(DatasetError) as caught:
-        load("mnist")
-    assert path.name in str(caught.value)
-    assert "delete the file" in str(caught.value)
-
-
-def test_labels_beyond_nine_are_refused(small_mnist: Path) -> None:
-    path = small_mnist / "t10k-labels-idx1-ubyte.gz"
-    content = bytearray(gzip.decompress(path.read_bytes()))
-    content[-1] = 10
-    path.write_bytes(gzip.compress(bytes(content)))
-    with pytest.raises(DatasetError, match="test labels"):
-        load("mnist")
-
-
-def test_keras_cache_is_used_where_there_is_one(small_mnist: Path, keras_home: Path) -> None:
-    from_folder = datasets._read_folder(small_mnist)
-    archive = keras_home / "datasets" / "mnist.npz"
-    archive.parent.mkdir(parents=True)
-    np.savez(
-        archive,
-        x_train=from_folder["train_images"],
-        y_train=from_folder["train_labels"],
-        x_test=from_folder["test_images"],
-        y_test=from_folder["test_labels"],
+    assert availability() == "MNIST, 60,000 digits"
+    assert load_test("mnist").title == "MNIST"
+    validation = load("validation")
+    assert (validation.name, len(validation.train_images), len(validation.test_images)) == (
+        "validation",
+        50_000,
+        10_000,
     )
-    np.testing.assert_array_equal(load("mnist").test_images, from_folder["test_images"])
+    np.testing.assert_array_equal(load_test("validation").images, validation.test_images)
+
+
+@pytest.mark.usefixtures("own_folder")
+def test_digits_that_are_not_mnists_are_called_your_own(few: Arrays) -> None:
+    data, validation = load("mnist"), load("validation")
+    assert data.name.startswith("own-")
+    assert data.description == availability() == "your own digits, 60"
+    np.testing.assert_array_equal(data.train_images, few["train_images"])
+    assert validation.name == data.name.replace("own-", "own-validation-")
+    assert validation.description == "50 of your own training digits, tested on the other 10"
+    assert (load_test(data.name).title, load_test(validation.name).title) == (
+        "your own digits",
+        "your own digits' validation part",
+    )
+    np.testing.assert_array_equal(load_test(data.name).labels, few["test_labels"])
+    np.testing.assert_array_equal(load_test(validation.name).labels, validation.test_labels)
+
+
+def test_the_digits_of_a_run_are_never_replaced_by_others(
+    own_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, few: Arrays
+) -> None:
+    own = load("mnist")
+    assert mismatch(own, own.name, own.description) == ""
+    with pytest.raises(DatasetError, match="holds your own digits, and this run has learned from MNIST"):
+        load_test("mnist")
+    assert (
+        "trained on MNIST, 60,000 digits, which is not available now: in its place are your own"
+        in mismatch(own, "mnist", "MNIST, 60,000 digits")
+    )
+    others = write_idx_files(tmp_path / "others", few_digits(seed=1))
+    monkeypatch.setenv("RNNLAB_MNIST_DIR", str(others))
+    with pytest.raises(DatasetError, match="holds other digits than this run has learned from"):
+        load_test(own.name)
+    assert load(own.name).name != own.name
+    assert mismatch(load(own.name), own.name, own.description)
+    monkeypatch.setenv("RNNLAB_MNIST_DIR", str(own_folder))
+    count_as_mnist(monkeypatch, few)
+    with pytest.raises(DatasetError, match="holds other digits than this run has learned from"):
+        load_test(own.name)
+    assert load_test("mnist").title == "MNIST"
+
+
+def test_one_changed_pixel_makes_them_your_own(
+    own_folder: Path, monkeypatch: pytest.MonkeyPatch, few: Arrays
+) -> None:
+    count_as_mnist(monkeypatch, few)
+    assert (load("mnist").name, availability()) == ("mnist", "MNIST, 60 digits")
+    few["train_images"][5, 3, 3] ^= 1
+    write_idx_files(own_folder, few)
+    assert load("mnist").name.startswith("own-")
+    assert availability() == "your own digits, 60"
+
+
+def test_own_digits_without_their_folder_are_said_to_be_missing(keras_home: Path) -> None:
+    with pytest.raises(DatasetError, match="name their folder in RNNLAB_MNIST_DIR"):
+        load_test("own-12345678")
+
+
+def test_the_page_reads_the_files_once_and_again_only_when_they_have_changed(
+    own_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[Path] = []
+    read = mnist_files.read
+
+    def counted(source: Path) -> Arrays:
+        reads.append(source)
+        return read(source)
+
+    monkeypatch.setattr(mnist_files, "read", counted)
+    assert [availability() for _ in range(3)] == ["your own digits, 60"] * 3
+    assert len(reads) == 1
+    write_idx_files(own_folder, few_digits(seed=2, train=50))
+    assert availability() == "your own digits, 50"
+    assert len(reads) == 2
+    (own_folder / "t10k-labels-idx1-ubyte.gz").write_bytes(b"damaged")
+    assert all("t10k-labels-idx1-ubyte.gz is damaged" in availability() for _ in range(3))
+    assert len(reads) == 3
+
+
+def test_an_archive_in_the_folder_is_read_if_there_are_no_idx_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: Arrays
+) -> None:
+    folder = tmp_path / "archive"
+    write_archive(folder / "mnist.npz", few)
+    monkeypatch.setenv("RNNLAB_MNIST_DIR", str(folder))
+    from_archive = load("mnist")
+    assert from_archive.description == availability() == "your own digits, 60"
+    np.testing.assert_array_equal(from_archive.test_images, few["test_images"])
+    write_idx_files(folder, few)
+    assert load("mnist").name == from_archive.name  # told by the digits, not by the files that hold them
+    count_as_mnist(monkeypatch, few)
+    assert load("mnist").name == "mnist"
+
+
+def test_keras_cache_is_used_where_there_is_one(
+    keras_home: Path, monkeypatch: pytest.MonkeyPatch, few: Arrays
+) -> None:
+    count_as_mnist(monkeypatch, few)
+    with pytest.raises(DatasetError, match="MNIST is not on this machine yet"):
+        load_test("mnist")
+    assert "downloaded once, 11 MB, at the first start" in availability()
+    archive = write_archive(keras_home / "datasets" / "mnist.npz", few)
+    assert availability() == "MNIST, 60 digits"
+    np.testing.assert_array_equal(load("mnist").test_images, few["test_images"])
+    np.testing.assert_array_equal(load_test("mnist").images, few["test_images"])
     archive.write_bytes(archive.read_bytes()[:-200])
     with pytest.raises(DatasetError, match=r"mnist\.npz is damaged"):
         load("mnist")
-
-
-def test_without_internet_the_bundled_digits_are_used_and_it_is_said(
-    keras_home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def no_network(*_: object, **__: object) -> None:
-        raise OSError("no network")
-
-    monkeypatch.setattr(socket, "getaddrinfo", no_network)
-    said: list[str] = []
-    data = load("mnist", said.append)
-    assert said[-1].startswith("Downloading MNIST")
-    assert "attempt 3 of 3" in said[-1]
-    assert data.description == "bundled digits, 1,797 digits"
-    assert "MNIST could not be downloaded" in data.note
-    assert "bundled with scikit-learn" in data.note
-    assert not list(keras_home.glob("datasets/*"))
-
-
-@pytest.fixture
-def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes | None]]:
-    """Serve MNIST from here: each request gets the next of these answers; `None` breaks the connection."""
-    answers: list[bytes | None] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            content = answers.pop(0) if answers else None
-            if content is None:
-                self.close_connection = True
-                return
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        monkeypatch.setattr(datasets, "_ARCHIVE_FOLDER", f"http://127.0.0.1:{server.server_port}/")
-        yield answers
-        server.shutdown()
-
-
-def test_a_download_that_breaks_off_is_tried_again_and_then_kept(
-    keras_home: Path, monkeypatch: pytest.MonkeyPatch, served: list[bytes | None]
-) -> None:
-    whole = b"all of MNIST"
-    monkeypatch.setattr(datasets, "_ARCHIVE_SHA256", hashlib.sha256(whole).hexdigest())
-    served.extend([None, whole[:5], whole])
-    said: list[str] = []
-    cache = datasets.keras_cache()
-    datasets._download(cache, said.append)
-    assert cache.read_bytes() == whole
-    assert [path.name for path in cache.parent.iterdir()] == [cache.name]
-    assert said[-1].endswith("(attempt 3 of 3)")
-    assert cache.stat().st_mode & 0o777 == 0o644  # for all who use this machine
-
-
-def test_a_download_that_is_not_mnist_is_thrown_away_and_prints_nothing(
-    keras_home: Path, served: list[bytes | None], capsys: pytest.CaptureFixture[str]
-) -> None:
-    served.extend([b"half a file"] * 3)
-    assert "arrived damaged" in load("mnist").note
-    assert not list(keras_home.glob("datasets/*"))
-    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.usefixtures("keras_home")
@@ -191,7 +167,60 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "keras").write_text("a file where the folder should be")
     data = load("mnist")
     assert data.name == "digits"
-    assert str(tmp_path / "keras" / "datasets") in data.note
+    assert f"{tmp_path / 'keras'} is not a folder" in data.note
+    assert "bundled with scikit-learn" in data.note
+    assert availability().startswith("bundled digits, 1,797 digits. MNIST cannot be kept in ")
+
+
+def no_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process belong to a user whom the system does not know, without HOME."""
+    import pwd
+
+    def unknown(number: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    monkeypatch.delenv("KERAS_HOME")
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+
+
+def refuse_looks_into(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the system refuse to look into a folder, as it does for users other than its owner (and root)."""
+    stat = os.stat
+
+    def refusing(path: object, *arguments: object, **options: object) -> os.stat_result:
+        if isinstance(path, (str, os.PathLike)) and folder in Path(path).parents:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "stat", refusing)
+
+
+@pytest.mark.usefixtures("keras_home")
+def test_without_a_home_folder_the_bundled_digits_are_used_and_it_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    no_home(monkeypatch)
+    assert availability() == (
+        "bundled digits, 1,797 digits. There is no home folder to keep MNIST in; "
+        "set KERAS_HOME to a folder that can be written, or RNNLAB_MNIST_DIR to one with MNIST."
+    )
+    data = load("mnist")
+    assert data.name == "digits"
+    assert data.note.startswith("There is no home folder to keep MNIST in")
+    with pytest.raises(DatasetError, match="There is no home folder"):
+        load_test("mnist")
+
+
+def test_a_home_that_cannot_be_looked_into_means_the_bundled_digits(
+    keras_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keras_home.mkdir()
+    refuse_looks_into(keras_home, monkeypatch)
+    said = f"MNIST cannot be kept in {keras_home / 'datasets'}"
+    assert availability().startswith(f"bundled digits, 1,797 digits. {said}")
+    data = load("mnist")
+    assert (data.name, data.note.startswith(said), "Permission denied" in data.note) == ("digits", True, True)
 
 
 def test_bundled_digits_have_mnists_form() -> None:
@@ -213,28 +242,18 @@ def test_bundled_digits_are_those_of_scikit_learns_own_reader() -> None:
     np.testing.assert_array_equal(table[:, -1], load_digits().target)
 
 
-def test_the_test_part_of_mnist_needs_its_two_files_only(small_mnist: Path) -> None:
-    whole = load("mnist")
-    for path in small_mnist.glob("train-*"):
+def test_the_test_part_of_mnist_needs_its_two_files_only(
+    own_folder: Path, monkeypatch: pytest.MonkeyPatch, few: Arrays
+) -> None:
+    count_as_mnist(monkeypatch, few)
+    for path in own_folder.glob("train-*"):
         path.unlink()
     part = load_test("mnist")
-    np.testing.assert_array_equal(part.images, whole.test_images)
-    np.testing.assert_array_equal(part.labels, whole.test_labels)
-    (small_mnist / "t10k-images-idx3-ubyte.gz").unlink()
+    np.testing.assert_array_equal(part.images, few["test_images"])
+    np.testing.assert_array_equal(part.labels, few["test_labels"])
+    (own_folder / "t10k-images-idx3-ubyte.gz").unlink()
     with pytest.raises(DatasetError, match=r"t10k-images-idx3-ubyte\.gz is missing"):
         load_test("mnist")
-
-
-def test_the_test_part_of_mnist_is_read_from_keras_cache_but_never_downloaded(
-    small_mnist: Path, keras_home: Path
-) -> None:
-    with pytest.raises(DatasetError, match="MNIST is not on this machine yet"):
-        load_test("mnist")
-    arrays = datasets._read_folder(small_mnist, ["test_images", "test_labels"])
-    archive = keras_home / "datasets" / "mnist.npz"
-    archive.parent.mkdir(parents=True)
-    np.savez(archive, x_test=arrays["test_images"], y_test=arrays["test_labels"])
-    np.testing.assert_array_equal(load_test("mnist").images, arrays["test_images"])
 
 
 def test_the_test_part_of_the_bundled_digits_is_the_one_that_training_tests_with() -> None:

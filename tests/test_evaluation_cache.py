@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rnnlab.dashboard.caches import MAX_EVALUATIONS_CACHED, EvaluationCache
-from rnnlab.data.datasets import DatasetError
+from rnnlab.data.errors import DatasetError
 from rnnlab.model.evaluation import evaluate
 from rnnlab.model.weights import WeightsError
 from rnnlab.presets import config_from

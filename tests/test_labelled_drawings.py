@@ -11,7 +11,8 @@ from PIL import Image
 
 from rnnlab.config import Config
 from rnnlab.data import labelled_drawings
-from rnnlab.data.datasets import Dataset, DatasetError
+from rnnlab.data.datasets import Dataset
+from rnnlab.data.errors import DatasetError
 from rnnlab.data.labelled_drawings import LabelledDrawingError, LabelledDrawings
 from rnnlab.data.preprocessing import prepare
 from rnnlab.data.training_set import load_training_set

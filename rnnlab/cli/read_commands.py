@@ -134,13 +134,14 @@ def evaluate(store: Store, name: str, *, as_json: bool) -> None:
     run = store.find(name)
     reader, step = load_reader(store, run)
     data = datasets.load(run.data_name or run.config.dataset)
-    if run.data_name and data.name != run.data_name:
-        raise CommandError(f"{run.id} was trained on {run.data}, which is not available now: {data.note}")
+    if run.data_name and (reason := datasets.mismatch(data, run.data_name, run.data)):
+        raise CommandError(f"{run.id} {reason}")
     result = evaluation.evaluate(reader, data.test_images, data.test_labels)
     if as_json:
-        print_json(**result.to_json())
+        print_json(data=data.description, **result.to_json())
         return
     print(f"{run.id} at step {step:,}: {result.test_accuracy:.2%} of {len(data.test_labels):,} test images")
+    print(f"data: {data.description}")
     print("row   accuracy   mean confidence   expected calibration error")
     columns = result.accuracy_by_row, result.confidence_by_row, result.calibration_error_by_row
     for row, (accuracy, confidence, error) in enumerate(zip(*columns, strict=True), start=1):

@@ -152,6 +152,7 @@ def runs(store: Store, *, as_json: bool) -> None:
                 seconds=round(run.seconds, 3),
                 created=run.created,
                 message=run.message,
+                data=run.data,
                 config=asdict(run.config),
             )
         return

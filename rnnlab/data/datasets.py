@@ -1,22 +1,19 @@
-"""The digits: MNIST (own folder, Keras' cache, download) and those bundled with scikit-learn.
+"""The digits to learn from: MNIST, somebody's own digits in its form, and those bundled with scikit-learn.
 
-Images stay `uint8` in memory (47 MB for MNIST's 60,000 training images instead of 188 MB as `float32`).
+MNIST comes from a folder of one's own, from Keras' cache, or by download. Images stay `uint8` in memory
+(47 MB for MNIST's 60,000 training images instead of 188 MB as `float32`).
 MNIST: LeCun, Cortes and Burges, 1998. Bundled digits: Alpaydin and Kaynak, "Optical Recognition of
 Handwritten Digits", 1998, 1,797 images of 8 x 8 pixels.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import gzip
 import importlib.util
-import io
-import itertools
 import os
-import zipfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,50 +22,25 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from rnnlab.data import mnist_files
+from rnnlab.data.errors import DatasetError, DownloadError
+from rnnlab.data.mnist_download import download
 from rnnlab.data.preprocessing import prepare
-from rnnlab.digits import SIDE
-
-MNIST_FILES: Final = {
-    "train_images": ("train-images-idx3-ubyte", (60_000, SIDE, SIDE)),
-    "train_labels": ("train-labels-idx1-ubyte", (60_000,)),
-    "test_images": ("t10k-images-idx3-ubyte", (10_000, SIDE, SIDE)),
-    "test_labels": ("t10k-labels-idx1-ubyte", (10_000,)),
-}
-
-_ATTEMPTS: Final = 3
-"""How many times to try to download MNIST."""
-
-_TIMEOUT: Final = 20.0
-"""Seconds without an answer after which an attempt has failed."""
-
-_ARCHIVE_FOLDER: Final = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
-
-_ARCHIVE_SHA256: Final = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
-"""Checksum of `mnist.npz`, as published with Keras."""
-
-_ARCHIVE_KEYS: Final = {
-    "train_images": "x_train",
-    "train_labels": "y_train",
-    "test_images": "x_test",
-    "test_labels": "y_test",
-}
 
 _BUNDLED_TRAINING: Final = 1_437
 """The first 1,437 bundled digits are for training, the last 360 for the test."""
 
-_VALIDATION: Final = 10_000
-"""How many of MNIST's training digits, the last ones, serve to choose hyperparameters.
+_VALIDATION_FRACTION: Final = 6
+"""One in so many training digits, the last ones, serves to choose hyperparameters: 10,000 of MNIST's.
 
 The test set must not be used for that.
 """
 
-
-class DatasetError(RuntimeError):
-    """A data set that cannot be used; its text is one sentence meant for people."""
-
-
-class DownloadError(DatasetError):
-    """MNIST is not on this machine and cannot be fetched."""
+_OWN: Final = "own-"
+_OWN_VALIDATION: Final = "own-validation-"
+_BUNDLED_INSTEAD: Final = "These are the digits bundled with scikit-learn instead."
+_ELSEWHERE: Final = "set KERAS_HOME to a folder that can be written, or RNNLAB_MNIST_DIR to one with MNIST"
+_BUNDLED_IN_WORDS: Final = "bundled digits, 1,797 digits"
 
 
 @dataclass(frozen=True)
@@ -76,7 +48,8 @@ class Dataset:
     """Handwritten digits to learn from and to test with.
 
     Attributes:
-        name: `mnist`, `validation` (a part of MNIST's training digits) or `digits`.
+        name: `mnist`, `validation` (a part of MNIST's training digits), `digits` (bundled with scikit-learn),
+            or `own-…` or `own-validation-…`, with the fingerprint of somebody's own digits.
         description: Its name and size, for people.
         note: What people should know about the choice of data; empty if it is the data asked for.
         train_images: `uint8` of shape (N, 28, 28), 0 = background, 255 = ink.
@@ -99,7 +72,7 @@ class TestSet:
     """The part of a data set that networks never learn from.
 
     Attributes:
-        name: `mnist`, `validation` (a part of MNIST's training digits) or `digits`.
+        name: That of the data set, as `Dataset` has it.
         title: What people call it.
         images: `uint8` of shape (N, 28, 28), 0 = background, 255 = ink.
         labels: `uint8` of shape (N,), 0 to 9.
@@ -113,197 +86,170 @@ class TestSet:
     labels: NDArray[np.uint8]
 
 
-def load(name: str, progress: Callable[[str], None] = lambda _: None) -> Dataset:
-    """Load a data set; without internet, MNIST is replaced by the bundled digits and the note says so.
+def load(
+    name: str,
+    progress: Callable[[str], None] = lambda _: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Dataset:
+    """Load a data set; if MNIST cannot be had, the bundled digits replace it and the note says why.
 
     Args:
-        name: `mnist`, `validation` (a part of MNIST's training digits) or `digits`.
+        name: `mnist`, `validation` (a part of MNIST's training digits) or `digits`. The first two mean one's
+            own digits if those are in the place of MNIST. The name of a loaded data set will do, too; the
+            result may be another one then (`mismatch`).
         progress: Called with a few words about what is being done.
+        stopped: Returns whether to stop; asked several times a second during a download.
 
     Raises:
         DatasetError: A file is damaged or cut off, or it is missing from the folder of `RNNLAB_MNIST_DIR`.
+        LoadingStoppedError: It was to stop.
     """
     if name == "digits":
         return bundled_digits()
     progress("Loading MNIST")
     try:
-        if not os.environ.get("RNNLAB_MNIST_DIR") and not keras_cache().exists():
-            _download(keras_cache(), progress)
+        source = _source()
+        if source is None:
+            source = keras_cache()
+            download(source, progress, stopped)
     except DownloadError as error:
-        return bundled_digits(note=f"{error} These are the digits bundled with scikit-learn instead.")
-    arrays = _local_mnist()
-    if name == "validation":
-        return _validation(arrays["train_images"], arrays["train_labels"])
-    return Dataset(name="mnist", description="MNIST, 60,000 digits", note="", **arrays)
-
-
-def _validation(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Dataset:
-    """Return MNIST's training digits without the last 10,000, which become the test part."""
+        return bundled_digits(note=f"{error} {_BUNDLED_INSTEAD}")
+    arrays = mnist_files.read(source)
+    contents = mnist_files.contents_of(arrays)
+    if _is_validation(name):
+        arrays = _without_test(arrays)
     return Dataset(
-        name="validation",
-        description="50,000 of MNIST's training digits, tested on the other 10,000",
+        name=_name_of(contents, validation=_is_validation(name)),
+        description=_in_words(contents, validation=_is_validation(name)),
         note="",
-        train_images=images[:-_VALIDATION],
-        train_labels=labels[:-_VALIDATION],
-        test_images=images[-_VALIDATION:],
-        test_labels=labels[-_VALIDATION:],
+        **arrays,
     )
+
+
+def _without_test(arrays: dict[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.uint8]]:
+    """Return the training digits alone; their last sixth becomes the test part."""
+    images, labels = arrays["train_images"], arrays["train_labels"]
+    count = len(images) // _VALIDATION_FRACTION
+    return {
+        "train_images": images[:-count],
+        "train_labels": labels[:-count],
+        "test_images": images[-count:],
+        "test_labels": labels[-count:],
+    }
+
+
+def _is_validation(name: str) -> bool:
+    return name == "validation" or name.startswith(_OWN_VALIDATION)
+
+
+def _name_of(contents: mnist_files.Contents, *, validation: bool) -> str:
+    """Return the name of a data set in MNIST's form."""
+    if contents.fingerprint:
+        return (_OWN_VALIDATION if validation else _OWN) + contents.fingerprint
+    return "validation" if validation else "mnist"
+
+
+def _in_words(contents: mnist_files.Contents, *, validation: bool) -> str:
+    """Return name and size of a data set in MNIST's form."""
+    count = contents.train_count
+    if not validation:
+        return f"your own digits, {count:,}" if contents.fingerprint else f"MNIST, {count:,} digits"
+    whose, tested = "your own" if contents.fingerprint else "MNIST's", count // _VALIDATION_FRACTION
+    return f"{count - tested:,} of {whose} training digits, tested on the other {tested:,}"
+
+
+def mismatch(data: Dataset, name: str, description: str) -> str:
+    """Return why data is not that which a run has learned from, as the end of a sentence; empty if it is.
+
+    Args:
+        data: What `load` has returned for that name.
+        name: The name of the data set that the run has learned from.
+        description: The same in words.
+    """
+    if data.name == name:
+        return ""
+    instead = data.note or f"in its place are {data.description}."
+    return f"was trained on {description}, which is not available now: {instead}"
 
 
 def load_test(name: str) -> TestSet:
     """Load the test part of a data set that is on this machine; nothing is downloaded or replaced.
 
     Args:
-        name: `mnist`, `validation` (a part of MNIST's training digits) or `digits`.
+        name: That of a `Dataset`.
 
     Raises:
-        DatasetError: The data set is not on this machine, or a file of it is damaged.
+        DatasetError: The data set is not on this machine, other digits are in its place, or a file of it is
+            damaged.
     """
     if name == "digits":
         bundle = bundled_digits()
         return TestSet(name, "the bundled digits", bundle.test_images, bundle.test_labels)
-    if name == "validation":
-        arrays = _local_mnist(("train_images", "train_labels"))
-        images, labels = arrays["train_images"][-_VALIDATION:], arrays["train_labels"][-_VALIDATION:]
-        return TestSet(name, "MNIST's validation part", images.copy(), labels.copy())
-    arrays = _local_mnist(("test_images", "test_labels"))
-    return TestSet(name, "MNIST", arrays["test_images"], arrays["test_labels"])
+    source, is_own, validation = _source(), name.startswith(_OWN), _is_validation(name)
+    if source is None:
+        raise DatasetError(
+            "The digits that this run has learned from are not here; name their folder in RNNLAB_MNIST_DIR."
+            if is_own
+            else "MNIST is not on this machine yet; the first run on it downloads it, 11 MB, once."
+        )
+    arrays = mnist_files.read(source, mnist_files.TRAIN_PARTS if validation else mnist_files.TEST_PARTS)
+    if is_own and _name_of(mnist_files.examine(source), validation=validation) != name:
+        raise DatasetError(
+            f"{source} holds other digits than this run has learned from; "
+            "name the folder of those in RNNLAB_MNIST_DIR."
+        )
+    if not is_own and not mnist_files.is_mnist(arrays):
+        raise DatasetError(
+            f"{source} holds your own digits, and this run has learned from MNIST; "
+            "name a folder with MNIST in RNNLAB_MNIST_DIR, or unset it."
+        )
+    whose, title = ("your own digits'", "your own digits") if is_own else ("MNIST's", "MNIST")
+    if validation:
+        count = len(arrays["train_images"]) // _VALIDATION_FRACTION
+        images, labels = arrays["train_images"][-count:], arrays["train_labels"][-count:]
+        return TestSet(name, f"{whose} validation part", images.copy(), labels.copy())
+    return TestSet(name, title, arrays["test_images"], arrays["test_labels"])
 
 
-def _local_mnist(names: Iterable[str] = tuple(MNIST_FILES)) -> dict[str, NDArray[np.uint8]]:
-    """Read arrays of MNIST from this machine.
-
-    Args:
-        names: Keys of `MNIST_FILES`.
+def _source() -> Path | None:
+    """Return where digits in MNIST's form are: a folder or an archive; `None` if they must be downloaded.
 
     Raises:
-        DatasetError: They are not on this machine, or a file is damaged.
+        DownloadError: They must be, and there is no place to keep them.
     """
-    folder = os.environ.get("RNNLAB_MNIST_DIR")
-    if folder:
-        return _read_folder(Path(folder), names)
-    if not keras_cache().exists():
-        raise DatasetError("MNIST is not on this machine yet; the first run on it downloads it, 11 MB, once.")
-    return _read_archive(keras_cache(), names)
+    if folder := os.environ.get("RNNLAB_MNIST_DIR"):
+        return mnist_files.locate(Path(folder))
+    cache = keras_cache()
+    if problem := _problem_with(cache):
+        raise DownloadError(f"MNIST cannot be kept in {cache.parent} ({problem}); {_ELSEWHERE}.")
+    return cache if cache.exists() else None
 
 
 def keras_cache() -> Path:
-    """Return where Keras keeps MNIST once it is downloaded."""
-    home = os.environ.get("KERAS_HOME")
-    return (Path(home) if home else Path.home() / ".keras") / "datasets" / "mnist.npz"
-
-
-def _check(array: NDArray[np.uint8], name: str, shape: tuple[int, ...], path: Path) -> None:
-    """Refuse an array of MNIST that has another shape or type, or labels beyond 9."""
-    is_label = len(shape) == 1
-    if array.shape != shape or array.dtype != np.uint8 or (is_label and int(array.max()) > 9):
-        raise DatasetError(
-            f"{path} is damaged: its {name.replace('_', ' ')} are not those of MNIST; "
-            "delete the file and fetch it again."
-        )
-
-
-def _read_folder(folder: Path, names: Iterable[str] = tuple(MNIST_FILES)) -> dict[str, NDArray[np.uint8]]:
-    """Read the IDX files of a folder, compressed with gzip or not."""
-    arrays = {}
-    for name in names:
-        stem, shape = MNIST_FILES[name]
-        packed, plain = folder / f"{stem}.gz", folder / stem
-        path = plain if plain.exists() and not packed.exists() else packed
-        arrays[name] = _read_idx(path, name, shape)
-    return arrays
-
-
-def _read_idx(path: Path, name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Read one IDX file: two zero bytes, type (8 = `uint8`), number of axes, their lengths, the values."""
-    try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except FileNotFoundError as error:
-        raise DatasetError(
-            f"{path} is missing; put MNIST's four IDX files there or unset RNNLAB_MNIST_DIR."
-        ) from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise DatasetError(
-            f"{path} is damaged or cut off ({error}); delete the file and fetch it again."
-        ) from error
-    header = bytes([0, 0, 8, len(shape)]) + b"".join(length.to_bytes(4, "big") for length in shape)
-    if not content.startswith(header) or len(content) != len(header) + int(np.prod(shape)):
-        raise DatasetError(
-            f"{path} is damaged or cut off: it does not hold MNIST's {name.replace('_', ' ')}; "
-            "delete the file and fetch it again."
-        )
-    array = np.frombuffer(content, np.uint8, offset=len(header)).reshape(shape)
-    _check(array, name, shape, path)
-    return array
-
-
-def _read_archive(path: Path, names: Iterable[str] = tuple(MNIST_FILES)) -> dict[str, NDArray[np.uint8]]:
-    """Read arrays of Keras' `mnist.npz`, all that are asked for or none."""
-    try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
-            arrays = {name: archive[_ARCHIVE_KEYS[name]] for name in names}
-    except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        raise DatasetError(
-            f"{path} is damaged or cut off ({error}); delete the file and it will be downloaded again."
-        ) from error
-    for name, array in arrays.items():
-        _check(array, name, MNIST_FILES[name][1], path)
-    return arrays
-
-
-def _download(path: Path, progress: Callable[[str], None]) -> None:
-    """Download MNIST into Keras' cache; the file appears there only once it is complete.
+    """Return where Keras keeps MNIST once it is downloaded.
 
     Raises:
-        DownloadError: It cannot be saved, or three attempts have failed.
+        DownloadError: There is no home folder.
     """
-    import pooch  # takes a tenth of a second, with requests: only a download is worth it
-    from requests.exceptions import RequestException
-
-    pooch.get_logger().setLevel("WARNING")
-    archive = pooch.create(
-        path.parent,
-        _ARCHIVE_FOLDER,
-        registry={path.name: f"sha256:{_ARCHIVE_SHA256}"},
-        retry_if_failed=_ATTEMPTS - 1,
-    )
+    home = os.environ.get("KERAS_HOME")
     try:
-        archive.fetch(path.name, downloader=_attempts(progress))
-    except RequestException as error:
-        raise DownloadError(
-            "MNIST could not be downloaded; check the internet connection and start the run again."
-        ) from error
-    except ValueError as error:
-        raise DownloadError("MNIST arrived damaged; start the run again to fetch it once more.") from error
-    except OSError as error:
-        reason = error.strerror or "it may not be written to"
-        raise DownloadError(f"MNIST could not be saved in {path.parent} ({reason}).") from error
-    except Exception as error:  # whatever else keeps it from being fetched, the bundled digits are there
-        raise DownloadError(f"MNIST could not be downloaded ({error}).") from error
-    with contextlib.suppress(OSError):
-        path.chmod(0o644)  # others on this machine read the same cache
+        return (Path(home) if home else Path.home() / ".keras") / "datasets" / "mnist.npz"
+    except RuntimeError as error:  # a user without an entry in the system's list, as in many containers
+        raise DownloadError(f"There is no home folder to keep MNIST in; {_ELSEWHERE}.") from error
 
 
-def _attempts(progress: Callable[[str], None]) -> Callable[[str, str, object], None]:
-    """Return a downloader for pooch that reports which attempt it makes."""
-    import pooch
-    from requests.exceptions import RequestException
-
-    fetch = pooch.HTTPDownloader(timeout=_TIMEOUT)
-    attempts = itertools.count(1)
-
-    def fetch_once(url: str, output: str, source: object) -> None:
-        attempt = next(attempts)
-        which = f" (attempt {attempt} of {_ATTEMPTS})" if attempt > 1 else ""
-        progress(f"Downloading MNIST, 11 MB, once{which}")
-        try:
-            fetch(url, output, source)
-        except OSError as error:
-            if error.errno or isinstance(error, RequestException):
-                raise
-            raise RequestException(str(error)) from error  # such as certificates that cannot be found
-
-    return fetch_once
+def _problem_with(cache: Path) -> str:
+    """Return in a few words why MNIST can neither be read from a place nor be put there; empty if it can."""
+    nearest = cache
+    try:
+        while not nearest.exists():
+            nearest = nearest.parent
+        if nearest != cache and not nearest.is_dir():
+            return f"{nearest} is not a folder"
+        needed = os.R_OK if nearest == cache else os.W_OK | os.X_OK
+        return "" if os.access(nearest, needed) else f"no permission to use {nearest}"
+    except OSError as error:  # such as a folder that only another user may look into
+        return f"{nearest}: {error.strerror}"
 
 
 def bundled_digits(note: str = "") -> Dataset:
@@ -312,7 +258,7 @@ def bundled_digits(note: str = "") -> Dataset:
     cut = _BUNDLED_TRAINING
     return Dataset(
         name="digits",
-        description="bundled digits, 1,797 digits",
+        description=_BUNDLED_IN_WORDS,
         note=note,
         train_images=images[:cut],
         train_labels=labels[:cut],
@@ -359,7 +305,13 @@ def _enlarge(image: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 
 def availability() -> str:
-    """Return in words which digits the next run on MNIST would use, without loading anything."""
-    if os.environ.get("RNNLAB_MNIST_DIR") or keras_cache().exists():
-        return "MNIST, 60,000 digits"
-    return "MNIST, 60,000 digits (downloaded once, 11 MB, at the first start)"
+    """Return in words which digits the next run on MNIST would use; nothing is downloaded."""
+    try:
+        source = _source()
+        if source is None:
+            return "MNIST, 60,000 digits (downloaded once, 11 MB, at the first start)"
+        return _in_words(mnist_files.examine(source), validation=False)
+    except DownloadError as error:
+        return f"{_BUNDLED_IN_WORDS}. {error}"
+    except DatasetError as error:
+        return str(error)

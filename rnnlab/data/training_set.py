@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnlab.config import Config
-from rnnlab.data.datasets import Dataset, DatasetError, bundled_digits, load
+from rnnlab.data.datasets import Dataset, bundled_digits, load
+from rnnlab.data.errors import DatasetError
 from rnnlab.data.labelled_drawings import LabelledDrawings
 from rnnlab.data.non_digits import make_non_digits
 from rnnlab.data.synthetic_digits import SYNTHETIC_DIGITS, make_synthetic_digits
@@ -31,19 +32,23 @@ _MAX_NON_DIGITS: Final = 800
 
 
 def load_training_set(
-    config: Config, hand: LabelledDrawings | None = None, progress: Callable[[str], None] = lambda _: None
+    config: Config,
+    hand: LabelledDrawings | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Dataset:
     """Load the digits that a configuration trains on: its data set, mixed with the others that it asks for.
 
-    `hand` holds the drawings for `your_hand`; `progress` is called with a few words about what is being done.
+    `hand` holds the drawings for `your_hand`; `progress` and `stopped` are those of `load`.
 
     Raises:
         DatasetError: As for `load`; or the configuration asks for drawings and there are none.
+        LoadingStoppedError: As for `load`.
     """
     examples = hand.examples() if hand and config.your_hand else None
     if config.your_hand and (examples is None or not len(examples[0])):
         raise DatasetError("Your hand has no drawings to learn from; draw a digit and name it first.")
-    data = load(config.dataset, progress)
+    data = load(config.dataset, progress, stopped)
     if config.extra_digits != "none" or config.nonsense:
         progress("Drawing extra digits")
     data = with_non_digits(with_extra_digits(data, config.extra_digits), config.nonsense)

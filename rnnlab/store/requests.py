@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from rnnlab import config_changes
 from rnnlab.config import HYPERPARAMETERS, Config, ConfigError, Value
-from rnnlab.runs import REPORT_EVERY, RunState
+from rnnlab.runs import REPORT_EVERY, STOPPED_EARLY, RunState
 from rnnlab.store.database import Database, StoreError
 from rnnlab.store.heartbeats import Heartbeats
 
@@ -56,7 +56,7 @@ class RunRequests:
             if run.has_a_worker:
                 connection.execute("UPDATE runs SET stop_requested = 1 WHERE id = ?", (run_id,))
             elif run.state in (RunState.QUEUED, RunState.PAUSED):
-                message = "" if run.step else "Stopped before it began."
+                message = "" if run.step else STOPPED_EARLY
                 connection.execute(
                     "UPDATE runs SET state = ?, ended = ?, message = ?, pause_at = NULL WHERE id = ?",
                     (RunState.STOPPED, self._clock(), message, run_id),

@@ -9,14 +9,16 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from rnnlab.data.datasets import Dataset, DatasetError
+from rnnlab.data.datasets import Dataset, mismatch
+from rnnlab.data.errors import DatasetError, LoadingStoppedError
 from rnnlab.data.labelled_drawings import LabelledDrawings
 from rnnlab.data.training_set import load_training_set
 from rnnlab.model.weights import WeightsError
-from rnnlab.runs import Run, RunState
+from rnnlab.runs import STOPPED_EARLY, Run, RunState
 from rnnlab.store.database import StoreError
 from rnnlab.store.reports import RunLostError
 from rnnlab.store.run_files import RunFiles
@@ -69,6 +71,11 @@ def execute(
         except RunLostError:
             log.warning("%s: it is no longer this worker's run", run.id)
             return RunState.INTERRUPTED
+        except LoadingStoppedError:
+            log.info("%s: stopped while it was prepared", run.id)
+            message = "" if run.step else STOPPED_EARLY
+            _end_when_possible(store, run, RunState.STOPPED, message, stop)
+            return RunState.STOPPED
         except Exception as error:
             log.exception("%s: ended by an error", run.id)
             state, message = _classify_failure(error, kills)
@@ -125,7 +132,7 @@ def _train(store: Store, run: Run, reporter: StoreReporter, stop: threading.Even
     from rnnlab.worker.pausing import RunCallback
 
     checkpoint, start = files.resume_point(run)
-    data = _load_data(run, files, reporter)
+    data = _load_data(run, files, reporter, lambda: _is_to_stop(store, run, stop))
     store.reports.set_data(run.id, data.name, data.description, data.note)
     step = checkpoint.step if checkpoint else 0
     log.info("%s: %s %s", run.id, data.description, data.note)
@@ -168,19 +175,27 @@ def _start_tensorflow(run: Run, files: RunFiles, reporter: StoreReporter) -> Non
         keras_backend.initialize_devices()
 
 
-def _load_data(run: Run, files: RunFiles, reporter: StoreReporter) -> Dataset:
+def _is_to_stop(store: Store, run: Run, stop: threading.Event) -> bool:
+    """Return whether this process is to end, or somebody has asked the run to stop."""
+    return stop.is_set() or store.reports.pending_requests(run.id).stop
+
+
+def _load_data(run: Run, files: RunFiles, reporter: StoreReporter, stopped: Callable[[], bool]) -> Dataset:
     """Load the data that a run learns from; a resumed run gets the same data as before.
 
     Raises:
         DatasetError: The data is not available.
+        LoadingStoppedError: The run was to stop, before its data was loaded or in the meantime.
     """
     known = run.data_name if files.has_begun(run) else ""
     config = replace(run.config, dataset=known) if known else run.config
     if config.your_hand:
         files.copy_labelled_drawings()
-    data = load_training_set(config, LabelledDrawings(files.labelled_drawings), reporter.on_note)
-    if known and data.name != known:
-        raise DatasetError(f"The run has learned from {run.data}. {data.note} Resume it later.")
+    data = load_training_set(config, LabelledDrawings(files.labelled_drawings), reporter.on_note, stopped)
+    if known and (reason := mismatch(data, known, run.data)):
+        raise DatasetError(f"The run {reason} Resume it when that is back.")
+    if stopped():
+        raise LoadingStoppedError
     return data
 
 

@@ -88,8 +88,9 @@ class StoreReporter:
 
 @contextmanager
 def run_log(store: Store, run: Run) -> Iterator[None]:
-    """Also write what is logged in the block to the run's own log, if that can be written."""
-    log.setLevel(logging.INFO)
+    """Also write what the package logs in the block to the run's own log, if that can be written."""
+    package = logging.getLogger("rnnlab")
+    package.setLevel(logging.INFO)
     with ExitStack() as stack:
         try:
             store.files(run.id).make_folder()
@@ -98,9 +99,9 @@ def run_log(store: Store, run: Run) -> Iterator[None]:
             log.exception("%s: its log cannot be written", run.id)
         else:
             handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-            log.addHandler(handler)
+            package.addHandler(handler)
             stack.callback(handler.close)
-            stack.callback(log.removeHandler, handler)
+            stack.callback(package.removeHandler, handler)
         yield
 
 

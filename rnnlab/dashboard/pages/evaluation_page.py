@@ -20,7 +20,7 @@ from rnnlab.dashboard.components.plotly_figure import plot
 from rnnlab.dashboard.regions import messages, mistakes
 from rnnlab.dashboard.session import session
 from rnnlab.dashboard.text import STATE_BADGES, WEIGHTS_ARE_GONE, percent, plain
-from rnnlab.data.datasets import DatasetError
+from rnnlab.data.errors import DatasetError
 from rnnlab.model.evaluation import Evaluation
 from rnnlab.model.weights import WeightsError
 from rnnlab.runs import Run

@@ -1,0 +1,240 @@
+"""Files in MNIST's form, four IDX files or `mnist.npz`, and whether they hold MNIST or somebody's own digits.
+
+Other data sets have the same names and sizes (Fashion-MNIST, for one), so only checksums tell.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import hashlib
+import io
+import os
+import threading
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnlab.data.errors import DatasetError
+from rnnlab.digits import DIGITS, SIDE
+
+TRAIN_PARTS: Final = ("train_images", "train_labels")
+TEST_PARTS: Final = ("test_images", "test_labels")
+PARTS: Final = (*TRAIN_PARTS, *TEST_PARTS)
+
+MIN_DIGITS: Final = 10
+"""Fewest digits to learn from, and fewest to test with."""
+
+_IDX_STEMS: Final = {
+    "train_images": "train-images-idx3-ubyte",
+    "train_labels": "train-labels-idx1-ubyte",
+    "test_images": "t10k-images-idx3-ubyte",
+    "test_labels": "t10k-labels-idx1-ubyte",
+}
+
+_ARCHIVE: Final = "mnist.npz"
+
+_ARCHIVE_KEYS: Final = {
+    "train_images": "x_train",
+    "train_labels": "y_train",
+    "test_images": "x_test",
+    "test_labels": "y_test",
+}
+
+MNIST_CHECKSUMS: Final[Mapping[str, frozenset[str]]] = {
+    "train_images": frozenset({"6bbc9ace898e44ae57da46a324031adb", "2120c626b3f721358a650005d9261aaf"}),
+    "train_labels": frozenset({"a25bea736e30d166cdddb491f175f624"}),
+    "test_images": frozenset({"2646ac647ad5339dbf082846283269ea"}),
+    "test_labels": frozenset({"27ae3e4e09519cfbb04c329615203637"}),
+}
+"""MD5 of MNIST's unpacked IDX files, as published.
+
+The second one of the training images is that of a copy in which the grey level 1 has become 0, in about one
+pixel of 2,000: it makes no difference to training.
+"""
+
+_IDX_UINT8: Final = 8
+"""How an IDX file says that its values are `uint8`."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What files in MNIST's form hold.
+
+    Attributes:
+        fingerprint: Eight hexadecimal digits that tell these digits from others; empty if they are MNIST.
+        train_count: How many digits there are to learn from.
+    """
+
+    fingerprint: str
+    train_count: int
+
+
+def locate(path: Path) -> Path:
+    """Return the archive in a folder that has no IDX files; else the path itself, a folder or an archive."""
+    archive = path / _ARCHIVE
+    has_idx_files = any(os.path.isfile(_idx_path(path, part)) for part in PARTS)
+    return archive if os.path.isfile(archive) and not has_idx_files else path
+
+
+def read(source: Path, parts: Iterable[str] = PARTS) -> dict[str, NDArray[np.uint8]]:
+    """Read parts of a data set: images `uint8` of shape (N, 28, 28), labels `uint8` of shape (N,), 0 to 9.
+
+    Args:
+        source: A folder of IDX files, packed with gzip or not, or an archive `.npz`.
+        parts: Some of `PARTS`.
+
+    Raises:
+        DatasetError: A file is missing, damaged, cut off or not of this form.
+    """
+    is_archive = os.path.isfile(source)
+    arrays = _read_archive(source, parts) if is_archive else {p: _read_idx(source, p) for p in parts}
+    for part, array in arrays.items():
+        _check(array, part, source if is_archive else _idx_path(source, part))
+    for images, labels in (TRAIN_PARTS, TEST_PARTS):
+        if images in arrays and labels in arrays and len(arrays[images]) != len(arrays[labels]):
+            path = source if is_archive else _idx_path(source, labels)
+            raise DatasetError(
+                f"{path} holds {len(arrays[labels]):,} labels for {len(arrays[images]):,} images; "
+                "delete the file and fetch it again."
+            )
+    return arrays
+
+
+def is_mnist(arrays: Mapping[str, NDArray[np.uint8]]) -> bool:
+    """Return whether arrays, by the name of their part, are those of MNIST."""
+    return all(checksum(array) in MNIST_CHECKSUMS[part] for part, array in arrays.items())
+
+
+def contents_of(arrays: Mapping[str, NDArray[np.uint8]]) -> Contents:
+    """Return what a whole data set holds, all `PARTS` by name."""
+    checksums = {part: checksum(arrays[part]) for part in PARTS}
+    same = all(checksums[part] in MNIST_CHECKSUMS[part] for part in PARTS)
+    fingerprint = "" if same else _md5("".join(checksums.values()).encode("ascii"))[:8]
+    return Contents(fingerprint, len(arrays["train_images"]))
+
+
+def examine(source: Path) -> Contents:
+    """Return what a folder or an archive holds; it is read once, and again only if its files have changed.
+
+    Raises:
+        DatasetError: As for `read`.
+    """
+    with _examining:  # visitors who come at the same time wait for one look
+        found = _examine(source, _stamps(source))
+    if isinstance(found, str):
+        raise DatasetError(found)
+    return found
+
+
+_examining: Final = threading.Lock()
+
+
+@functools.lru_cache(maxsize=4)
+def _examine(source: Path, _stamps: tuple[object, ...]) -> Contents | str:
+    """Return what a source holds, or why it cannot be used: that is remembered, too."""
+    try:
+        return contents_of(read(source))
+    except DatasetError as error:
+        return str(error)
+
+
+def _stamps(source: Path) -> tuple[object, ...]:
+    """Return name, size and time of the files of a source; they change with its content."""
+    paths = [source] if os.path.isfile(source) else [_idx_path(source, part) for part in PARTS]
+    return tuple(_stamp(path) for path in paths)
+
+
+def _stamp(path: Path) -> tuple[str, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return str(path), status.st_size, status.st_mtime_ns
+
+
+def checksum(array: NDArray[np.uint8]) -> str:
+    """Return the MD5 of an array as an unpacked IDX file."""
+    return _md5(_idx_header(array.shape), np.ascontiguousarray(array).data)
+
+
+def _md5(*pieces: bytes | memoryview) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _idx_header(shape: tuple[int, ...]) -> bytes:
+    """Return the first bytes of an IDX file: two zeros, the type, the number of axes, their lengths."""
+    return bytes([0, 0, _IDX_UINT8, len(shape)]) + b"".join(length.to_bytes(4, "big") for length in shape)
+
+
+def _idx_path(folder: Path, part: str) -> Path:
+    """Return the file of a part, with a hyphen or a dot before `idx`, packed or not; else the usual name."""
+    stem = _IDX_STEMS[part]
+    names = [name + ending for name in (stem, stem.replace("-idx", ".idx")) for ending in (".gz", "")]
+    return next((folder / name for name in names if os.path.isfile(folder / name)), folder / names[0])
+
+
+def _read_idx(folder: Path, part: str) -> NDArray[np.uint8]:
+    """Read one IDX file."""
+    path = _idx_path(folder, part)
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DatasetError(
+            f"{path} is missing; put MNIST's four IDX files or {_ARCHIVE} there, or unset RNNLAB_MNIST_DIR."
+        ) from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DatasetError(
+            f"{path} is damaged or cut off ({error}); delete the file and fetch it again."
+        ) from error
+    except OSError as error:
+        raise DatasetError(
+            f"{path} cannot be read ({error.strerror}); check the folder, or unset RNNLAB_MNIST_DIR."
+        ) from error
+    axes = content[3] if len(content) > 3 else 0
+    shape = tuple(int.from_bytes(content[start : start + 4], "big") for start in range(4, 4 + 4 * axes, 4))
+    header = _idx_header(shape)
+    if not content.startswith(header) or len(content) - len(header) != int(np.prod(shape, dtype=object)):
+        raise DatasetError(
+            f"{path} is damaged or cut off: it is not a whole IDX file; delete the file and fetch it again."
+        )
+    return np.frombuffer(content, np.uint8, offset=len(header)).reshape(shape)
+
+
+def _read_archive(path: Path, parts: Iterable[str]) -> dict[str, NDArray[np.uint8]]:
+    """Read arrays of an archive in the form of Keras' `mnist.npz`, all that are asked for or none."""
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
+            return {part: archive[_ARCHIVE_KEYS[part]] for part in parts}
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror or error}); check the file.") from error
+    except Exception as error:  # a damaged archive can raise almost anything
+        raise DatasetError(
+            f"{path} is damaged or cut off ({error}); delete the file to fetch it again."
+        ) from error
+
+
+def _check(array: NDArray[np.uint8], part: str, path: Path) -> None:
+    """Refuse an array that is not a part of digits in MNIST's form."""
+    what, is_label = part.replace("_", " "), part.endswith("labels")
+    if array.dtype != np.uint8 or array.ndim != (1 if is_label else 3):
+        raise DatasetError(
+            f"{path} is damaged: it does not hold {what} in MNIST's form; delete the file and fetch it again."
+        )
+    if not is_label and array.shape[1:] != (SIDE, SIDE):
+        problem = f"{what} of {array.shape[1]} x {array.shape[2]} pixels instead of {SIDE} x {SIDE}"
+    elif len(array) < MIN_DIGITS:
+        problem = f"{len(array)} {what}, and at least {MIN_DIGITS} are needed"
+    elif is_label and int(array.max()) >= DIGITS:
+        problem = f"{what} up to {int(array.max())}, and digits go from 0 to {DIGITS - 1}"
+    else:
+        return
+    raise DatasetError(f"{path} holds {problem}; put digits in MNIST's form in its place.")
