@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from rnnlab.cli import serve
 from rnnlab.cli.serve import streamlit_options
 from tests import dashboard
 from tests.viewer import Viewer, run_async
@@ -132,6 +133,25 @@ def test_the_installed_dashboard_starts_in_a_folder_that_is_not_the_checkout(
             assert (home / "runs.sqlite3").exists()
         finally:
             process.terminate()
+
+
+def test_without_a_home_folder_the_dashboard_has_that_of_its_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    started: list[dict[str, str]] = []
+
+    def become(_program: str, _command: list[str], environment: dict[str, str]) -> None:
+        started.append(environment)
+        raise SystemExit
+
+    monkeypatch.setattr(Path, "home", no_home)
+    monkeypatch.setattr(os, "execve", become)
+    with pytest.raises(SystemExit):
+        serve.dashboard(None, tmp_path / "runs")
+    assert started[0]["HOME"] == started[0]["RNNLAB_HOME"] == str(tmp_path / "runs")
 
 
 def test_the_installed_dashboard_has_the_options_of_the_checkout() -> None:

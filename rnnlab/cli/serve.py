@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import rnnlab
+from rnnlab.store.store import default_home
 from rnnlab.system.processes import import_path
 
 _ENTRY: Final = Path(rnnlab.__file__).parent / "dashboard" / "entry"
@@ -31,6 +32,10 @@ def dashboard(port: int | None, home: Path | None) -> NoReturn:
     environment = dict(streamlit_options()) | os.environ | {"PYTHONPATH": import_path()}
     if home is not None:
         environment["RNNLAB_HOME"] = str(home.absolute())
+    try:
+        Path.home()
+    except RuntimeError:  # as for an unknown user of a container: without a home, Streamlit does not start
+        environment["HOME"] = str(home.absolute() if home is not None else default_home())
     if sys.platform == "win32":  # a process cannot become another one there
         with suppress(KeyboardInterrupt):  # Ctrl-C reaches the server by itself
             sys.exit(subprocess.call(command, env=environment))

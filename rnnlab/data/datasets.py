@@ -249,7 +249,7 @@ def _problem_with(cache: Path) -> str:
         needed = os.R_OK if nearest == cache else os.W_OK | os.X_OK
         return "" if os.access(nearest, needed) else f"no permission to use {nearest}"
     except OSError as error:  # such as a folder that only another user may look into
-        return f"{nearest}: {error.strerror}"
+        return str(error.strerror or error)
 
 
 def bundled_digits(note: str = "") -> Dataset:
