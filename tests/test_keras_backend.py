@@ -19,6 +19,7 @@ from rnnlab.presets import config_from
 from rnnlab.training import backend, keras_backend
 from rnnlab.training.backend import Network
 from rnnlab.training.batches import Batch, Batches
+from rnnlab.training.export import export
 from rnnlab.training.numpy_backend import NumpyNetwork
 from rnnlab.training.optimizer import ADAM_EPSILON
 from tests.weights import clear, random_weights
@@ -165,7 +166,7 @@ def test_an_exported_file_answers_as_the_reader_does(
     digits: Dataset, tmp_path: Path, every_row: bool
 ) -> None:
     weights, path = random_weights(24), tmp_path / "network.keras"
-    keras_backend.export(weights, path, every_row=every_row)
+    export(weights, path, every_row=every_row)
     answers = keras.models.load_model(path)(digits.test_images[:20] / np.float32(255)).numpy()
     beliefs = Reader(weights).read(digits.test_images[:20]).beliefs
     np.testing.assert_allclose(answers, beliefs if every_row else beliefs[:, -1], atol=1e-5)

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
-from pathlib import Path
 from typing import Any, Final, Self
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # hides TensorFlow's notes on its build
@@ -24,7 +23,6 @@ from rnnlab.data.augmentation import are_distorted, distort
 from rnnlab.data.datasets import Dataset
 from rnnlab.digits import COLUMNS, DIGITS, NO_DIGIT, ROWS
 from rnnlab.model.weights import Weights
-from rnnlab.system.atomic_files import replace
 from rnnlab.system.cores import usable_cores
 from rnnlab.training.batches import Batch
 from rnnlab.training.checkpoint import NetworkState, restored_array
@@ -289,23 +287,15 @@ def _arrays(weights: Weights) -> list[NDArray[np.float32]]:
     return [getattr(weights, field.name) for field in fields(weights)]
 
 
-def export(weights: Weights, path: Path, *, every_row: bool = False) -> None:
-    """Save a network as a standard `.keras` file that loads without RNN Lab.
+def build_reading_model(weights: Weights, *, every_row: bool) -> keras.Sequential:
+    """Build a model that reads with given weights.
 
-    The saved model maps float images (N, 28, 28), 0 to 1, to probabilities: (N, 10) after the last row, or
-    (N, 28, 10) after every row if `every_row` is true. The path must end in `.keras`; the file is written
-    under another name, then renamed.
-
-    Raises:
-        OSError: The file cannot be written.
+    Returns:
+        A model from float images (N, 28, 28), 0 to 1, to probabilities: (N, 10) after the last row, or
+        (N, 28, 10) after every row if `every_row` is true.
     """
     layers = _layers(weights.neurons, every_row=every_row)
     softmax = keras.layers.Softmax(name="probabilities")
     model = keras.Sequential([keras.Input((ROWS, COLUMNS)), *layers, softmax], name="rnnlab")
     model.set_weights(_arrays(weights))
-    aside = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        model.save(aside)
-        replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    return model
