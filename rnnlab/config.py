@@ -177,7 +177,8 @@ class Config:
         step=1,
         group=_STEPS,
         help="Starting point of the random numbers that set the first weights and the order of the images. "
-        "The same seed gives the same run.",
+        "On the same machine with the same number of cores, the same seed gives the same run; with another "
+        "number, the curve may differ in the last digits.",
     )
     row_loss_mix: float = _declare(
         0.5,
