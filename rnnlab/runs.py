@@ -68,7 +68,7 @@ class Run:
         message: What its worker is doing, or why it ended; may be empty.
         data: The data set in use, in words; empty until known.
         data_name: Its name for `datasets.load`; empty until known.
-        data_note: What people should know about the choice of data; empty if it is the data asked for.
+        data_note: What people should know about the choice of data or of the processor; may be empty.
         cores: How many processor cores it trains on, or `None` until known.
         batch_accuracy: Newest accuracy on the batch just trained on, 0 to 1, or `None`.
         test_accuracy: Newest accuracy on the whole test set, 0 to 1, or `None`.

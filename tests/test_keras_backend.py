@@ -16,7 +16,7 @@ from rnnlab.data.training_set import with_non_digits
 from rnnlab.model.reader import Reader
 from rnnlab.model.weights import Weights
 from rnnlab.presets import config_from
-from rnnlab.training import backend, keras_backend
+from rnnlab.training import backend, devices, keras_backend
 from rnnlab.training.backend import Network
 from rnnlab.training.batches import Batch, Batches
 from rnnlab.training.export import export
@@ -156,7 +156,7 @@ def test_a_batch_larger_than_the_data_set_takes_the_whole_data_set(digits: Datas
 def test_without_a_gpu_the_fast_path_trains(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     for gpu, kind in ((False, NumpyNetwork), (True, keras_backend.KerasNetwork)):
         monkeypatch.setattr(backend, "may_have_gpu", lambda: True)
-        monkeypatch.setattr(keras_backend, "has_gpu", lambda gpu=gpu: gpu)
+        monkeypatch.setattr(devices, "has_gpu", lambda gpu=gpu: gpu)
         with backend.create_network(Config(neurons=8), digits) as ours:
             assert type(ours) is kind
 

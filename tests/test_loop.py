@@ -24,6 +24,7 @@ class Recorder:
         self.tests: list[TestPoint] = []
         self.weights: list[Weights] = []
         self.begun: list[int] = []
+        self.remarks: list[str] = []
 
     def on_point(self, point: AccuracyPoint, weights: Weights) -> None:
         self.points.append(point)
@@ -38,6 +39,9 @@ class Recorder:
 
     def on_note(self, text: str) -> None:
         pass
+
+    def on_remark(self, text: str) -> None:
+        self.remarks.append(text)
 
 
 def go_on(_: TrainingState) -> Decision:

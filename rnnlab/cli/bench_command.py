@@ -45,9 +45,9 @@ def _prepare_bench(config: Config, *, as_json: bool) -> tuple[Any, datasets.Data
     """Start TensorFlow and load the data; print the machine and the data set."""
     with stderr_to(Path(os.devnull)):
         from rnnlab.cli import benchmark
-        from rnnlab.training import keras_backend
+        from rnnlab.training import devices
 
-        keras_backend.initialize_devices()
+        devices.initialize_devices()
     data = datasets.load(config.dataset)
     if not as_json:
         print(f"{benchmark.machine()}; {data.description}")

@@ -163,12 +163,12 @@ def export(store: Store, name: str, path: Path, *, every_row: bool, as_json: boo
     run = store.find(name)
     weights, step = Weights.load(store.files(run.id).weights)
     with stderr_to(store.files(run.id).log):
-        from rnnlab.training import export as keras_file
-        from rnnlab.training import keras_backend
+        from rnnlab.training import devices
+        from rnnlab.training.export import export as export_keras
 
-        keras_backend.initialize_devices()
+        devices.initialize_devices()
     try:
-        keras_file.export(weights, path, every_row=every_row)
+        export_keras(weights, path, every_row=every_row)
     except OSError as error:
         raise CommandError(f"{path} cannot be written ({error.strerror}); choose another place.") from error
     if as_json:

@@ -128,6 +128,14 @@ class RunReports:
             (name, data, note, run_id, own_identity()),
         )
 
+    def add_remark(self, run_id: str, remark: str) -> None:
+        """Add a sentence to the note of a run, once."""
+        self._database.execute(
+            "UPDATE runs SET data_note = ltrim(data_note || ' ' || ?) "
+            "WHERE id = ? AND instr(data_note, ?) = 0",
+            (remark, run_id, remark),
+        )
+
     def add_point(self, run_id: str, point: AccuracyPoint) -> None:
         """Add a point to the curve; the run is then training and has completed the point's step.
 

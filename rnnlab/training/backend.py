@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Protocol, Self
 
@@ -16,6 +16,14 @@ from rnnlab.training.numpy_backend import NumpyNetwork
 
 _GPU_DEVICES: Final = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 """Device files of GPUs that TensorFlow could use under Linux: NVIDIA's, AMD's, or Windows' in WSL."""
+
+
+KERAS_STATE: Final = "keras_"
+"""How the names begin under which the state of a network of Keras' layers holds its arrays."""
+
+
+class GpuError(RuntimeError):
+    """The GPU cannot be used, or not any longer; its text is one sentence for people."""
 
 
 class Network(Protocol):
@@ -62,14 +70,33 @@ def may_have_gpu() -> bool:
     return sys.platform != "linux" or any(Path(device).exists() for device in _GPU_DEVICES)
 
 
+def holds_gpu() -> bool:
+    """Return whether this process holds memory of a GPU; TensorFlow returns it only when the process ends."""
+    devices = sys.modules.get("rnnlab.training.devices")
+    return devices is not None and bool(devices.holds_gpu())
+
+
 def create_network(
-    config: Config, data: Dataset, weights: Weights | None = None, state: NetworkState | None = None
+    config: Config,
+    data: Dataset,
+    weights: Weights | None = None,
+    state: NetworkState | None = None,
+    *,
+    use_gpu: bool = True,
+    on_remark: Callable[[str], None] = lambda _: None,
 ) -> Network:
     """Return a network to train: Keras' own LSTM (cuDNN) if there is a GPU, else a `NumpyNetwork`.
 
-    Keras is imported only if it is needed: for a GPU, and for fresh weights.
+    Keras is imported only if it is needed: for a GPU, and for fresh weights. A state decides by itself which
+    of the two it is, so that a run goes on whether or not it finds the GPU that it began with.
 
-    It starts from the weights, by default from fresh ones, or it continues from the state.
+    Args:
+        config: The hyperparameters.
+        data: Digits to learn from and to test with.
+        weights: Those to start from; by default fresh ones.
+        state: The state to continue from instead.
+        use_gpu: Whether to use a GPU if there is one.
+        on_remark: Called with a sentence if there is a GPU and it cannot be used.
 
     Raises:
         WeightsError: The weights have another number of neurons.
@@ -80,9 +107,15 @@ def create_network(
             f"The weights to start from have {weights.neurons} neurons, this run {config.neurons}; "
             "give it as many."
         )
-    network: Network = _on_gpu(config, data, weights) or NumpyNetwork(
-        config, data, weights or (_fresh_weights(config) if state is None else None)
-    )
+    needs_keras = any(name.startswith(KERAS_STATE) for name in state or ())
+    network: Network | None = None
+    if use_gpu and (state is None or needs_keras) and may_have_gpu():
+        network = _on_gpu(config, data, weights, on_remark)
+    if network is None and needs_keras:
+        network = _keras_on_processor(config, data)
+    if network is None:
+        fresh = weights or (_fresh_weights(config) if state is None else None)
+        network = NumpyNetwork(config, data, fresh)
     if state is not None:
         try:
             network.restore(state)
@@ -92,13 +125,23 @@ def create_network(
     return network
 
 
-def _on_gpu(config: Config, data: Dataset, weights: Weights | None) -> Network | None:
-    """Return a network that trains on the GPU, or `None` if there is no GPU."""
-    if not may_have_gpu():
+def _on_gpu(
+    config: Config, data: Dataset, weights: Weights | None, on_remark: Callable[[str], None]
+) -> Network | None:
+    """Return a network that trains on the GPU, or `None` if there is none or it cannot be used."""
+    from rnnlab.training import devices, keras_backend
+
+    try:
+        return keras_backend.KerasNetwork(config, data, weights) if devices.has_gpu() else None
+    except GpuError as error:
+        on_remark(str(error))
         return None
+
+
+def _keras_on_processor(config: Config, data: Dataset) -> Network:
     from rnnlab.training import keras_backend
 
-    return keras_backend.KerasNetwork(config, data, weights) if keras_backend.has_gpu() else None
+    return keras_backend.KerasNetwork(config, data, on_gpu=False)
 
 
 def _fresh_weights(config: Config) -> Weights:

@@ -5,15 +5,10 @@ Stock layers only (`Dense`, `LSTM`, `Dense`), so that an exported file loads whe
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any, Final, Self
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # hides TensorFlow's notes on its build
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,41 +19,15 @@ from rnnlab.data.datasets import Dataset
 from rnnlab.digits import COLUMNS, DIGITS, NO_DIGIT, ROWS
 from rnnlab.model.weights import Weights
 from rnnlab.system.cores import usable_cores
+from rnnlab.training import devices
+from rnnlab.training.backend import KERAS_STATE, GpuError
 from rnnlab.training.batches import Batch
 from rnnlab.training.checkpoint import NetworkState, restored_array
+from rnnlab.training.libraries import keras, tf
 from rnnlab.training.optimizer import ADAM_EPSILON
-
-
-@contextmanager
-def _hide_modules(*libraries: str) -> Iterator[None]:
-    """Hide libraries that are not imported yet from imports in the block."""
-    hidden = [library for library in libraries if library not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None means that there is no such module
-    try:
-        yield
-    finally:
-        for library in hidden:
-            del sys.modules[library]
-
-
-# Keras imports both if it finds them, for adapters that are not used here: 120 MB and a second per start.
-with _hide_modules("pandas", "sklearn"):
-    import keras
-    import tensorflow as tf
-
 
 EVALUATION_BATCH: Final = 500
 """Images per step of a test: large enough to be fast, small enough to add little memory."""
-
-
-def has_gpu() -> bool:
-    """Return whether TensorFlow sees a GPU."""
-    return bool(tf.config.list_physical_devices("GPU"))
-
-
-def initialize_devices() -> None:
-    """Start TensorFlow's devices, so that it prints all its notes on them now."""
-    tf.config.list_logical_devices()
 
 
 def build_model(neurons: int, initializers: str, seed: int) -> keras.Sequential:
@@ -148,28 +117,77 @@ class KerasNetwork:
 
     Args:
         weights: Those to start from; fresh ones by default.
+        on_gpu: Whether to use a GPU, if TensorFlow has one; otherwise the processor.
 
     Attributes:
         cores: How many processor cores it may use.
+
+    Raises:
+        GpuError: It does not fit on the GPU.
     """
 
-    def __init__(self, config: Config, data: Dataset, weights: Weights | None = None) -> None:
+    def __init__(
+        self, config: Config, data: Dataset, weights: Weights | None = None, *, on_gpu: bool = True
+    ) -> None:
+        self.cores = usable_cores()
+        self._on_gpu = on_gpu and devices.has_gpu()
+        # numpy puts the batches together: a copy of all images in TensorFlow would only take memory.
+        self._data = data
+        with self._gpu_errors(), self._placed():
+            self._build(config, weights)
+            if self._on_gpu:
+                self._try(min(config.batch_size, len(data.train_images)))
+
+    def _build(self, config: Config, weights: Weights | None) -> None:
+        """Make the model, its optimizer and the compiled steps."""
         self.model = build_model(config.neurons, config.initializers, config.seed)
+        if not self._on_gpu:
+            self.model.get_layer("lstm").use_cudnn = False
         if weights is not None:
             self.model.set_weights(_arrays(weights))
-        self.cores = usable_cores()
         self._optimizer = keras.optimizers.Adam(
             config.learning_rate, epsilon=ADAM_EPSILON, global_clipnorm=config.clip_norm or None
         )
         self._optimizer.build(self.model.trainable_variables)
         self._row_loss_mix = config.row_loss_mix
-        # numpy puts the batches together: a copy of all images in TensorFlow would only take memory.
-        self._data = data
         self._averaging = config.averaging
         self._steps = tf.Variable(0.0)
         self._average = [tf.Variable(variable) for variable in self.model.trainable_variables]
-        self._train = tf.function(self._train_steps, reduce_retracing=True)
-        self._read = tf.function(self._read_digits, reduce_retracing=True)
+        self._train = self._compiled(self._train_steps)
+        self._read = self._compiled(self._read_digits)
+
+    def _placed(self) -> Any:
+        """Return a context for what must not be computed on a GPU if this network does not use one."""
+        return tf.device(None if self._on_gpu else "CPU:0")
+
+    def _compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function that TensorFlow compiles for the device of this network."""
+
+        def placed(*arguments: tf.Tensor) -> Any:
+            with self._placed():
+                return function(*arguments)
+
+        compiled: Callable[..., Any] = tf.function(placed, reduce_retracing=True)
+        return compiled
+
+    @contextmanager
+    def _gpu_errors(self, *, only_of_memory: bool = False) -> Iterator[None]:
+        """Turn the errors of a GPU in the block into a `GpuError`."""
+        try:
+            yield
+        except tf.errors.OpError as error:
+            if not self._on_gpu or (only_of_memory and not devices.is_memory_error(error)):
+                raise
+            raise GpuError(devices.gpu_problem(error)) from error
+
+    def _try(self, batch_size: int) -> None:
+        """Read and learn as much at a time as the run will, without changing anything: does it fit?"""
+        images = tf.zeros((max(batch_size, EVALUATION_BATCH), ROWS, COLUMNS))
+        self._read_digits(images)
+        with tf.GradientTape() as tape:
+            logits = self.model(images[:batch_size], training=True)
+            loss = row_loss(logits, tf.zeros(batch_size, tf.int32), self._row_loss_mix)
+        tape.gradient(loss, self.model.trainable_variables)
 
     def __enter__(self) -> Self:
         return self
@@ -178,14 +196,25 @@ class KerasNetwork:
         pass
 
     def train(self, batches: Sequence[Batch]) -> tuple[float, float]:
-        """Make one training step per batch; see `backend.Network`."""
-        loss, accuracy = self._train(
-            tf.constant(np.stack([self._images(batch) for batch in batches])),
-            tf.constant(np.stack([self._data.train_labels[batch.chosen] for batch in batches])),
-            tf.constant(np.stack([_distorted(batch) for batch in batches])),
-            tf.constant([batch.learning_rate for batch in batches]),
-        )
-        return float(loss), float(accuracy)
+        """Make one training step per batch; see `backend.Network`.
+
+        Raises:
+            GpuError: The memory of the GPU is full; the network is as it was before.
+        """
+        before = self.state() if self._on_gpu else None
+        try:
+            with self._gpu_errors(only_of_memory=True):
+                loss, accuracy = self._train(
+                    tf.constant(np.stack([self._images(batch) for batch in batches])),
+                    tf.constant(np.stack([self._data.train_labels[batch.chosen] for batch in batches])),
+                    tf.constant(np.stack([_distorted(batch) for batch in batches])),
+                    tf.constant([batch.learning_rate for batch in batches]),
+                )
+                return float(loss), float(accuracy)
+        except GpuError:
+            if before is not None:  # some of the steps may have been made
+                self.restore(before)
+            raise
 
     def _images(self, batch: Batch) -> NDArray[np.float32]:
         """Return the images of a batch, 0 to 255, with their distortions."""
@@ -223,10 +252,10 @@ class KerasNetwork:
         return tf.argmax(self.model(_as_inputs(images))[:, -1], axis=-1, output_type=tf.int32)
 
     def test_accuracy(self) -> float:
-        """Return the share of test images read correctly after their last row, 0 to 1."""
+        """Return the share of test images read correctly after their last row, 0 to 1; see `train`."""
         images, labels = self._data.test_images, self._data.test_labels
         correct = 0
-        with self._averaged():
+        with self._averaged(), self._gpu_errors(only_of_memory=True):
             for start in range(0, len(images), EVALUATION_BATCH):
                 part = slice(start, start + EVALUATION_BATCH)
                 read = self._read(tf.constant(images[part])).numpy()
@@ -252,11 +281,11 @@ class KerasNetwork:
     def _variables(self) -> dict[str, Any]:
         """Return all that changes in training, by name."""
         groups = {
-            "keras": [*self.model.trainable_variables, *self._optimizer.variables],
-            "average": [*self._average, self._steps] if self._averaging else [],
+            KERAS_STATE: [*self.model.trainable_variables, *self._optimizer.variables],
+            "average_": [*self._average, self._steps] if self._averaging else [],
         }
         return {
-            f"{group}_{place}": variable.value if isinstance(variable, keras.Variable) else variable
+            f"{group}{place}": variable.value if isinstance(variable, keras.Variable) else variable
             for group, variables in groups.items()
             for place, variable in enumerate(variables)
         }

@@ -14,7 +14,7 @@ from rnnlab.config_changes import Change, config_at, merge_changes
 from rnnlab.data.datasets import Dataset
 from rnnlab.model.weights import Weights
 from rnnlab.runs import REPORT_EVERY, AccuracyPoint, RunState, TestPoint
-from rnnlab.training.backend import Network, create_network
+from rnnlab.training.backend import GpuError, Network, create_network
 from rnnlab.training.batches import Batches
 from rnnlab.training.checkpoint import Checkpoint
 
@@ -41,6 +41,9 @@ class Reporter(Protocol):
 
     def on_note(self, text: str) -> None:
         """Receive a few words about what is being done while no points come."""
+
+    def on_remark(self, text: str) -> None:
+        """Receive a sentence that people should know about the run, also after it has ended."""
 
 
 @dataclass(frozen=True)
@@ -143,10 +146,22 @@ def train(
         config, len(data.train_images), reporter, callback, changes=changes, checkpoint=checkpoint
     )
     state = checkpoint.network if checkpoint else None
+    use_gpu = True
     while True:
-        with create_network(training.config, data, start if state is None else None, state) as network:
+        with create_network(
+            training.config,
+            data,
+            start if state is None else None,
+            state,
+            use_gpu=use_gpu,
+            on_remark=reporter.on_remark,
+        ) as network:
             reporter.on_begin(training.step, network.cores)
-            outcome = training.run(network)
+            try:
+                outcome = training.run(network)
+            except GpuError as error:  # others have filled its memory: the processor goes on from here
+                reporter.on_remark(str(error))
+                outcome, use_gpu = None, False
             if outcome is not None:
                 return outcome
             state = network.state()

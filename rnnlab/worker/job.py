@@ -170,9 +170,9 @@ def _start_tensorflow(run: Run, files: RunFiles, reporter: StoreReporter) -> Non
         return
     reporter.on_note("Starting TensorFlow")
     with stderr_to(files.log):
-        from rnnlab.training import keras_backend
+        from rnnlab.training import devices
 
-        keras_backend.initialize_devices()
+        devices.initialize_devices()
 
 
 def _is_to_stop(store: Store, run: Run, stop: threading.Event) -> bool:

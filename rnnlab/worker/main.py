@@ -24,23 +24,44 @@ IDLE_SECONDS: Final = 600.0
 POLL_INTERVAL: Final = 0.1
 """Seconds between two checks of the queue while idle."""
 
+ANEW: Final = "anew"
+"""Argument of a worker's process that has been one before."""
+
 
 def preload() -> None:
-    """Load TensorFlow and Keras, which takes seconds, so that the next run need not wait for them."""
-    from rnnlab.training import keras_backend
+    """Load TensorFlow and Keras, which takes seconds, so that the next run need not wait for them.
 
-    keras_backend.initialize_devices()
-    keras_backend.build_model(8, "keras", seed=0)
+    A GPU is not started: a worker that waits must not hold any of its memory.
+    """
+    from rnnlab.training import backend, devices, keras_backend
+
+    if not (backend.may_have_gpu() and devices.sees_gpu()):
+        devices.initialize_devices()
+        keras_backend.build_model(8, "keras", seed=0)
 
 
-def serve(store: Store, worker_id: str, idle_seconds: float, stop: threading.Event) -> None:
+def _holds_gpu() -> bool:
+    """Return whether the runs of this process have left it with memory of a GPU."""
+    from rnnlab.training import (
+        backend,
+    )  # a run has loaded it, and before the first one it would only take time
+
+    return backend.holds_gpu()
+
+
+def serve(store: Store, worker_id: str, idle_seconds: float, stop: threading.Event) -> bool:
     """Train waiting runs one after the other until none has come for a while.
+
+    A process that holds memory of a GPU after a run must end to give it back, and goes on as a new one.
 
     Args:
         store: The store that holds the runs.
         worker_id: The id under which this worker is registered in the store.
         idle_seconds: How long to wait for the next run; 0 to end as soon as none waits, without preloading.
         stop: Set to end after the next report.
+
+    Returns:
+        Whether this worker, still registered, is to begin anew in a fresh process.
     """
     with heartbeat(store, worker_id=worker_id):
         waiting_since = written = time.monotonic()
@@ -50,15 +71,17 @@ def serve(store: Store, worker_id: str, idle_seconds: float, stop: threading.Eve
                 run = store.reports.claim()
                 has_waited = time.monotonic() - waiting_since >= idle_seconds and not needs_preload
                 if run is None and has_waited and store.workers.release(worker_id):
-                    return
+                    return False
                 written = time.monotonic()
             except StoreError:  # such as on a full disk: no run can be claimed until there is room
                 if time.monotonic() - written >= MAX_RETRY_SECONDS:
-                    return
+                    return False
                 stop.wait(RETRY_SECONDS)
                 continue
             if run is not None:
                 execute(store, run, stop=stop)
+                if _holds_gpu() and not stop.is_set():
+                    return True
                 waiting_since = time.monotonic()
                 needs_preload = False
             elif needs_preload:
@@ -67,14 +90,26 @@ def serve(store: Store, worker_id: str, idle_seconds: float, stop: threading.Eve
             else:
                 stop.wait(POLL_INTERVAL)
     store.workers.dismiss(worker_id)
+    return False
 
 
-def main(home: str, worker_id: str) -> None:
-    """Serve the runs of a home folder as a background process."""
-    give_way()
+def main(home: str, worker_id: str, began: str = "") -> None:
+    """Serve the runs of a home folder as a background process.
+
+    Args:
+        home: The folder.
+        worker_id: The id under which this worker is registered in the store.
+        began: `ANEW` if this process was a worker before.
+    """
+    if began != ANEW:
+        give_way()
     idle_seconds = float(os.environ.get("RNNLAB_WORKER_IDLE_SECONDS") or IDLE_SECONDS)
     with Store(Path(home)) as store:
-        serve(store, worker_id, idle_seconds, stop_on_signals())
+        if not serve(store, worker_id, idle_seconds, stop_on_signals()):
+            return
+    # The process keeps its number, so that the launcher still knows it, and gives back all its memory.
+    command = [sys.executable, "-P", "-m", "rnnlab.worker.main", home, worker_id, ANEW]
+    os.execv(sys.executable, command)  # noqa: S606 no shell is wanted
 
 
 if __name__ == "__main__":

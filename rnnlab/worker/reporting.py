@@ -63,6 +63,11 @@ class StoreReporter:
         if self._listener:
             self._listener.on_note(text)
 
+    def on_remark(self, text: str) -> None:
+        """Store and log a sentence that people should know about the run."""
+        self._store.reports.add_remark(self._run.id, text)
+        log.warning("%s: %s", self._run.id, text)
+
     def on_point(self, point: AccuracyPoint, weights: Weights) -> None:
         """Store a point; publish the weights if the last ones are older than `PUBLISH_INTERVAL`."""
         if not self._store.is_current:

@@ -21,7 +21,7 @@ from rnnlab.presets import config_from
 from rnnlab.runs import AccuracyPoint, TestPoint
 from rnnlab.training.backend import create_network
 from rnnlab.training.batches import Batches
-from rnnlab.training.keras_backend import initialize_devices
+from rnnlab.training.devices import initialize_devices
 from rnnlab.training.loop import CONTINUE, Outcome, steps_between_tests, train
 
 MARKS = {0.90: 260, 0.95: 500, 0.98: 1100}
@@ -50,6 +50,10 @@ class Curve:
 
     def on_note(self, text: str) -> None:
         """Print nothing."""
+
+    def on_remark(self, text: str) -> None:
+        """Print it."""
+        print(f"    {text}")
 
 
 def run(config: Config, data: Dataset) -> tuple[Curve, Outcome]:

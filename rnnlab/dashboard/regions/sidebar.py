@@ -179,4 +179,4 @@ def _data(run: Run | None) -> None:
         text = datasets.availability()
     st.caption(f"Data: {plain(text)}")
     if run is not None and run.data_note:
-        st.warning(plain(run.data_note), icon=":material/wifi_off:")
+        st.warning(plain(run.data_note), icon=":material/info:")
