@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from rnnlab.data import mnist_files
 from rnnlab.data.errors import DatasetError
-from rnnlab.data.mnist_files import PARTS, TEST_PARTS, contents_of, examine, locate, read
+from rnnlab.data.mnist_files import PARTS, TEST_PARTS, Contents, contents_of, examine, locate, read
 from tests.mnist import NAMES, Arrays, as_idx, few_digits, write_archive, write_idx_files
 
 
@@ -39,22 +41,31 @@ def test_a_folder_with_the_name_of_a_file_is_passed_over(tmp_path: Path, few: Ar
     for name in NAMES.values():  # as a zip of MNIST that many people have unpacks
         (folder / name).mkdir()
         (folder / name / name).write_bytes((folder / name.replace("-idx", ".idx")).read_bytes())
-    assert contents_of(read(folder)) == contents_of(few)
+    assert contents_of(folder, read(folder)) == contents_of(folder, few)
 
 
 def test_an_archive_may_be_named_itself(tmp_path: Path, few: Arrays) -> None:
     archive = write_archive(tmp_path / "digits.npz", few)
     assert locate(archive) == archive
-    assert examine(archive) == contents_of(few)
+    assert examine(archive) == contents_of(archive, few)
 
 
 def test_published_checksums_are_those_of_mnist_and_of_a_copy_without_the_faintest_grey(
     mnist_folder: Path,
 ) -> None:
     arrays = read(locate(mnist_folder))
-    assert contents_of(arrays).fingerprint == ""
+    assert contents_of(mnist_folder, arrays).fingerprint == ""
     changed = {**arrays, "test_labels": arrays["test_labels"][::-1]}
-    assert contents_of(changed).fingerprint
+    assert contents_of(mnist_folder, changed).fingerprint
+
+
+def test_the_published_archive_is_known_without_being_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "mnist.npz"
+    archive.write_bytes(b"as published")
+    monkeypatch.setattr(mnist_files, "ARCHIVE_SHA256", hashlib.sha256(b"as published").hexdigest())
+    assert examine(archive) == Contents("", 60_000)
 
 
 @pytest.mark.parametrize("part", PARTS)

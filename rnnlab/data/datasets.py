@@ -115,7 +115,7 @@ def load(
     except DownloadError as error:
         return bundled_digits(note=f"{error} {_BUNDLED_INSTEAD}")
     arrays = mnist_files.read(source)
-    contents = mnist_files.contents_of(arrays)
+    contents = mnist_files.contents_of(source, arrays)
     if _is_validation(name):
         arrays = _without_test(arrays)
     return Dataset(
@@ -198,7 +198,7 @@ def load_test(name: str) -> TestSet:
             f"{source} holds other digits than this run has learned from; "
             "name the folder of those in RNNLAB_MNIST_DIR."
         )
-    if not is_own and not mnist_files.is_mnist(arrays):
+    if not is_own and not mnist_files.is_mnist(source, arrays):
         raise DatasetError(
             f"{source} holds your own digits, and this run has learned from MNIST; "
             "name a folder with MNIST in RNNLAB_MNIST_DIR, or unset it."

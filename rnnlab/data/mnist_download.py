@@ -16,11 +16,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from rnnlab.data.errors import DownloadError, LoadingStoppedError
+from rnnlab.data.mnist_files import ARCHIVE_SHA256
 
 ARCHIVE_FOLDER: Final = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
-
-ARCHIVE_SHA256: Final = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
-"""Checksum of `mnist.npz`, as published with Keras."""
 
 ATTEMPTS: Final = 3
 """How many times to try."""

@@ -27,6 +27,12 @@ TRAIN_PARTS: Final = ("train_images", "train_labels")
 TEST_PARTS: Final = ("test_images", "test_labels")
 PARTS: Final = (*TRAIN_PARTS, *TEST_PARTS)
 
+MNIST_TRAIN_COUNT: Final = 60_000
+"""How many digits MNIST has to learn from."""
+
+ARCHIVE_SHA256: Final = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
+"""Checksum of `mnist.npz`, as published with Keras."""
+
 MIN_DIGITS: Final = 10
 """Fewest digits to learn from, and fewest to test with."""
 
@@ -106,16 +112,19 @@ def read(source: Path, parts: Iterable[str] = PARTS) -> dict[str, NDArray[np.uin
     return arrays
 
 
-def is_mnist(arrays: Mapping[str, NDArray[np.uint8]]) -> bool:
-    """Return whether arrays, by the name of their part, are those of MNIST."""
-    return all(checksum(array) in MNIST_CHECKSUMS[part] for part, array in arrays.items())
+def is_mnist(source: Path, arrays: Mapping[str, NDArray[np.uint8]]) -> bool:
+    """Return whether arrays that were read from a source, by the name of their part, are those of MNIST."""
+    return _is_published_archive(source) or all(
+        checksum(array) in MNIST_CHECKSUMS[part] for part, array in arrays.items()
+    )
 
 
-def contents_of(arrays: Mapping[str, NDArray[np.uint8]]) -> Contents:
-    """Return what a whole data set holds, all `PARTS` by name."""
-    checksums = {part: checksum(arrays[part]) for part in PARTS}
-    same = all(checksums[part] in MNIST_CHECKSUMS[part] for part in PARTS)
-    fingerprint = "" if same else _md5("".join(checksums.values()).encode("ascii"))[:8]
+def contents_of(source: Path, arrays: Mapping[str, NDArray[np.uint8]]) -> Contents:
+    """Return what a whole data set holds, all `PARTS` by name, as they were read from a source."""
+    fingerprint = ""
+    if not is_mnist(source, arrays):
+        checksums = "".join(checksum(arrays[part]) for part in PARTS)
+        fingerprint = _md5(checksums.encode("ascii"))[:8]
     return Contents(fingerprint, len(arrays["train_images"]))
 
 
@@ -139,9 +148,20 @@ _examining: Final = threading.Lock()
 def _examine(source: Path, _stamps: tuple[object, ...]) -> Contents | str:
     """Return what a source holds, or why it cannot be used: that is remembered, too."""
     try:
-        return contents_of(read(source))
+        if _is_published_archive(source):
+            return Contents("", MNIST_TRAIN_COUNT)
+        return contents_of(source, read(source))
     except DatasetError as error:
         return str(error)
+
+
+def _is_published_archive(source: Path) -> bool:
+    """Return whether a file is the archive that Keras downloads: it need not be unpacked to be known."""
+    try:
+        with source.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == ARCHIVE_SHA256
+    except OSError:  # a folder, or a file that cannot be read
+        return False
 
 
 def _stamps(source: Path) -> tuple[object, ...]:
