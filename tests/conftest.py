@@ -36,7 +36,7 @@ SLOW_FILES = {"robust_reading", "ci", "teaching"}
 FIRST = ("many_visitors", "live_browser", "canvas_stays", "faults", "browser", "windows", "damage", "worker")
 """Files of long tests, which come first, so that at the end no process waits for another."""
 
-TOGETHER = {"live_browser", "windows", "evaluation_browser", "package", "robust_reading"}
+TOGETHER = {"live_browser", "windows", "evaluation_browser", "package", "robust_reading", "pen_input"}
 """Files whose tests share something that takes long to make, such as a dashboard: one process runs each."""
 
 

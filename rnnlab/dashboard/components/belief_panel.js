@@ -40,7 +40,6 @@ function createPanel(root) {
   let timer = null
   let picture = ''
   let unanswered = null
-  let isDrawing = false
   let isAwaited = false
   let held = null
 
@@ -50,23 +49,16 @@ function createPanel(root) {
   scrubber.addEventListener('input', () => { stop(); moveTo(Number(scrubber.value)) })
   play.addEventListener('click', () => (timer ? stop() : start()))
   new ResizeObserver(() => render()).observe(map)
-  document.addEventListener('pointerdown', penDown, true)
-  document.addEventListener('pointerup', penUp, true)
+  document.addEventListener('rnnlab-stroke', awaitAnswer)
   document.addEventListener('click', holdLink, true)
 
-  function penDown(event) {
-    isDrawing = event.composedPath().some((node) => node.classList?.contains('upper-canvas'))
-  }
-
-  function penUp() {
+  // pen_input.js has handed a stroke to the canvas.
+  function awaitAnswer() {
     if (!root.isConnected) {
-      document.removeEventListener('pointerdown', penDown, true)
-      document.removeEventListener('pointerup', penUp, true)
+      document.removeEventListener('rnnlab-stroke', awaitAnswer)
       document.removeEventListener('click', holdLink, true)
-    } else if (isDrawing) {
-      isDrawing = false
+    } else {
       isAwaited = true
-      setTimeout(sendDrawing) // once the canvas has taken in the stroke
       clearTimeout(unanswered)
       unanswered = setTimeout(() => { panel.askAgain(); releaseLink() }, MILLISECONDS_TO_ANSWER)
     }
@@ -97,7 +89,6 @@ function createPanel(root) {
     }
     data = newData
     render()
-    hideCanvasToolbar()
   }
 
   function start() {
@@ -139,32 +130,6 @@ function createPanel(root) {
 
   const panel = { show, stop, askAgain: () => {} }
   return panel
-}
-
-// The canvas sends a stroke 200 ms after it ends, and not at all if it is changed or left before that. So its own send
-// button is pressed immediately. If the button is not there, the stroke is still sent, only later.
-function sendDrawing() {
-  canvasToolbar()?.querySelector('button[aria-label="Update the app with this drawing"]')?.click()
-}
-
-function canvasToolbar() {
-  const hosts = Array.from(document.querySelectorAll('.st-key-canvas *'))
-  return hosts.map((host) => host.shadowRoot?.querySelector('.dc-toolbar')).find(Boolean)
-}
-
-// The canvas has a toolbar that appears only under a mouse, covers the corner where a 5 begins, and cannot undo strokes
-// of a restored drawing. The page has its own Undo and Clear, which always work.
-function hideCanvasToolbar(tries = 200) {
-  const root = canvasToolbar()?.getRootNode()
-  if (!root) {
-    // The canvas loads at its own pace, often after this panel.
-    if (tries > 0) setTimeout(() => hideCanvasToolbar(tries - 1), 50)
-  } else if (!root.querySelector('style.rnnlab')) {
-    const style = document.createElement('style')
-    style.className = 'rnnlab'
-    style.textContent = '.dc-toolbar { display: none !important }'
-    root.appendChild(style)
-  }
 }
 
 function percent(share) {

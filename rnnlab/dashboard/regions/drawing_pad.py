@@ -8,6 +8,7 @@ from streamlit_drawable_canvas import st_canvas
 from rnnlab.dashboard.app_state import app_state
 from rnnlab.dashboard.caches import newest_reader
 from rnnlab.dashboard.components.belief_panel import ShownBelief, belief_panel
+from rnnlab.dashboard.components.pen_input import pen_input
 from rnnlab.dashboard.pacing import PACING
 from rnnlab.dashboard.regions import messages, teaching
 from rnnlab.dashboard.regions.live import LiveRegion
@@ -44,10 +45,11 @@ def _render(run: Run | None) -> None:
         tools.button("Back to my drawing", type="primary", on_click=_put_away, key="back_to_drawing")
     else:
         tools.slider("pen width (pixels)", 8, 40, 20, key=_PEN_KEY, width=120, persist_state="session")
+    pen_width = st.session_state.get(_PEN_KEY, 20)
     with st.container(key="drawing"):
         panel = st.container()
         st_canvas(
-            stroke_width=st.session_state.get(_PEN_KEY, 20),
+            stroke_width=pen_width,
             stroke_color="#FFFFFF",
             background_color="#000000",
             width=CANVAS_SIDE,
@@ -56,6 +58,7 @@ def _render(run: Run | None) -> None:
             return_image_data=True,
             key=CANVAS_KEY,
         )
+        pen_input(pen_width, key="pen_input")
         receive_canvas()
         with panel:
             # A blank canvas needs no updates: newer weights change no belief.
