@@ -157,7 +157,7 @@ function renderVerdict(find, { beliefs, decided_at, sure, hint }) {
   set(find('.hint'), last ? '' : hint ?? '')
   const mark = find('.mark')
   mark.style.display = last ? 'block' : 'none'
-  mark.style.top = last ? `${((decided_at - 0.5) / ROWS) * CANVAS - 6}px` : '0'
+  mark.style.top = last ? `${((decided_at - 0.5) / ROWS) * 100}%` : '0'
   mark.title = last ? `decided at row ${decided_at}` : ''
 }
 
@@ -213,15 +213,16 @@ function renderReading(find, { beliefs, picture, top, row_height: rowHeight }, r
   const lower = shown ? (top + ROWS * rowHeight) * CANVAS : CANVAS
   const onCanvas = Math.min(Math.max(shown ? (top + row * rowHeight) * CANVAS : CANVAS, 0), CANVAS)
   const onMap = (row / ROWS) * CANVAS
+  const percentOf = (place) => `${(place / CANVAS) * 100}%`
   find('.beam').setAttribute('points', `0,${upper} 28,0 28,${CANVAS} 0,${lower}`)
   const ray = find('.ray')
   const ends = { x1: 0, y1: onCanvas, x2: 28, y2: onMap }
   for (const [name, value] of Object.entries(ends)) ray.setAttribute(name, value)
   ray.style.display = reading ? 'inline' : 'none'
   find('.beam').style.display = shown ? 'inline' : 'none'
-  Object.assign(find('.veil').style, { display: reading ? 'block' : 'none', top: `${onCanvas}px` })
-  Object.assign(find('.line').style, { display: reading ? 'block' : 'none', top: `${onCanvas - 1}px` })
-  Object.assign(find('.cursor').style, { display: reading ? 'block' : 'none', top: `${onMap - 1}px` })
+  Object.assign(find('.veil').style, { display: reading ? 'block' : 'none', top: percentOf(onCanvas) })
+  Object.assign(find('.line').style, { display: reading ? 'block' : 'none', top: percentOf(onCanvas) })
+  Object.assign(find('.cursor').style, { display: reading ? 'block' : 'none', top: percentOf(onMap) })
 }
 
 // A test digit covers the canvas, so that nobody draws on it.

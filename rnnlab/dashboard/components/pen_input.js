@@ -223,9 +223,9 @@ function sendDrawing() {
   canvasRoot()?.querySelector('button[aria-label="Update the app with this drawing"]')?.click()
 }
 
-// Keeps fingers and mouse from the canvas, which gets its strokes from here, and hides its toolbar. That one appears only
-// under a mouse, covers the corner where a 5 begins, and cannot undo strokes of a restored drawing; the page has its own
-// Undo and Clear, which always work.
+// Keeps fingers and mouse from the canvas, which gets its strokes from here, shows it as large as the page has room for,
+// and hides its toolbar. That one appears only under a mouse, covers the corner where a 5 begins, and cannot undo strokes
+// of a restored drawing; the page has its own Undo and Clear, which always work.
 function takeOver(tries = 200) {
   const root = canvasRoot()
   if (!root) {
@@ -235,6 +235,7 @@ function takeOver(tries = 200) {
     const style = document.createElement('style')
     style.className = 'rnnlab'
     style.textContent = '.dc-toolbar { display: none !important }'
+      + '.dc-container, .dc-container * { width: var(--canvas) !important; height: var(--canvas) !important }'
     root.appendChild(style)
     for (const type of ['touchstart', 'mousedown']) root.addEventListener(type, keepFromCanvas, { capture: true, passive: false })
   }
