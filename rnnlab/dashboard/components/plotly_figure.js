@@ -6,12 +6,24 @@ const CONFIG = {
   modeBarButtonsToRemove: ['lasso2d', 'select2d', 'autoScale2d'],
 }
 
+// How long to wait before Plotly's script is asked for again; after these, the last of them again and again.
+const MILLISECONDS_BETWEEN_TRIES = [500, 1000, 2000, 4000, 8000]
+
+// After so many tries in vain, the page says so.
+const TRIES_IN_SILENCE = 3
+
 export default function ({ data, parentElement }) {
   const place = parentElement.querySelector('.rnnlab-plot')
+  const trouble = parentElement.querySelector('.rnnlab-plot-trouble')
   place.setAttribute('role', 'img')
   place.setAttribute('aria-label', data.description)
   place.newest = data.figure
-  loadPlotly(data.source).then((Plotly) => {
+  window.rnnlabPlotly ??= loadPlotly(data.source)
+  window.rnnlabPlotly.troubled.then(() => {
+    if (!window.Plotly) trouble.textContent = data.trouble
+  })
+  window.rnnlabPlotly.loaded.then((Plotly) => {
+    trouble.textContent = ''
     // Newer figures may have come while Plotly was loading: only the newest is rendered.
     if (place.isConnected && place.newest === data.figure) {
       Plotly.react(place, data.figure.data, themed(data.figure.layout, place), CONFIG)
@@ -19,15 +31,36 @@ export default function ({ data, parentElement }) {
   })
 }
 
+/**
+ * Loads Plotly, for all figures of the page, however many tries it takes.
+ *
+ * @param {string} source  where its script is
+ * @returns {{loaded: Promise<object>, troubled: Promise<void>}} troubled: fulfilled if the first tries were in vain
+ */
 function loadPlotly(source) {
-  window.rnnlabPlotly ??= new Promise((resolve, reject) => {
+  let failures = 0
+  let succeed, complain
+  const loaded = new Promise((resolve) => { succeed = resolve })
+  const troubled = new Promise((resolve) => { complain = resolve })
+
+  function load() {
     const script = document.createElement('script')
     script.src = source
-    script.onload = () => resolve(window.Plotly)
-    script.onerror = reject
+    // What comes may also be something else, such as a proxy's own page.
+    script.onload = () => (window.Plotly ? succeed(window.Plotly) : tryAgain(script))
+    script.onerror = () => tryAgain(script)
     document.head.appendChild(script)
-  })
-  return window.rnnlabPlotly
+  }
+
+  function tryAgain(script) {
+    script.remove()
+    setTimeout(load, MILLISECONDS_BETWEEN_TRIES[failures] ?? MILLISECONDS_BETWEEN_TRIES.at(-1))
+    failures += 1
+    if (failures === TRIES_IN_SILENCE) complain()
+  }
+
+  load()
+  return { loaded, troubled }
 }
 
 // Text and grid take the colours of the page's theme, light or dark.

@@ -23,9 +23,14 @@ _served = streamlit.components.v1.declare_component(
 
 _component = st.components.v2.component(
     "rnnlab_plot",
-    html='<div class="rnnlab-plot"></div>',
+    html='<div class="rnnlab-plot-trouble" role="status"></div><div class="rnnlab-plot"></div>',
     js=(_HERE / "plotly_figure.js").read_text(encoding="utf-8"),
     isolate_styles=False,  # Plotly puts its style sheet into the document, which a shadow root would keep out
+)
+
+_TROUBLE = (
+    "This plot cannot be drawn yet, because a file that it needs (plotly.min.js) did not arrive from the "
+    "server; the page keeps trying, so check the connection if it takes long."
 )
 
 
@@ -42,6 +47,7 @@ def plot(figure: dict[str, Any], *, key: str, description: str) -> None:
             "figure": figure,
             "source": f"{_base_path()}/component/{_served.name}/plotly.min.js?v={plotly.__version__}",
             "description": description,
+            "trouble": _TROUBLE,
         },
         key=key,
         height=int(figure["layout"]["height"]),
