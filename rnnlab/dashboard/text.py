@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from typing import Final, Literal
 
@@ -42,6 +43,23 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+_LOG_TIME = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:,\d{3})?([+-]\d{4})?(?= )", re.MULTILINE)
+"""The time at the beginning of a line of a log; those of 0.1.0 have no time zone: it was this machine's."""
+
+
+def log_in_time_zone(log: str, zone: datetime.tzinfo) -> str:
+    """Return a log whose lines begin with times in another time zone, such as `2026-11-26 14:03:05`."""
+
+    def shown(found: re.Match[str]) -> str:
+        try:
+            moment = datetime.datetime.fromisoformat(found[1] + (found[2] or ""))
+            return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+        except (ValueError, OverflowError):  # not the time of anything
+            return found[0]
+
+    return _LOG_TIME.sub(shown, log)
 
 
 def plain(text: str) -> str:

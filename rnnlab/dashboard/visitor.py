@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import re
 from contextlib import suppress
+from zoneinfo import ZoneInfo
 
 import streamlit as st
 
@@ -30,6 +32,16 @@ def remember_visitor() -> None:
     with st.container(key="visitor"):
         if _cookie(_LASTING_COOKIE) != _secret():
             set_visitor_cookie(_secret())
+
+
+def time_zone() -> datetime.tzinfo:
+    """Return the time zone of the visitor's browser; if it does not tell one, that of this machine."""
+    with suppress(OSError, ValueError, LookupError, TypeError):  # no such zone, or no list of zones here
+        return ZoneInfo(str(st.context.timezone or ""))
+    behind = st.context.timezone_offset
+    if behind is not None and abs(behind) < 24 * 60:
+        return datetime.timezone(-datetime.timedelta(minutes=behind))
+    return datetime.datetime.now().astimezone().tzinfo or datetime.UTC
 
 
 def _secret() -> str:

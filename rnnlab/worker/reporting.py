@@ -103,7 +103,10 @@ def run_log(store: Store, run: Run) -> Iterator[None]:
         except OSError:
             log.exception("%s: its log cannot be written", run.id)
         else:
-            handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+            # With the time zone, since whoever reads it may be in another one.
+            handler.setFormatter(
+                logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S%z")
+            )
             package.addHandler(handler)
             stack.callback(handler.close)
             stack.callback(package.removeHandler, handler)

@@ -14,7 +14,8 @@ from rnnlab.dashboard.charts.training_curve import describe_change
 from rnnlab.dashboard.navigation import Destination
 from rnnlab.dashboard.regions import messages
 from rnnlab.dashboard.session import session
-from rnnlab.dashboard.text import STATE_BADGES, duration, percent, plain
+from rnnlab.dashboard.text import STATE_BADGES, duration, log_in_time_zone, percent, plain
+from rnnlab.dashboard.visitor import time_zone
 from rnnlab.runs import Run
 
 _REFRESH_INTERVAL = 2.0
@@ -57,8 +58,9 @@ def _history() -> None:
         selection_mode="single-row",
         key=key,
         column_config={
-            name: st.column_config.NumberColumn(format="%.2f %%")
-            for name in ("test accuracy", "batch accuracy")
+            "test accuracy": st.column_config.NumberColumn(format="%.2f %%"),
+            "batch accuracy": st.column_config.NumberColumn(format="%.2f %%"),
+            "started": st.column_config.DatetimeColumn(format="localized"),  # as the browser writes times
         },
     )
     chosen = [run for run in runs if run.id == session().chosen_run_id]
@@ -70,7 +72,6 @@ def _history() -> None:
 
 def _row(run: Run) -> dict[str, object]:
     """Return a run as one row of the table."""
-    created = datetime.datetime.fromtimestamp(run.created).astimezone()
     return {
         "run": run.id,
         "state": STATE_BADGES[run.state][0],
@@ -80,7 +81,7 @@ def _row(run: Run) -> dict[str, object]:
         "training time": duration(run.seconds),
         **{h.label: getattr(run.config, name) for name, h in HYPERPARAMETERS.items()},
         "data used": run.data,
-        "started": f"{created:%Y-%m-%d %H:%M}",
+        "started": datetime.datetime.fromtimestamp(run.created, time_zone()),
     }
 
 
@@ -129,4 +130,5 @@ def _log_of(run: Run) -> str:
         text = app_state().store.files(run.id).log.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return "This run has no log yet."
-    return "\n".join(text.splitlines()[-_LOG_LINES:]) or "The log is empty."
+    shown = "\n".join(text.splitlines()[-_LOG_LINES:])
+    return log_in_time_zone(shown, time_zone()) or "The log is empty."
