@@ -11,6 +11,7 @@ import streamlit as st
 from rnnlab.config import HYPERPARAMETERS, Config, ConfigError, Hyperparameter, Value
 from rnnlab.dashboard.app_state import app_state
 from rnnlab.dashboard.regions import messages
+from rnnlab.dashboard.regions.exact_number import refusal, slider_with_field, take_over_text
 from rnnlab.dashboard.session import session
 from rnnlab.dashboard.text import plain
 from rnnlab.dashboard.visitor import visitor
@@ -142,8 +143,7 @@ def hyperparameter_control(hyperparameter: Hyperparameter, key: str, value: Valu
         chosen: Value = st.selectbox(label, list(h.choices), format_func=h.choices.__getitem__, **common)
         return chosen
     if h.kind is float and h.scale == "log":
-        steps = _logarithmic_steps(h, st.session_state[key])
-        return float(st.select_slider(label, steps, format_func="{:g}".format, **common))
+        return slider_with_field(h, key, label, common)
     if h.kind is float:
         return float(st.slider(label, h.minimum, h.maximum, step=h.step, **common))
     bounds = int(h.minimum or 0), int(h.maximum or 0)
@@ -156,17 +156,24 @@ def _help_of(hyperparameter: Hyperparameter) -> str:
     return h.help if h.choices else f"{h.help} From {h.minimum:,g} to {h.maximum:,g}."
 
 
-def _logarithmic_steps(hyperparameter: Hyperparameter, value: float) -> list[float]:
-    """Return 1, 2 and 5 times the powers of ten within the bounds, and the value that is set now."""
-    steps = {float(f"{digit}e{power}") for power in range(-12, 13) for digit in (1, 2, 5)}
-    lowest, highest = hyperparameter.minimum or 0.0, hyperparameter.maximum or 0.0
-    return sorted({step for step in steps if lowest <= step <= highest} | {value})
-
-
 def _start() -> None:
     """Queue a run with the values of the controls and wake a worker."""
     with messages.collect_errors():
+        _take_over_texts()
         session().run_id = app_state().start(config_from(_values()), visitor()).id
+
+
+def _take_over_texts() -> None:
+    """Set the controls to what was typed just before Start was pressed.
+
+    Raises:
+        ConfigError: It is no value of its hyperparameter.
+    """
+    for h in HYPERPARAMETERS.values():
+        if h.scale == "log":
+            take_over_text(h, _key(h.name))
+            if problem := refusal(_key(h.name)):
+                raise ConfigError(problem)
 
 
 def _data(run: Run | None) -> None:
