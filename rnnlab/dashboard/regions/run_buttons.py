@@ -11,6 +11,7 @@ import streamlit as st
 from rnnlab.config import HYPERPARAMETERS, ConfigError, Value
 from rnnlab.config_changes import CHANGEABLE
 from rnnlab.dashboard.app_state import AppState, app_state
+from rnnlab.dashboard.components.shortcut_switch import PAUSE, STEP
 from rnnlab.dashboard.permissions import Permissions, RefusalError
 from rnnlab.dashboard.regions import messages
 from rnnlab.dashboard.regions.sidebar import hyperparameter_control
@@ -76,17 +77,17 @@ class Button:
 
 
 _PAUSE = Button(
-    "Pause", "pause", "pause", "Waits after the next report and saves everything as it is.", shortcut="P"
+    "Pause", "pause", "pause", "Waits after the next report and saves everything as it is.", shortcut=PAUSE
 )
 _RESUME = Button(
-    "Resume", "play_arrow", "resume", "Continues exactly where it was.", shortcut="P", requeues=True
+    "Resume", "play_arrow", "resume", "Continues exactly where it was.", shortcut=PAUSE, requeues=True
 )
 _STEP = Button(
     "Step",
     "skip_next",
     "step",
     "In a pause: trains 20 iterations, one report, and pauses again.",
-    shortcut="N",
+    shortcut=STEP,
 )
 _STOP = Button("Stop", "stop", "stop", "Ends the run on show within 20 steps and keeps what it has learned.")
 

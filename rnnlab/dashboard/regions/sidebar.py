@@ -10,6 +10,7 @@ import streamlit as st
 
 from rnnlab.config import HYPERPARAMETERS, Config, ConfigError, Hyperparameter, Value
 from rnnlab.dashboard.app_state import app_state
+from rnnlab.dashboard.components.shortcut_switch import START, shortcut_switch
 from rnnlab.dashboard.regions import messages
 from rnnlab.dashboard.regions.exact_number import refusal, slider_with_field, take_over_text
 from rnnlab.dashboard.session import session
@@ -41,8 +42,10 @@ def render(run: Run | None) -> None:
         if app_state().permissions.read_only:
             st.caption("This page is for watching and drawing; nothing is started here.")
         else:
-            start_button(st.container(), shortcut="S")
+            start_button(st.container(), shortcut=START)
         _data(run)
+        if not app_state().permissions.read_only:
+            shortcut_switch(key="shortcut_switch")
 
 
 def _advanced() -> None:
