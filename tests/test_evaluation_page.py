@@ -197,9 +197,7 @@ def test_a_network_trained_on_its_last_row_only_is_said_to_be(store: Store) -> N
 def lab_with_test_digit(digits: Dataset) -> tuple[AppTest, Session]:
     """Open the Lab with a drawing that a test digit covers."""
     visit = drawn()
-    visit.test_digit = TestDigit(
-        digits.test_images[3], 1234, int(digits.test_labels[3]), "the bundled digits"
-    )
+    visit.cover = TestDigit(digits.test_images[3], 1234, int(digits.test_labels[3]), "the bundled digits")
     app = AppTest.from_file(str(APP), default_timeout=30)
     app.session_state["rnnlab_session"] = visit
     return shown(app.run()), visit
@@ -238,7 +236,7 @@ def test_the_pen_keeps_its_width_while_a_test_digit_is_shown(store: Store, digit
     visit = drawn()
     app.session_state["rnnlab_session"] = visit
     app.run().slider(key="pen_width").set_value(30).run()
-    visit.test_digit = TestDigit(digits.test_images[3], 3, 5, "MNIST")
+    visit.cover = TestDigit(digits.test_images[3], 3, 5, "MNIST")
     for _ in range(2):
         app.run()
         assert component(shown(app), "canvas")["strokeWidth"] == 30

@@ -360,7 +360,7 @@ def test_the_dashboard_never_loads_tensorflow(store: Store) -> None:
         "assert history.dataframe and not history.exception\n"
         "evaluated = AppTest.from_string(page.format('evaluation_page'), default_timeout=30).run()\n"
         "assert evaluated.metric and not evaluated.exception\n"
-        "print(*(name for name in ('tensorflow', 'keras', 'sklearn', 'scipy') if name in sys.modules))"
+        "print(*(name for name in ('tensorflow', 'keras', 'sklearn') if name in sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=APP.parent

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, Self
 
 import numpy as np
 import streamlit as st
@@ -19,6 +19,13 @@ _KEY = "rnnlab_session"
 
 CANVAS_KEY = "canvas"
 """Widget key of the canvas component."""
+
+NOTHING_STANDS_OUT: Final = (
+    "No digit stands out in this picture; take it closer, in better light, or with a stronger pen."
+)
+
+_MAX_NAME: Final = 40
+"""Most characters of a file's name that are shown."""
 
 
 @dataclass
@@ -74,6 +81,8 @@ class TestDigit:
         index: Its position in its test set, counted from 0.
         label: The digit that it is.
         title: The name of its data set, for people.
+        problem: Always empty: it can be read.
+        photo: Always empty: the picture is all there is.
     """
 
     __test__ = False  # tells pytest that this is not a class of tests
@@ -82,6 +91,8 @@ class TestDigit:
     index: int
     label: int
     title: str
+    problem: str = ""
+    photo: str = ""
 
     @property
     def prepared(self) -> PreparedDrawing:
@@ -92,6 +103,41 @@ class TestDigit:
     def caption(self) -> str:
         """The test digit in words, with its number, its data set and its label."""
         return f"Test digit {self.index:,} of {self.title}: a {self.label}"
+
+
+@dataclass(frozen=True, eq=False)
+class BroughtPicture:
+    """A picture that the visitor brought, shown instead of the drawing.
+
+    Attributes:
+        caption: What it is, for people.
+        prepared: The digit in it as the network sees it, or `None` if none is found.
+        problem: Why it cannot be read; empty if it can.
+        photo: The picture as it came, a small square one, as a data URL; empty if it is no picture.
+    """
+
+    caption: str
+    prepared: PreparedDrawing | None
+    problem: str
+    photo: str
+
+    @classmethod
+    def from_file(cls, data: bytes, name: str) -> Self:
+        """Find the digit in an image file; whatever is wrong with it becomes `problem`."""
+        # Decoding and finding need SciPy, which takes time to load.
+        from rnnlab.data import image_files, outside_pictures
+
+        caption = f"Your picture {name}" if len(name) <= _MAX_NAME else f"Your picture {name[:_MAX_NAME]}…"
+        photo = ""
+        try:
+            picture = image_files.load_picture(data)
+            photo = outside_pictures.thumbnail(picture)
+            prepared = outside_pictures.prepare_picture(picture)
+        except DrawingError as error:
+            return cls(caption, None, str(error), photo)
+        if prepared is None:
+            return cls(caption, None, NOTHING_STANDS_OUT, photo)
+        return cls(caption, outside_pictures.on_square(prepared, picture.shape), "", photo)
 
 
 @dataclass
@@ -105,7 +151,8 @@ class Session:
         address_run_id: The run that the page wrote into the URL; another one there was put in by the visitor.
         chosen_run_id: The run chosen on the Runs page.
         drawing: The visitor's drawing.
-        test_digit: The test digit that covers the drawing, or `None`.
+        cover: What covers the drawing and is read instead, a test digit or a picture; or `None`.
+        pictures: How many pictures the visitor has brought.
         adjusted: How often this visitor has asked for other hyperparameters of a run that had begun.
         taught: What happened to the last drawing that was labelled or removed, in words; may be empty.
         url_read: Whether the controls have taken over the hyperparameters in the URL.
@@ -119,7 +166,8 @@ class Session:
     address_run_id: str | None = None
     chosen_run_id: str | None = None
     drawing: Drawing = field(default_factory=Drawing)
-    test_digit: TestDigit | None = None
+    cover: TestDigit | BroughtPicture | None = None
+    pictures: int = 0
     adjusted: int = 0
     taught: str = ""
     url_read: bool = False

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import io
+from typing import Final
+
 import numpy as np
-from numpy.typing import NDArray
+from PIL import Image, ImageOps
 
 from rnnlab.data.components import only_digit
 from rnnlab.data.image_files import load_picture
 from rnnlab.data.ink import separate_ink
 from rnnlab.data.preprocessing import DrawingError, PreparedDrawing, prepare
 from rnnlab.digits import FloatArray
+
+THUMBNAIL_SIDE: Final = 280
+"""Height and width of the picture that is shown to people, in pixels."""
 
 
 class SeveralDigitsError(DrawingError):
@@ -46,6 +53,16 @@ def prepare_picture(picture: FloatArray) -> PreparedDrawing | None:
     return prepare(digit)
 
 
-def as_shown(picture: FloatArray) -> NDArray[np.uint8]:
-    """Return a picture as people see it, `uint8`, of the same shape."""
-    return np.asarray(np.rint(picture).clip(0, 255), np.uint8)
+def on_square(prepared: PreparedDrawing, shape: tuple[int, ...]) -> PreparedDrawing:
+    """Return where the digit is on a square that a picture of that shape, (height, width, …), is put into."""
+    share = shape[0] / max(shape[:2])
+    top = (1 - share) / 2 + prepared.top * share
+    return PreparedDrawing(prepared.picture, top, prepared.row_height * share)
+
+
+def thumbnail(picture: FloatArray) -> str:
+    """Return a picture on a black square, `THUMBNAIL_SIDE` pixels wide, as a data URL of a JPEG file."""
+    image = Image.fromarray(np.rint(picture).clip(0, 255).astype(np.uint8))
+    file = io.BytesIO()
+    ImageOps.pad(image, (THUMBNAIL_SIDE, THUMBNAIL_SIDE)).save(file, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()

@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from rnnlab.data.components import without_specks
 from rnnlab.digits import SIDE
 
 BOX: Final = 20
@@ -101,6 +100,8 @@ def prepare(pixels: NDArray[Any]) -> PreparedDrawing | None:
     Raises:
         DrawingError: The array is no picture.
     """
+    from rnnlab.data.components import without_specks  # with SciPy, which is loaded for a drawing only
+
     ink = without_specks(to_ink(pixels))
     rows = np.flatnonzero((ink > INK_THRESHOLD).any(axis=1))
     columns = np.flatnonzero((ink > INK_THRESHOLD).any(axis=0))

@@ -225,13 +225,16 @@ function renderReading(find, { beliefs, picture, top, row_height: rowHeight }, r
   Object.assign(find('.cursor').style, { display: reading ? 'block' : 'none', top: percentOf(onMap) })
 }
 
-// A test digit covers the canvas, so that nobody draws on it.
-function renderCover(find, { caption, picture }) {
+// A test digit or a photograph covers the canvas, so that nobody draws on it.
+function renderCover(find, { caption, photo, picture }) {
   const cover = find('.cover')
   cover.hidden = !caption
   set(find('.caption'), caption ?? '')
   cover.setAttribute('aria-label', caption ?? '')
-  if (caption) renderPicture(cover, picture, ROWS)
+  const image = photo ? `url("${photo}")` : 'none'
+  if (cover.style.backgroundImage !== image) cover.style.backgroundImage = image
+  if (photo) cover.getContext('2d').clearRect(0, 0, ROWS, ROWS)
+  else if (caption) renderPicture(cover, picture, ROWS)
 }
 
 function renderPicture(canvas, picture, row) {

@@ -34,7 +34,8 @@ class ShownBelief(TypedDict):
         beliefs: If there is a network, too: probabilities after every row, 28 lists of 10.
         decided_at: The first row, 1 to 28, from which the top digit never changes again.
         sure: Whether the network is sure enough to give an answer.
-        caption: What the picture is if it is a test digit: it covers the canvas, which takes no strokes.
+        caption: What the picture is if it is no drawing: it covers the canvas, which takes no strokes.
+        photo: What covers the canvas, as a data URL; by default the picture that the network sees.
     """
 
     hint: str
@@ -46,6 +47,7 @@ class ShownBelief(TypedDict):
     decided_at: NotRequired[int]
     sure: NotRequired[bool]
     caption: NotRequired[str]
+    photo: NotRequired[str]
 
 
 def belief_panel(shown: ShownBelief, key: str) -> None:

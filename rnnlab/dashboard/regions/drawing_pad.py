@@ -10,7 +10,7 @@ from rnnlab.dashboard.caches import newest_reader
 from rnnlab.dashboard.components.belief_panel import ShownBelief, belief_panel
 from rnnlab.dashboard.components.pen_input import pen_input
 from rnnlab.dashboard.pacing import PACING
-from rnnlab.dashboard.regions import messages, teaching
+from rnnlab.dashboard.regions import messages, picture_upload, teaching
 from rnnlab.dashboard.regions.live import LiveRegion
 from rnnlab.dashboard.session import CANVAS_KEY, receive_canvas, session
 from rnnlab.dashboard.text import WEIGHTS_ARE_GONE
@@ -39,9 +39,9 @@ def _render_region(run: Run | None) -> None:
 
 def _render(run: Run | None) -> None:
     """Render the whole region."""
-    drawing, test_digit = session().drawing, session().test_digit
+    drawing, cover = session().drawing, session().cover
     tools = st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", key="drawing_tools")
-    if test_digit:
+    if cover:
         tools.button("Back to my drawing", type="primary", on_click=_put_away, key="back_to_drawing")
     else:
         tools.slider("pen width (pixels)", 8, 40, 20, key=_PEN_KEY, width=120, persist_state="session")
@@ -63,22 +63,23 @@ def _render(run: Run | None) -> None:
         with panel:
             # A blank canvas needs no updates: newer weights change no belief.
             LiveRegion("belief", _belief, run, changes=_shown() is not None).render()
-    fixed = not drawing.strokes or test_digit is not None
+    fixed = not drawing.strokes or cover is not None
     tools.button("Undo", icon=":material/undo:", on_click=_undo, disabled=fixed, key="undo")
     tools.button("Clear", icon=":material/delete:", on_click=_clear, disabled=fixed, key="clear")
-    if not test_digit:
+    picture_upload.render(tools)
+    if not cover:
         teaching.render(tools, run)
 
 
 def _shown() -> PreparedDrawing | None:
-    """Return what the network is to read: the test digit that covers the drawing, or the drawing."""
-    test_digit = session().test_digit
-    return test_digit.prepared if test_digit else session().drawing.prepared
+    """Return what the network is to read: what covers the drawing, or the drawing."""
+    cover = session().cover
+    return cover.prepared if cover else session().drawing.prepared
 
 
 def _put_away() -> None:
-    """Remove the test digit that covers the drawing."""
-    session().test_digit = None
+    """Remove what covers the drawing."""
+    session().cover = None
 
 
 def _undo() -> None:
@@ -97,10 +98,10 @@ def _clear() -> None:
 
 @messages.show_store_errors()
 def _belief(run: Run | None) -> None:
-    """Render what the network believes, with its newest weights, about the drawing or the test digit."""
+    """Render what the network believes, with its newest weights, about the drawing or what covers it."""
     receive_canvas()  # a drawing whose request was lost comes with the next one
-    drawing, test_digit, prepared = session().drawing, session().test_digit, _shown()
-    newest, problem = None, "" if test_digit else drawing.problem
+    drawing, cover, prepared = session().drawing, session().cover, _shown()
+    newest, problem = None, cover.problem if cover else drawing.problem
     try:
         newest = newest_reader(app_state().store, run.id) if run else None
     except WeightsError as error:
@@ -109,8 +110,8 @@ def _belief(run: Run | None) -> None:
     if prepared is not None:
         shown["picture"] = prepared.picture.ravel().tolist()
         shown["top"], shown["row_height"] = prepared.top, prepared.row_height
-    if test_digit is not None:
-        shown["caption"] = test_digit.caption
+    if cover is not None:
+        shown["caption"], shown["photo"] = cover.caption, cover.photo
     if newest is not None and prepared is not None:
         reader, step = newest
         found = answer(reader, prepared.picture)

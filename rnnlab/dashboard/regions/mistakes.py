@@ -73,7 +73,7 @@ def _png_url(pictures: NDArray[np.uint8]) -> str:
 def _open(found: RunEvaluation, index: int) -> None:
     """Show a test digit in the Lab instead of the drawing."""
     test_set = found.test_set
-    session().test_digit = TestDigit(
+    session().cover = TestDigit(
         picture=test_set.images[index].copy(),  # a view would keep the whole test set in memory
         index=index,
         label=int(test_set.labels[index]),

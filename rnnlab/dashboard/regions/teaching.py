@@ -42,7 +42,7 @@ def _namer() -> None:
     """Render a button for each digit, which saves the drawing with that label."""
     st.markdown("**Which digit did you draw?** Tap it, and the drawing is saved to learn from.")
     remembered = session()
-    nothing = remembered.drawing.prepared is None or remembered.test_digit is not None
+    nothing = remembered.drawing.prepared is None or remembered.cover is not None
     with st.container(horizontal=True, gap="xsmall"):
         for digit in range(DIGITS):
             st.button(
