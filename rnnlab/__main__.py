@@ -60,7 +60,12 @@ def build_parser() -> argparse.ArgumentParser:
     add_dashboard(subparsers)
     read = add("read", "read pictures of a digit: drawings, scans, photographs")
     add_run_argument(read)
-    read.add_argument("images", nargs="+", metavar="IMAGE", help="a PNG, JPEG, GIF, BMP, TIFF or WebP file, or a pattern such as *.png")
+    read.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="a PNG, JPEG, GIF, BMP, TIFF or WebP file, or a pattern such as *.png",
+    )
     read.add_argument("--step", type=non_negative, help="use the weights saved at or before this step")
     add_run_argument(add("evaluate", "read the whole test set"))
     export = add("export", "save a run as a standard .keras file")

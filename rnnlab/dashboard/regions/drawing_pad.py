@@ -44,7 +44,7 @@ def _render(run: Run | None) -> None:
     if cover:
         tools.button("Back to my drawing", type="primary", on_click=_put_away, key="back_to_drawing")
     else:
-        tools.slider("pen width (pixels)", 8, 40, 20, key=_PEN_KEY, width=120, persist_state="session")
+        tools.slider("pen width (pixels)", 8, 40, 20, key=_PEN_KEY, width=108, persist_state="session")
     pen_width = st.session_state.get(_PEN_KEY, 20)
     with st.container(key="drawing"):
         panel = st.container()
@@ -63,12 +63,30 @@ def _render(run: Run | None) -> None:
         with panel:
             # A blank canvas needs no updates: newer weights change no belief.
             LiveRegion("belief", _belief, run, changes=_shown() is not None).render()
-    fixed = not drawing.strokes or cover is not None
-    tools.button("Undo", icon=":material/undo:", on_click=_undo, disabled=fixed, key="undo")
-    tools.button("Clear", icon=":material/delete:", on_click=_clear, disabled=fixed, key="clear")
+    _render_corrections(tools, disabled=not drawing.strokes or cover is not None)
     picture_upload.render(tools)
     if not cover:
         teaching.render(tools, run)
+
+
+def _render_corrections(tools: st.delta_generator.DeltaGenerator, *, disabled: bool) -> None:
+    """Render the buttons that take strokes back."""
+    tools.button(
+        "Undo",
+        icon=":material/undo:",
+        help="Undo the last stroke.",
+        on_click=_undo,
+        disabled=disabled,
+        key="undo",
+    )
+    tools.button(
+        "Clear",
+        icon=":material/delete:",
+        help="Clear the drawing.",
+        on_click=_clear,
+        disabled=disabled,
+        key="clear",
+    )
 
 
 def _shown() -> PreparedDrawing | None:
