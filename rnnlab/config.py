@@ -352,11 +352,6 @@ class Config:
         """Return the configuration as one JSON object."""
         return json.dumps(asdict(self))
 
-    def to_query(self) -> dict[str, str]:
-        """Return what differs from the defaults as URL parameters."""
-        default = Config()
-        return {name: str(value) for name, value in asdict(self).items() if value != getattr(default, name)}
-
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Read what `to_json` wrote; unknown names are ignored, so older versions can read newer runs."""

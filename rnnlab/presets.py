@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from rnnlab.config import HYPERPARAMETERS, UNCHANGED_DIGITS, Config, ConfigError
@@ -64,6 +64,19 @@ def config_from(values: Mapping[str, object], preset: str = "default", *, as_opt
         if name in values
     }
     return replace(PRESETS[preset], **parsed)  # type: ignore[arg-type]
+
+
+def settings_query(config: Config) -> dict[str, str]:
+    """Return a configuration as URL parameters: the nearest preset, and what differs from it.
+
+    `config_from` reads them. The preset is left out if it is `default`, so the default settings need none.
+    """
+    differing = {
+        name: {key: str(value) for key, value in asdict(config).items() if value != getattr(preset, key)}
+        for name, preset in PRESETS.items()
+    }
+    nearest = min(PRESETS, key=lambda name: len(differing[name]))  # the first of several
+    return ({} if nearest == "default" else {"preset": nearest}) | differing[nearest]
 
 
 def teaching_config(config: Config) -> Config:

@@ -33,10 +33,23 @@ SLOW_FIXTURES = {"chromium", "launcher", "url"}
 SLOW_FILES = {"robust_reading", "ci", "teaching"}
 """Train for seconds before their first test, or run tests of their own."""
 
-FIRST = ("many_visitors", "live_browser", "canvas_stays", "faults", "browser", "windows", "damage", "worker")
+FIRST = (
+    "many_visitors",
+    "live_browser",
+    "tab_browser",
+    "canvas_stays",
+    "faults",
+    "browser",
+    "windows",
+    "damage",
+    "worker",
+)
 """Files of long tests, which come first, so that at the end no process waits for another."""
 
-TOGETHER = {"live_browser", "windows", "evaluation_browser", "package", "robust_reading", "pen_input"}
+TOGETHER = {
+    *("live_browser", "windows", "evaluation_browser", "tab_browser", "runs_browser"),
+    *("package", "robust_reading", "pen_input"),
+}
 """Files whose tests share something that takes long to make, such as a dashboard: one process runs each."""
 
 

@@ -55,14 +55,17 @@ def answers(url: str) -> bool:
     return False
 
 
-def launch(environment: dict[str, str], script: str = "app.py") -> tuple[str, subprocess.Popen[bytes]]:
+def launch(
+    environment: dict[str, str], script: str = "app.py", port: int | None = None
+) -> tuple[str, subprocess.Popen[bytes]]:
     """Start the dashboard; return its address, which need not answer yet, and its process.
 
     Args:
         environment: Variables besides those of this process; the log goes to the folder `RNNLAB_HOME`.
         script: The script that Streamlit runs, relative to the root of the project.
+        port: The port to listen on, by default a free one.
     """
-    port, home = free_port(), Path(environment["RNNLAB_HOME"])
+    port, home = port or free_port(), Path(environment["RNNLAB_HOME"])
     home.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)]
     with (home / f"dashboard-{port}.log").open("wb") as log:
@@ -84,15 +87,16 @@ def wait_until_it_answers(url: str) -> None:
 
 @contextlib.contextmanager
 def dashboard(
-    environment: dict[str, str], script: str = "app.py"
+    environment: dict[str, str], script: str = "app.py", port: int | None = None
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Start the dashboard; yield its address and its process.
 
     Args:
         environment: As for `launch`.
         script: As for `launch`.
+        port: As for `launch`.
     """
-    url, process = launch(environment, script)
+    url, process = launch(environment, script, port)
     with process:
         try:
             wait_until_it_answers(url)

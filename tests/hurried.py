@@ -14,7 +14,7 @@ import streamlit as st
 
 from rnnlab.dashboard import pacing
 from rnnlab.dashboard.regions import drawing_pad, live
-from rnnlab.dashboard.session import CANVAS_KEY
+from rnnlab.dashboard.session import canvas_key
 from rnnlab.runs import Run
 from rnnlab.store.store import default_home
 
@@ -27,7 +27,7 @@ def hold_strokes() -> None:
 
     def held(run: Run | None) -> None:
         hold = default_home() / "hold"
-        if hold.exists() and (st.session_state.get(CANVAS_KEY) or {}).get("drawing"):
+        if hold.exists() and (st.session_state.get(canvas_key()) or {}).get("drawing"):
             hold.with_name("held").touch()
             while hold.exists():
                 time.sleep(0.02)

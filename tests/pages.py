@@ -35,9 +35,15 @@ def shown(app: AppTest) -> AppTest:
 
 
 def component(app: AppTest, key: str) -> dict[str, Any]:
-    """Return what a component of the page was given."""
-    found = [element for element in app.get("bidi_component") if element.key == key]
+    """Return what a component of the page was given; the canvas' key ends with the name of the session."""
+    keys = {key, f"{key}_{app.session_state['rnnlab_session'].name}"}
+    found = [element for element in app.get("bidi_component") if element.key in keys]
     return dict(json.loads(found[0].proto.json))
+
+
+def address(app: AppTest) -> dict[str, str]:
+    """Return what the page's URL is to say."""
+    return dict(app.session_state["rnnlab_session"].address)
 
 
 def add_run(store: Store, config: Config | None = None, *, points: int = 3) -> Run:

@@ -6,7 +6,7 @@ from dataclasses import fields
 import pytest
 
 from rnnlab.config import HYPERPARAMETERS, UNCHANGED_DIGITS, Config, ConfigError
-from rnnlab.presets import PRESETS, config_from, preset_of
+from rnnlab.presets import PRESETS, config_from, preset_of, settings_query
 
 
 def test_every_field_is_declared_with_a_label_and_help() -> None:
@@ -79,10 +79,14 @@ def test_json_of_another_version_keeps_what_is_known() -> None:
     assert Config.from_json(json.dumps(values)) == Config(neurons=32)
 
 
-def test_the_url_form_holds_what_differs_from_the_defaults_and_reads_back() -> None:
+def test_the_url_form_holds_what_differs_from_the_nearest_preset_and_reads_back() -> None:
     config = config_from({"learning_rate": 0.02, "iterations": 400})
-    assert config.to_query() == {"learning_rate": "0.02", "iterations": "400"}
-    assert config_from(config.to_query()) == config
+    assert settings_query(config) == {"learning_rate": "0.02", "iterations": "400"}
+    assert settings_query(config_from({"neurons": 64}, "best")) == {"preset": "best", "neurons": "64"}
+    for each in (*PRESETS.values(), config, config_from({"learning_rate": 1e-5, "seed": 3}, "notebook")):
+        query = settings_query(each)
+        assert config_from(query, query.pop("preset", "default")) == each
+    assert settings_query(PRESETS["default"]) == {}
 
 
 def test_a_run_from_before_schedules_distortion_and_nonsense_is_read_as_it_was_trained() -> None:

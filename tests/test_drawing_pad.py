@@ -38,7 +38,7 @@ def test_a_stroke_that_came_together_with_a_click_is_not_lost() -> None:
     Image.fromarray(draw_digit("3")).save(png, "PNG")
     strokes = [{"type": "Path", "name": str(index)} for index in range(3)]
     url = "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
-    app.session_state["canvas"] = {"drawing": {"raw": {"objects": strokes}, "data": url}}
+    app.session_state[f"canvas_{remembered.name}"] = {"drawing": {"raw": {"objects": strokes}, "data": url}}
     app.button(key="undo").click().run()
     assert component(shown(app), "canvas")["initialDrawing"]["objects"] == strokes[:2]
 

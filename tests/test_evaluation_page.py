@@ -16,7 +16,7 @@ from rnnlab.model.reader import Reader
 from rnnlab.presets import config_from
 from rnnlab.runs import Run, RunState
 from rnnlab.store.store import Store
-from tests.pages import APP, add_run, component, drawn, shown, texts
+from tests.pages import APP, add_run, address, component, drawn, shown, texts
 from tests.weights import random_weights
 
 DIGITS = config_from({"dataset": "digits"})
@@ -72,7 +72,7 @@ def test_before_any_run_the_page_leads_to_the_lab() -> None:
 def test_a_run_that_has_ended_is_evaluated_at_once(store: Store, result: Evaluation) -> None:
     run = ended_run(store)
     app = evaluation_page()
-    assert app.query_params["run"] == run.id
+    assert address(app)["run"] == run.id
     assert numbers(app) == {
         "test accuracy": f"{result.test_accuracy * 100:.2f} %",
         "half are decided by": f"row {result.decided_by(0.5)}",
@@ -146,14 +146,14 @@ def test_another_run_can_be_chosen_and_is_then_the_one_on_show(store: Store) -> 
     assert app.selectbox(key="evaluated_run").value == second.id
     app.selectbox(key="evaluated_run").set_value(first.id).run()
     assert "weights of step 40" in texts(shown(app))
-    assert app.query_params["run"] == first.id
+    assert address(app)["run"] == first.id
 
 
 def test_a_run_that_is_not_there_gets_one_sentence_and_the_newest_is_shown(store: Store) -> None:
     run = ended_run(store)
     app = evaluation_page(run="nobody")
     assert ["There is no run called" in warning.value for warning in app.warning] == [True]
-    assert app.query_params["run"] == run.id
+    assert address(app)["run"] == run.id
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from rnnlab.runs import RunState, TestPoint
 from rnnlab.store.database import StoreError
 from rnnlab.store.store import Store
 from rnnlab.worker.launcher import LocalLauncher
-from tests.pages import APP, add_run, component, lab, shown, texts
+from tests.pages import APP, add_run, address, component, lab, shown, texts
 
 pytestmark = pytest.mark.usefixtures("no_workers")
 
@@ -29,7 +29,7 @@ def test_before_any_run_the_page_says_so_and_offers_to_start_one(no_workers: lis
     shown(app)
     assert [run.config for run in store.runs()] == [Config()]
     assert no_workers
-    assert app.query_params["run"] == store.runs()[0].id
+    assert address(app)["run"] == store.runs()[0].id
 
 
 def test_a_read_only_page_without_a_run_offers_no_start(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +128,7 @@ def test_the_run_in_the_url_is_shown_even_if_another_one_trains(store: Store) ->
 
 def test_another_visitor_sees_the_run_that_is_going_on(store: Store) -> None:
     run = add_run(store)
-    assert lab().query_params["run"] == lab().query_params["run"] == run.id
+    assert address(lab())["run"] == address(lab())["run"] == run.id
 
 
 def test_stop_asks_the_run_on_show_to_stop(store: Store) -> None:
@@ -188,23 +188,13 @@ def test_a_page_that_still_shows_another_run_than_its_visitor_started_is_outdate
     assert not page_is_outdated(None, None, None)
 
 
-def page_rendered_again_by_a_late_request() -> None:
-    """Render again once, for a request that still has the URL of before the page changed it."""
-    import streamlit as st
-
-    from rnnlab.dashboard.address import render_again
-    from rnnlab.dashboard.session import session
-
-    if session().address_run_id is None:
-        session().address_run_id = "new"
-        render_again()
-    st.text(st.query_params["run"])
-
-
-def test_a_request_from_before_the_url_changed_does_not_bring_back_the_run_of_before() -> None:
-    app = AppTest.from_function(page_rendered_again_by_a_late_request)
-    app.query_params["run"] = "old"
-    assert shown(app.run()).text[0].value == "new"
+def test_a_request_from_before_the_url_changed_does_not_bring_back_the_run_of_before(store: Store) -> None:
+    first = add_run(store)
+    app = lab(run=first.id)
+    app.button(key="start").click().run()
+    assert app.query_params["run"] == first.id  # the browser has not heard of the new one
+    assert address(shown(app))["run"] == store.runs()[0].id != first.id
+    assert address(app.run())["run"] == store.runs()[0].id
 
 
 def test_the_more_is_watched_the_less_often_each_part_gets_an_update(store: Store) -> None:

@@ -16,7 +16,7 @@ from rnnlab.runs import AccuracyPoint, Run, RunState
 from rnnlab.store.database import StoreError
 from rnnlab.store.store import Store
 from rnnlab.worker.launcher import LocalLauncher
-from tests.pages import add_run, lab, shown
+from tests.pages import add_run, address, lab, shown
 
 pytestmark = pytest.mark.usefixtures("no_workers")
 
@@ -91,7 +91,7 @@ def test_a_run_is_put_in_the_queue_and_on_show_also_where_no_worker_can_be_start
     app.button(key="start").click()
     shown(app.run())
     (run,) = store.queue()
-    assert app.query_params["run"] == run.id
+    assert address(app)["run"] == run.id
     assert any("No worker can be started" in error.value for error in app.error)
 
 

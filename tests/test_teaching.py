@@ -13,7 +13,7 @@ from rnnlab.presets import config_from, teaching_config
 from rnnlab.runs import RunState
 from rnnlab.store.store import Store
 from rnnlab.worker.job import execute
-from tests.pages import add_run, lab, open_with_drawing, shown, texts
+from tests.pages import add_run, address, lab, open_with_drawing, shown, texts
 from tests.test_labelled_drawings import png
 
 pytestmark = pytest.mark.usefixtures("no_workers")
@@ -61,7 +61,7 @@ def test_one_button_trains_the_network_on_show_in_a_run_of_its_own(
     newest = store.runs()[0]
     assert (newest.parent, newest.config) == (run.id, teaching_config(run.config))
     assert store.files(newest.id).start.read_bytes() == store.files(run.id).weights.read_bytes()
-    assert app.query_params["run"] == newest.id
+    assert address(app)["run"] == newest.id
     assert no_workers
 
 

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
+from urllib.parse import urlencode
 
 import numpy as np
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -172,8 +173,6 @@ class Viewer:
             self._repeat(message.auto_rerun.fragment_id, message.auto_rerun.interval)
         elif kind == "stop_auto_rerun":
             self._forget(message.stop_auto_rerun.fragment_ids)
-        elif kind == "page_info_changed":
-            self.query = message.page_info_changed.query_string
         elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
             self._take_element(message.delta.new_element, message.delta.fragment_id)
 
@@ -204,6 +203,8 @@ class Viewer:
         if name.endswith("rnnlab_plot"):
             self.updates += 1
             self._take_curve(data["figure"]["data"][0]["x"])
+        elif name.endswith("rnnlab_tab") and "page" in data:
+            self.query = urlencode(data["page"]["query"])
         elif "canvas" in name:
             self.components["canvas"] = component.id
         elif name.endswith("rnnlab_belief_panel"):

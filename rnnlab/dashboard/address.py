@@ -1,13 +1,18 @@
-"""The run on show (the run that a page displays), which is named in the page's URL."""
+"""What stands in the page's URL: the run on show (the run that a page displays), and the settings."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import NoReturn
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from rnnlab.config import HYPERPARAMETERS, Config, ConfigError
 from rnnlab.dashboard.app_state import app_state
-from rnnlab.dashboard.session import session
+from rnnlab.dashboard.session import control_key, session
+from rnnlab.presets import config_from
 from rnnlab.runs import Run
 from rnnlab.store.database import StoreError
 
@@ -15,26 +20,70 @@ from rnnlab.store.database import StoreError
 def run_on_show() -> Run | None:
     """Return the run that the visitor chose or the URL names, else the current one; put it in the URL."""
     store, remembered = app_state().store, session()
-    named = st.query_params.get("run")
-    if named is not None and named != remembered.address_run_id:
-        try:
-            remembered.run_id = store.find(named).id
-        except StoreError as error:
-            remembered.problems.append(str(error))
+    remembered.run_id = named_run() or remembered.run_id
     run = store.run(remembered.run_id) if remembered.run_id else store.current_run()
     if run is not None:
-        remembered.run_id = remembered.address_run_id = run.id
-        st.query_params["run"] = run.id
+        remembered.run_id = remembered.address["run"] = run.id
     return run
 
 
-def render_again() -> NoReturn:
-    """Render the whole page again, with the run in the URL that the page wrote there last.
+def named_run() -> str | None:
+    """Return the id of the run that the URL names, or `None`; if there is no such run, say so.
 
-    The browser may have asked for a fragment before it learned of a new URL. `st.rerun` would take the old
-    one over from that request, and it would look like a choice of the visitor.
+    The URL counts when a visit begins and when the visitor goes back or forward. At any other time a browser
+    may ask before it has learned of a new URL, and would bring back the run of before.
     """
-    written = session().address_run_id
-    if written is not None and st.query_params.get("run") != written:
-        st.query_params["run"] = written
+    named, remembered = st.query_params.get("run"), session()
+    counts = _went_back_or_forward() or not remembered.has_read_run
+    remembered.has_read_run = True
+    if named is None or not counts:
+        return None
+    try:
+        return app_state().store.find(named).id
+    except StoreError as error:
+        remembered.problems.append(str(error))
+        return None
+
+
+def _went_back_or_forward() -> bool:
+    """Return whether the page is rendered because the visitor went through the browser's history."""
+    context = get_script_run_ctx()
+    return context is not None and context.is_history_navigation
+
+
+def read_settings() -> None:
+    """Set the sidebar's controls to the hyperparameters in the URL, once per session."""
+    remembered = session()
+    if not remembered.url_read:
+        remembered.url_read = True
+        take_settings(st.query_params)
+
+
+def take_settings(given: Mapping[str, str]) -> None:
+    """Set the sidebar's controls to hyperparameters from outside; report those that cannot be used.
+
+    Args:
+        given: URL parameters as `settings_query` returns them; other names are ignored.
+    """
+    problems = session().problems
+    try:
+        set_controls(config_from({}, given.get("preset", "default")))
+    except ConfigError as error:
+        problems.append(str(error))
+    for name, hyperparameter in HYPERPARAMETERS.items():
+        if name in given:
+            try:
+                st.session_state[control_key(name)] = hyperparameter.parse(given[name])
+            except ConfigError as error:
+                problems.append(str(error))
+
+
+def set_controls(config: Config) -> None:
+    """Set all of the sidebar's controls."""
+    for name, value in asdict(config).items():
+        st.session_state[control_key(name)] = value
+
+
+def render_again() -> NoReturn:
+    """Render the whole page again, whatever run the URL of this request, which may be an old one, names."""
     st.rerun()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rnnlab.dashboard import navigation, session, style
+from rnnlab.dashboard import navigation, session, style, tab
 from rnnlab.dashboard.pages import evaluation_page, guide_page, lab_page, runs_page
 from rnnlab.dashboard.regions import messages
 
@@ -22,5 +22,8 @@ def run() -> None:
         ]
     )
     session.enter_page(page.url_path)
+    kept = st.container(key="kept_page")  # first, whatever a page consists of
     with messages.show_store_errors():
         page.run()
+    with kept:
+        tab.keep_page(is_history=page.url_path != navigation.RUNS.path)

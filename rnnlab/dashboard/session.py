@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import json
+import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from rnnlab.dashboard.pacing import PACING
 from rnnlab.data.preprocessing import DrawingError, PreparedDrawing, decode_image, prepare
@@ -18,7 +22,28 @@ from rnnlab.digits import SIDE
 _KEY = "rnnlab_session"
 
 CANVAS_KEY = "canvas"
-"""Widget key of the canvas component."""
+"""How the widget key of the canvas component begins; the name of the session follows."""
+
+PEN_KEY = "pen_width"
+"""Widget key of the pen's width."""
+
+PEN_WIDTHS = (8, 20, 40)
+"""Thinnest, usual and thickest pen, in pixels of the canvas."""
+
+
+def canvas_key() -> str:
+    """Return the widget key of this session's canvas.
+
+    A browser that outlives a session, because the server was restarted or the tab slept, still has a canvas.
+    What that one sends while another takes its place must not be taken for what the other one sends.
+    """
+    return f"{CANVAS_KEY}_{session().name}"
+
+
+def control_key(name: str) -> str:
+    """Return the widget key of the sidebar's control of a hyperparameter."""
+    return f"control_{name}"
+
 
 NOTHING_STANDS_OUT: Final = (
     "No digit stands out in this picture; take it closer, in better light, or with a stronger pen."
@@ -39,6 +64,7 @@ class Drawing:
         seen: The last picture (PNG) that the canvas sent.
         prepared: The drawing as the network sees it, or `None` for a blank canvas.
         problem: Why the picture cannot be read; empty if it can.
+        is_known: Whether the browser has told what was drawn during an earlier session.
     """
 
     strokes: list[dict[str, Any]] = field(default_factory=list)
@@ -47,6 +73,7 @@ class Drawing:
     seen: bytes | None = None
     prepared: PreparedDrawing | None = None
     problem: str = ""
+    is_known: bool = False
 
     def receive(self, picture: bytes | None, strokes: list[dict[str, Any]]) -> None:
         """Take in what the canvas sent, unless it has sent the same before.
@@ -62,6 +89,18 @@ class Drawing:
             self.prepared, self.problem = prepare(decode_image(picture)), ""
         except DrawingError as error:
             self.prepared, self.problem = None, str(error)
+
+    def restore(self, picture: bytes, strokes: list[dict[str, Any]]) -> None:
+        """Show a drawing of an earlier session, with what has been drawn on top of it in the meantime.
+
+        Args:
+            picture: It as a PNG, without that.
+            strokes: Its strokes, as Fabric.js objects.
+        """
+        drawn, self.is_known = self.strokes, True
+        if not drawn:
+            self.receive(picture, strokes)
+        self.show([*strokes, *drawn])
 
     def show(self, strokes: list[dict[str, Any]]) -> None:
         """Have the canvas show these strokes."""
@@ -148,7 +187,9 @@ class Session:
         name: A random name for the session.
         page: The path of the page that was shown last.
         run_id: The run on show, or `None` before there is any.
-        address_run_id: The run that the page wrote into the URL; another one there was put in by the visitor.
+        address: What the URL of the page is to say: the run, and in the Lab the settings.
+        has_read_run: Whether the run in the URL has been looked up.
+        settings: The hyperparameters of the controls as URL parameters, or `None` before these are rendered.
         chosen_run_id: The run chosen on the Runs page.
         drawing: The visitor's drawing.
         cover: What covers the drawing and is read instead, a test digit or a picture; or `None`.
@@ -156,6 +197,7 @@ class Session:
         adjusted: How often this visitor has asked for other hyperparameters of a run that had begun.
         taught: What happened to the last drawing that was labelled or removed, in words; may be empty.
         url_read: Whether the controls have taken over the hyperparameters in the URL.
+        has_taken_over: Whether it has what the tab kept for an earlier session.
         problems: Sentences about what could not be done, to be shown.
         has_acted: Whether the person has just asked for something and waits for the next update.
     """
@@ -163,7 +205,9 @@ class Session:
     name: str = field(default_factory=lambda: secrets.token_hex(8))
     page: str | None = None
     run_id: str | None = None
-    address_run_id: str | None = None
+    address: dict[str, str] = field(default_factory=dict)
+    has_read_run: bool = False
+    settings: dict[str, str] | None = None
     chosen_run_id: str | None = None
     drawing: Drawing = field(default_factory=Drawing)
     cover: TestDigit | BroughtPicture | None = None
@@ -171,6 +215,7 @@ class Session:
     adjusted: int = 0
     taught: str = ""
     url_read: bool = False
+    has_taken_over: bool = False
     problems: list[str] = field(default_factory=list)
     has_acted: bool = False
 
@@ -198,17 +243,33 @@ def yield_to_strokes() -> None:
 
 def receive_canvas() -> None:
     """Take in what the canvas has sent, even if it came together with a click elsewhere."""
-    state = st.session_state.get(CANVAS_KEY) or {}
+    _receive(st.session_state.get(canvas_key()) or {})
+
+
+def _receive(state: Mapping[str, Any]) -> None:
+    """Take in the state of a canvas."""
     sent = state.get("drawing") or {}
     if sent.get("data"):
         picture = base64.b64decode(sent["data"].partition(",")[2])
         session().drawing.receive(picture, sent["raw"].get("objects", []))
 
 
+def _receive_canvas_of_earlier_session() -> None:
+    """Take in what was drawn on a canvas whose session is gone: the browser still has it, and sends it."""
+    context = get_script_run_ctx()
+    for state in context.session_state.get_widget_states() if context else ():
+        if re.search(rf"-{CANVAS_KEY}_[0-9a-f]+$", state.id) and not state.id.endswith(canvas_key()):
+            _receive(json.loads(state.json_value or "{}"))
+            session().drawing.is_known = True
+
+
 def enter_page(path: str) -> None:
     """Note which page is shown; on another page the canvas is created anew and gets its drawing back."""
     receive_canvas()
     remembered = session()
+    remembered.address = {}
     if path != remembered.page:
+        if remembered.page is None:
+            _receive_canvas_of_earlier_session()
         remembered.page = path
         remembered.drawing.show(remembered.drawing.strokes)

@@ -27,6 +27,8 @@ const MARK = [0, 0, 1, 1]
 
 const inputs = new WeakMap()
 
+let takingOver = 0 // a timer
+
 export default function ({ data, parentElement }) {
   let input = inputs.get(parentElement)
   if (!input) {
@@ -51,6 +53,10 @@ function createInput() {
   const listening = new AbortController()
 
   const listeners = { pointerdown: begin, pointermove: follow, pointerup: end, pointercancel: end, click: waitForAnswer }
+  // The canvas is made anew on another page, and for another session.
+  const renewals = new MutationObserver(() => takeOver())
+  renewals.observe(document.querySelector('.st-key-drawing'), { childList: true, subtree: true })
+
   for (const [type, listener] of Object.entries(listeners)) {
     window.addEventListener(type, listener, { capture: true, signal: listening.signal })
   }
@@ -172,6 +178,7 @@ function createInput() {
 
   function remove() {
     listening.abort()
+    renewals.disconnect()
     clearInterval(looking)
   }
 
@@ -227,10 +234,11 @@ function sendDrawing() {
 // and hides its toolbar. That one appears only under a mouse, covers the corner where a 5 begins, and cannot undo strokes
 // of a restored drawing; the page has its own Undo and Clear, which always work.
 function takeOver(tries = 200) {
+  clearTimeout(takingOver)
   const root = canvasRoot()
   if (!root) {
     // The canvas loads at its own pace, often after this.
-    if (tries > 0) setTimeout(() => takeOver(tries - 1), 50)
+    if (tries > 0) takingOver = setTimeout(() => takeOver(tries - 1), 50)
   } else if (!root.querySelector('style.rnnlab')) {
     const style = document.createElement('style')
     style.className = 'rnnlab'

@@ -16,6 +16,7 @@ from rnnlab.dashboard.regions import messages
 from rnnlab.dashboard.session import session
 from rnnlab.dashboard.text import STATE_BADGES, duration, log_in_time_zone, percent, plain
 from rnnlab.dashboard.visitor import time_zone
+from rnnlab.presets import settings_query
 from rnnlab.runs import Run
 
 _REFRESH_INTERVAL = 2.0
@@ -112,7 +113,7 @@ def _chosen(run: Run) -> None:
                 _show_on(navigation.LAB, run)
             if st.button("Evaluate", icon=":material/fact_check:"):
                 _show_on(navigation.EVALUATION, run)
-        address = "?" + urlencode(run.config.to_query())
+        address = "?" + urlencode(settings_query(run.config))
         st.caption(f"The same settings for a new run, as the end of the Lab's address: {plain(address)}")
         with st.expander("Log", icon=":material/description:"):
             st.code(_log_of(run), language=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from streamlit_drawable_canvas import st_canvas
 
+from rnnlab.dashboard import tab
 from rnnlab.dashboard.app_state import app_state
 from rnnlab.dashboard.caches import newest_reader
 from rnnlab.dashboard.components.belief_panel import ShownBelief, belief_panel
@@ -12,7 +13,7 @@ from rnnlab.dashboard.components.pen_input import pen_input
 from rnnlab.dashboard.pacing import PACING
 from rnnlab.dashboard.regions import messages, picture_upload, teaching
 from rnnlab.dashboard.regions.live import LiveRegion
-from rnnlab.dashboard.session import CANVAS_KEY, receive_canvas, session
+from rnnlab.dashboard.session import PEN_KEY, PEN_WIDTHS, Drawing, canvas_key, receive_canvas, session
 from rnnlab.dashboard.text import WEIGHTS_ARE_GONE
 from rnnlab.data.preprocessing import PreparedDrawing
 from rnnlab.model.answer import answer
@@ -21,8 +22,6 @@ from rnnlab.runs import Run
 
 CANVAS_SIDE = 280
 """Height and width of the canvas, in pixels: ten for each of the network's."""
-
-_PEN_KEY = "pen_width"
 
 
 def render(run: Run | None) -> None:
@@ -44,21 +43,16 @@ def _render(run: Run | None) -> None:
     if cover:
         tools.button("Back to my drawing", type="primary", on_click=_put_away, key="back_to_drawing")
     else:
-        tools.slider("pen width (pixels)", 8, 40, 20, key=_PEN_KEY, width=108, persist_state="session")
-    pen_width = st.session_state.get(_PEN_KEY, 20)
+        thinnest, usual, thickest = PEN_WIDTHS
+        st.session_state.setdefault(PEN_KEY, usual)
+        tools.slider(
+            "pen width (pixels)", thinnest, thickest, key=PEN_KEY, width=108, persist_state="session"
+        )
     with st.container(key="drawing"):
         panel = st.container()
-        st_canvas(
-            stroke_width=pen_width,
-            stroke_color="#FFFFFF",
-            background_color="#000000",
-            width=CANVAS_SIDE,
-            height=CANVAS_SIDE,
-            initial_drawing=drawing.mounted,
-            return_image_data=True,
-            key=CANVAS_KEY,
-        )
-        pen_input(pen_width, key="pen_input")
+        with st.container(key="canvas"):
+            _canvas(drawing)
+        pen_input(st.session_state.get(PEN_KEY, PEN_WIDTHS[1]), key="pen_input")
         receive_canvas()
         with panel:
             # A blank canvas needs no updates: newer weights change no belief.
@@ -67,6 +61,21 @@ def _render(run: Run | None) -> None:
     picture_upload.render(tools)
     if not cover:
         teaching.render(tools, run)
+    tab.keep_drawing()
+
+
+def _canvas(drawing: Drawing) -> None:
+    """Render the canvas."""
+    st_canvas(
+        stroke_width=st.session_state.get(PEN_KEY, PEN_WIDTHS[1]),
+        stroke_color="#FFFFFF",
+        background_color="#000000",
+        width=CANVAS_SIDE,
+        height=CANVAS_SIDE,
+        initial_drawing=drawing.mounted,
+        return_image_data=True,
+        key=canvas_key(),
+    )
 
 
 def _render_corrections(tools: st.delta_generator.DeltaGenerator, *, disabled: bool) -> None:

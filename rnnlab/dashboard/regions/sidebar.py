@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict
 from typing import Any
 
 import streamlit as st
 
-from rnnlab.config import HYPERPARAMETERS, Config, ConfigError, Hyperparameter, Value
+from rnnlab.config import HYPERPARAMETERS, ConfigError, Hyperparameter, Value
+from rnnlab.dashboard import address
 from rnnlab.dashboard.app_state import app_state
 from rnnlab.dashboard.components.shortcut_switch import START, shortcut_switch
 from rnnlab.dashboard.regions import messages
 from rnnlab.dashboard.regions.exact_number import refusal, slider_with_field, take_over_text
-from rnnlab.dashboard.session import session
+from rnnlab.dashboard.session import control_key, session
 from rnnlab.dashboard.text import plain
 from rnnlab.dashboard.visitor import visitor
 from rnnlab.data import datasets
-from rnnlab.presets import PRESET_HELP, PRESETS, config_from, preset_of
+from rnnlab.presets import PRESET_HELP, PRESETS, config_from, preset_of, settings_query
 from rnnlab.runs import Run
 
 _CUSTOM = "custom"
 _PRESET_KEY = "control_preset"
 
 
-def _key(name: str) -> str:
-    """Return the widget key of a hyperparameter's control."""
-    return f"control_{name}"
-
-
 def render(run: Run | None) -> None:
     """Render the controls, the button that starts a run with their values, and the data set in use."""
-    _take_over_url()
+    address.read_settings()
     with st.container(gap="small"):
         _presets()
         for hyperparameter in HYPERPARAMETERS.values():
@@ -46,6 +41,9 @@ def render(run: Run | None) -> None:
         _data(run)
         if not app_state().permissions.read_only:
             shortcut_switch(key="shortcut_switch")
+    remembered = session()
+    remembered.settings = settings_query(config_from(_values()))
+    remembered.address |= remembered.settings
 
 
 def _advanced() -> None:
@@ -78,35 +76,9 @@ def start_button(
     )
 
 
-def _take_over_url() -> None:
-    """Set the controls to the hyperparameters in the URL, once per session; report unusable ones."""
-    remembered = session()
-    if remembered.url_read:
-        return
-    remembered.url_read = True
-    given = st.query_params
-    if "preset" in given:
-        try:
-            _fill(config_from({}, given["preset"]))
-        except ConfigError as error:
-            remembered.problems.append(str(error))
-    for name, hyperparameter in HYPERPARAMETERS.items():
-        if name in given:
-            try:
-                st.session_state[_key(name)] = hyperparameter.parse(given[name])
-            except ConfigError as error:
-                remembered.problems.append(str(error))
-
-
-def _fill(config: Config) -> None:
-    """Set all controls."""
-    for name, value in asdict(config).items():
-        st.session_state[_key(name)] = value
-
-
 def _values() -> dict[str, Value]:
     """Return the values of the controls, or defaults before they have been rendered."""
-    return {name: st.session_state.get(_key(name), h.default) for name, h in HYPERPARAMETERS.items()}
+    return {name: st.session_state.get(control_key(name), h.default) for name, h in HYPERPARAMETERS.items()}
 
 
 def _presets() -> None:
@@ -116,7 +88,7 @@ def _presets() -> None:
         chosen = st.session_state[_PRESET_KEY]
         if chosen in PRESETS:
             unchanged = {name: _values()[name] for name in ("seed", "iterations", "dataset")}
-            _fill(config_from(unchanged, chosen))
+            address.set_controls(config_from(unchanged, chosen))
 
     current = preset_of(config_from(_values())) or _CUSTOM
     st.session_state[_PRESET_KEY] = current
@@ -127,7 +99,7 @@ def _presets() -> None:
 
 def _control(hyperparameter: Hyperparameter) -> None:
     """Render the control of one hyperparameter."""
-    hyperparameter_control(hyperparameter, _key(hyperparameter.name), hyperparameter.default)
+    hyperparameter_control(hyperparameter, control_key(hyperparameter.name), hyperparameter.default)
 
 
 def hyperparameter_control(hyperparameter: Hyperparameter, key: str, value: Value) -> Value:
@@ -174,8 +146,8 @@ def _take_over_texts() -> None:
     """
     for h in HYPERPARAMETERS.values():
         if h.scale == "log":
-            take_over_text(h, _key(h.name))
-            if problem := refusal(_key(h.name)):
+            take_over_text(h, control_key(h.name))
+            if problem := refusal(control_key(h.name)):
                 raise ConfigError(problem)
 
 
@@ -183,7 +155,7 @@ def _data(run: Run | None) -> None:
     """Say which data set the run on show uses, or a new run would use."""
     if run is not None and run.data:
         text = run.data
-    elif st.session_state.get(_key("dataset")) == "digits":
+    elif st.session_state.get(control_key("dataset")) == "digits":
         text = "scikit-learn's bundled digits, 1,797 digits"
     else:
         text = datasets.availability()
