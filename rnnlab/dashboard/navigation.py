@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,9 +29,15 @@ class Destination:
             return st.Page(render, title=self.title, icon=self.icon, default=True)
         return st.Page(render, title=self.title, icon=self.icon, url_path=self.path)
 
-    def open(self) -> None:
-        """Go to the page; the rest of the script does not run."""
-        st.switch_page(self.page(_rendered_elsewhere))  # Streamlit knows a page by its address
+    def open(self, query: Mapping[str, str]) -> None:
+        """Go to the page; the rest of the script does not run.
+
+        Args:
+            query: The URL parameters of the page that is left. Without them Streamlit would take them out of
+                its URL first, which would be one more entry in the browser's history.
+        """
+        # Streamlit knows a page by its address.
+        st.switch_page(self.page(_rendered_elsewhere), query_params=query)
 
 
 def _rendered_elsewhere() -> None:

@@ -42,7 +42,7 @@ def render() -> None:
     if run is None:
         st.info("There is no run yet. Start one in the Lab.", icon=":material/science:")
         if st.button("To the Lab", type="primary"):
-            navigation.LAB.open()
+            navigation.LAB.open({})
         return
     with head:
         _choice(shared, run)

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from rnnlab.config import HYPERPARAMETERS
-from rnnlab.dashboard import navigation
+from rnnlab.dashboard import address, navigation, tab
 from rnnlab.dashboard.app_state import app_state
 from rnnlab.dashboard.charts.training_curve import describe_change
 from rnnlab.dashboard.navigation import Destination
@@ -22,6 +22,8 @@ from rnnlab.runs import Run
 _REFRESH_INTERVAL = 2.0
 """Seconds between two updates of the table."""
 
+_TABLE_KEY = "run_table"
+
 _LOG_LINES = 200
 """Lines of a log that are shown: its end, which says why a run failed."""
 
@@ -30,6 +32,9 @@ def render() -> None:
     """Render the page."""
     st.title("Runs")
     st.caption("Every training run on this machine, newest first. Choose one to open it in the Lab.")
+    messages.render()
+    remembered = session()
+    remembered.chosen_run_id = address.named_run() or remembered.chosen_run_id
     st.fragment(_history, run_every=_REFRESH_INTERVAL)()
 
 
@@ -37,38 +42,51 @@ def render() -> None:
 def _history() -> None:
     """Render the table of runs, and details and buttons of the run chosen in it."""
     app_state().reap()
+    kept = st.container(key="kept_choice")
     messages.render_trouble()
     runs = app_state().store.runs()
     if not runs:
         st.info("There is no run yet. Start one in the Lab.", icon=":material/science:")
         if st.button("To the Lab", type="primary"):
-            navigation.LAB.open()
+            navigation.LAB.open({})
         return
-    ids = [run.id for run in runs]
-    # The key changes with the list: a selection is a row number, and would otherwise move to another run.
-    key = f"run_table_{ids[0]}"
+    _table(runs)
+    chosen = [run for run in runs if run.id == session().chosen_run_id]
+    if chosen:
+        session().address["run"] = chosen[0].id
+        _chosen(chosen[0])
+    else:
+        session().address.pop("run", None)
+        st.caption("Click the box at the left of a row to choose that run.")
+    with kept:
+        tab.keep_page("tab_choice", is_history=False)
+
+
+def _table(runs: list[Run]) -> None:
+    """Render the table: the same one at each update, so that it stays as it was scrolled and sorted."""
+    remembered, ids = session(), [run.id for run in runs]
 
     def choose() -> None:
-        rows = st.session_state[key].selection.rows
-        session().chosen_run_id = ids[rows[0]] if rows else None
+        rows = st.session_state[_TABLE_KEY].selection.rows
+        remembered.chosen_run_id = ids[rows[0]] if rows else None
 
+    # A selection is a row number, and a run that somebody starts moves all others.
+    rows = [ids.index(remembered.chosen_run_id)] if remembered.chosen_run_id in ids else []
+    if _TABLE_KEY in st.session_state and list(st.session_state[_TABLE_KEY].selection.rows) != rows:
+        st.session_state[_TABLE_KEY] = {"selection": {"rows": rows}}
     st.dataframe(
         [_row(run) for run in runs],
         hide_index=True,
         on_select=choose,
         selection_mode="single-row",
-        key=key,
+        selection_default={"selection": {"rows": rows}},
+        key=_TABLE_KEY,
         column_config={
             "test accuracy": st.column_config.NumberColumn(format="%.2f %%"),
             "batch accuracy": st.column_config.NumberColumn(format="%.2f %%"),
             "started": st.column_config.DatetimeColumn(format="localized"),  # as the browser writes times
         },
     )
-    chosen = [run for run in runs if run.id == session().chosen_run_id]
-    if chosen:
-        _chosen(chosen[0])
-    else:
-        st.caption("Click the box at the left of a row to choose that run.")
 
 
 def _row(run: Run) -> dict[str, object]:
@@ -113,8 +131,8 @@ def _chosen(run: Run) -> None:
                 _show_on(navigation.LAB, run)
             if st.button("Evaluate", icon=":material/fact_check:"):
                 _show_on(navigation.EVALUATION, run)
-        address = "?" + urlencode(settings_query(run.config))
-        st.caption(f"The same settings for a new run, as the end of the Lab's address: {plain(address)}")
+        query = "?" + urlencode(settings_query(run.config))
+        st.caption(f"The same settings for a new run, as the end of the Lab's address: {plain(query)}")
         with st.expander("Log", icon=":material/description:"):
             st.code(_log_of(run), language=None)
 
@@ -122,7 +140,7 @@ def _chosen(run: Run) -> None:
 def _show_on(destination: Destination, run: Run) -> None:
     """Go to another page and show a run there."""
     session().run_id = run.id
-    destination.open()
+    destination.open(session().address)
 
 
 def _log_of(run: Run) -> str:

@@ -79,4 +79,4 @@ def _open(found: RunEvaluation, index: int) -> None:
         label=int(test_set.labels[index]),
         title=test_set.title,
     )
-    navigation.LAB.open()
+    navigation.LAB.open(session().address)
