@@ -45,7 +45,7 @@ function loadPlotly(source) {
 
   function load() {
     const script = document.createElement('script')
-    script.src = source
+    script.src = new URL(source, foundAt())
     // What comes may also be something else, such as a proxy's own page.
     script.onload = () => (window.Plotly ? succeed(window.Plotly) : tryAgain(script))
     script.onerror = () => tryAgain(script)
@@ -61,6 +61,12 @@ function loadPlotly(source) {
 
   load()
   return { loaded, troubled }
+}
+
+// The server does not know under which address a proxy shows it. The page's own script lies two folders below that.
+function foundAt() {
+  const script = document.querySelector('script[type="module"][src*="static/js/"]')
+  return new URL('../../', script?.src ?? document.baseURI)
 }
 
 // Text and grid take the colours of the page's theme, light or dark.

@@ -45,16 +45,10 @@ def plot(figure: dict[str, Any], *, key: str, description: str) -> None:
     _component(
         data={
             "figure": figure,
-            "source": f"{_base_path()}/component/{_served.name}/plotly.min.js?v={plotly.__version__}",
+            "source": f"component/{_served.name}/plotly.min.js?v={plotly.__version__}",
             "description": description,
             "trouble": _TROUBLE,
         },
         key=key,
         height=int(figure["layout"]["height"]),
     )
-
-
-def _base_path() -> str:
-    """Return the path under which the dashboard is served, without a slash at its end."""
-    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
-    return f"/{base}" if base else ""
