@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
 import sys
 import tomllib
+from ipaddress import ip_address
 from pathlib import Path
 
+import psutil
 import pytest
 
 from rnnlab.__main__ import build_parser
 from rnnlab.presets import PRESETS
+from tests.dashboard import free_port, wait_until_it_answers
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -79,6 +84,34 @@ def test_every_file_that_a_document_names_is_there(document: str) -> None:
         assert (ROOT / name).exists(), name
     for name in re.findall(r"python -m (tests\.benchmarks\.[a-z_]+)", text):
         assert (ROOT / f"{name.replace('.', '/')}.py").exists(), name
+
+
+@pytest.mark.slow
+def test_the_command_and_the_variables_of_the_container_let_others_in(tmp_path: Path) -> None:
+    container = README.partition("```dockerfile")[2].partition("```")[0]
+    (variables,) = re.findall(r"(?m)^ENV (.*)$", container)
+    (command,) = re.findall(r'(?m)^CMD \["streamlit", (.*)\]$', container)
+    given = dict(pair.split("=") for pair in variables.split())
+    (volume,) = re.findall(r"(?m)^VOLUME (.*)$", container)
+    assert given["HOME"] == volume
+    assert given["RNNLAB_HOME"].startswith(f"{volume}/")
+    assert f":{volume} " in next(line for line in commands() if line.startswith("docker"))
+    given |= {"HOME": str(tmp_path), "RNNLAB_HOME": str(tmp_path / "runs"), "RNNLAB_WARM_WORKER": "0"}
+    port = free_port()
+    with subprocess.Popen(
+        [sys.executable, "-m", "streamlit", *json.loads(f"[{command}]")],
+        cwd=ROOT,
+        env=os.environ | given | {"STREAMLIT_SERVER_PORT": str(port), "STREAMLIT_SERVER_HEADLESS": "true"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            wait_until_it_answers(f"http://127.0.0.1:{port}")
+            served = psutil.Process(process.pid).net_connections()
+            (open_to,) = (end.laddr.ip for end in served if end.status == psutil.CONN_LISTEN)
+            assert ip_address(open_to).is_unspecified
+        finally:
+            process.terminate()
 
 
 def test_the_pythons_it_names_are_those_of_the_package() -> None:
