@@ -27,7 +27,7 @@ def pytest_configure() -> None:
         os.environ.setdefault("RNNLAB_CORES", str(max(1, joblib.cpu_count() // processes)))
 
 
-SLOW_FIXTURES = {"chromium", "launcher", "url"}
+SLOW_FIXTURES = {"chromium", "launcher", "playwright", "url"}
 """Start browsers, workers and dashboards; tests that use them are slow."""
 
 SLOW_FILES = {"robust_reading", "ci", "teaching"}

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -105,17 +105,18 @@ def dashboard(
             process.terminate()
 
 
-def open_browser(playwright: Playwright, *, scrollbars: bool = False) -> Browser:
+def open_browser(playwright: Playwright, *, scrollbars: bool = False, flags: Iterable[str] = ()) -> Browser:
     """Start Chromium without a window, and be patient with what it shows.
 
     Args:
         playwright: Drives it.
         scrollbars: Whether there are scrollbars that take room, as on most desktops.
+        flags: More options of Chromium.
     """
     expect.set_options(timeout=30_000)
     return playwright.chromium.launch(
         executable_path=chromium(),
-        args=list(FLAGS),
+        args=[*FLAGS, *flags],
         ignore_default_args=["--hide-scrollbars"] if scrollbars else None,
     )
 

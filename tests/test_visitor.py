@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 import streamlit as st
 
-from rnnlab.dashboard.visitor import _token, visitor
+from rnnlab.dashboard.session import session
+from rnnlab.dashboard.visitor import _recognise, _token, visitor
 
 TOKEN = bytes(range(16))
 
@@ -53,3 +54,17 @@ def test_who_has_signed_in_is_known_by_their_address_whatever_the_browser(
         assert visited(monkeypatch, cookies, **signed_in | {"email": None}) == "1234"
     browser = visited(monkeypatch, {"rnnlab_visitor": TOKEN.hex()})
     assert visited(monkeypatch, {"rnnlab_visitor": TOKEN.hex()}, is_logged_in=False, email="ann@x") == browser
+
+
+def test_a_browser_that_sends_no_cookie_is_known_by_the_secret_in_its_storage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = visited(monkeypatch, {"rnnlab_visitor": TOKEN.hex()})
+    monkeypatch.setattr(st, "session_state", {})
+    stranger = visited(monkeypatch, {})
+    for forged in (None, 7, "", "<script>", "00", {"a": 1}):
+        session().visitor_secret = ""
+        _recognise(forged)
+        assert visited(monkeypatch, {}) == stranger != known
+    _recognise(TOKEN.hex())
+    assert visited(monkeypatch, {}) == known

@@ -198,6 +198,8 @@ class Session:
         taught: What happened to the last drawing that was labelled or removed, in words; may be empty.
         url_read: Whether the controls have taken over the hyperparameters in the URL.
         has_taken_over: Whether it has what the tab kept for an earlier session.
+        visitor_secret: The secret that the browser keeps in its storage; empty if it has sent none.
+        is_forgotten: Whether the browser keeps nothing by which its visitor could be known again.
         problems: Sentences about what could not be done, to be shown.
         has_acted: Whether the person has just asked for something and waits for the next update.
     """
@@ -216,6 +218,8 @@ class Session:
     taught: str = ""
     url_read: bool = False
     has_taken_over: bool = False
+    visitor_secret: str = ""
+    is_forgotten: bool = False
     problems: list[str] = field(default_factory=list)
     has_acted: bool = False
 

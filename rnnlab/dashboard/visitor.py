@@ -19,6 +19,9 @@ _COOKIE = "_streamlit_xsrf"
 _LASTING_COOKIE = "rnnlab_visitor"
 """The lab's own cookie, with that token: Streamlit's ends when the browser closes, runs may take longer."""
 
+_SECRET = re.compile(r"(?:[0-9a-f]{2}){8,32}")
+"""What a secret looks like."""
+
 
 def visitor() -> str:
     """Return a name for the visitor: it survives a reload and, without a sign-in, reveals nothing."""
@@ -27,11 +30,32 @@ def visitor() -> str:
     return hashlib.sha256(bytes.fromhex(_secret())).hexdigest()[:16]
 
 
+def is_forgotten() -> bool:
+    """Return whether the visitor will be somebody else after a reload, because the browser keeps nothing."""
+    return session().is_forgotten and not getattr(st.user, "is_logged_in", False)
+
+
 def remember_visitor() -> None:
     """Have the browser keep the cookie by which it is known, with a component that is not visible."""
+    remembered = session()
     with st.container(key="visitor"):
         if _cookie(_LASTING_COOKIE) != _secret():
-            set_visitor_cookie(_secret())
+            set_visitor_cookie(
+                _secret(),
+                is_answered=bool(remembered.visitor_secret) or remembered.is_forgotten,
+                on_known=_recognise,
+                on_forgotten=_note_that_it_is_forgotten,
+            )
+
+
+def _recognise(secret: object) -> None:
+    """Know the browser by the secret that it keeps in its storage: it may send no cookies within a frame."""
+    session().visitor_secret = secret if isinstance(secret, str) and _SECRET.fullmatch(secret) else _secret()
+
+
+def _note_that_it_is_forgotten() -> None:
+    """Note that the browser keeps nothing by which it can be known."""
+    session().is_forgotten = True
 
 
 def time_zone() -> datetime.tzinfo:
@@ -47,9 +71,9 @@ def time_zone() -> datetime.tzinfo:
 def _secret() -> str:
     """Return the secret of this browser, as hexadecimal digits."""
     lasting = _cookie(_LASTING_COOKIE)
-    if re.fullmatch(r"(?:[0-9a-f]{2}){8,32}", lasting):
+    if _SECRET.fullmatch(lasting):
         return lasting
-    return _token(_cookie(_COOKIE)).hex() or session().name
+    return session().visitor_secret or _token(_cookie(_COOKIE)).hex() or session().name
 
 
 def _cookie(name: str) -> str:

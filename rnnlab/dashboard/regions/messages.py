@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import streamlit as st
 
 from rnnlab.config import ConfigError
+from rnnlab.dashboard import visitor
 from rnnlab.dashboard.app_state import app_state
 from rnnlab.dashboard.permissions import RefusalError
 from rnnlab.dashboard.session import session
 from rnnlab.dashboard.text import plain
 from rnnlab.store.database import StoreError
+
+_FORGOTTEN: Final = (
+    "Your browser keeps nothing for this page, perhaps because it is in a frame of another site: after a "
+    "reload you can no longer pause or stop the runs that you start here. Open it in a tab of its own."
+)
 
 
 @contextmanager
@@ -49,4 +56,7 @@ def render() -> None:
         notice = app_state().store.notice
         for problem in [*([notice] if notice else []), *session().problems]:
             st.warning(plain(problem), icon=":material/warning:")
+        permissions = app_state().permissions
+        if visitor.is_forgotten() and not permissions.read_only and not permissions.shared_control:
+            st.info(_FORGOTTEN, icon=":material/no_accounts:")
     session().problems.clear()
