@@ -59,14 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("runs", "list the runs")
     add_dashboard(subparsers)
     read = add("read", "read pictures of a digit: drawings, scans, photographs")
-    add_run_argument(read)
-    read.add_argument(
-        "images",
-        nargs="+",
-        metavar="IMAGE",
-        help="a PNG, JPEG, GIF, BMP, TIFF or WebP file, or a pattern such as *.png",
-    )
-    read.add_argument("--step", type=non_negative, help="use the weights saved at or before this step")
+    add_read_options(read)
     add_run_argument(add("evaluate", "read the whole test set"))
     export = add("export", "save a run as a standard .keras file")
     add_run_argument(export)
@@ -75,6 +68,14 @@ def build_parser() -> argparse.ArgumentParser:
     bench = add("bench", "measure training throughput here: RNN Lab, plain Keras, PyTorch if installed")
     add_bench_options(bench)
     return parser
+
+
+def add_read_options(read: argparse.ArgumentParser) -> None:
+    """Add the options of `read`."""
+    files = "a PNG, JPEG, GIF, BMP, TIFF or WebP file, or a pattern such as *.png"
+    add_run_argument(read)
+    read.add_argument("images", nargs="+", metavar="IMAGE", help=files)
+    read.add_argument("--step", type=non_negative, help="use the weights saved at or before this step")
 
 
 def add_dashboard(subparsers: Any) -> None:
