@@ -53,6 +53,6 @@ def test_a_person_starts_a_run_on_mnist_sees_it_learn_draws_a_7_and_is_read(
     expect(page.locator(".verdict .digit")).to_have_text("7")
     expect(page.locator(".verdict .decided")).to_have_text(re.compile(r"decided at row \d+ of 28"))
     wait_for(lambda: dashboard.curve_points(page) == 30, "the whole curve")
-    assert float(accuracy.inner_text().split()[0]) > max(before, 90)
+    assert float(accuracy.inner_text().split()[0]) > max(before, 75)  # a third of the digits is distorted
     with Store(own_home) as store:
         assert store.runs()[0].state is RunState.FINISHED

@@ -12,7 +12,7 @@ import joblib
 import numpy as np
 import pytest
 
-from rnnlab.data.datasets import Dataset
+from rnnlab.data.training_set import load_training_set
 from rnnlab.model.weights import Weights
 from rnnlab.presets import config_from
 from rnnlab.runs import Run, RunState
@@ -43,7 +43,7 @@ def interrupted(store: Store, launcher: LocalLauncher, run: Run) -> Run:
 
 
 def test_a_worker_killed_at_ten_random_moments_loses_nothing_and_changes_nothing(
-    store: Store, launcher: LocalLauncher, digits: Dataset
+    store: Store, launcher: LocalLauncher
 ) -> None:
     config = config_from({**_TINY, "iterations": 40_000, "rotation": 5})
     chance = random.Random(0)  # noqa: S311
@@ -67,7 +67,7 @@ def test_a_worker_killed_at_ten_random_moments_loses_nothing_and_changes_nothing
 
     recorder = Recorder()
     whole = config_from({**_TINY, "iterations": ended.step, "rotation": 5})
-    train(whole, digits, recorder, go_on, start=start_weights(whole))
+    train(whole, load_training_set(whole), recorder, go_on, start=start_weights(whole))
     points = store.points(run.id)
     assert [point.step for point in points] == list(range(0, ended.step, 20))
     assert [(p.accuracy, p.loss) for p in points] == [(p.accuracy, p.loss) for p in recorder.points]
