@@ -28,7 +28,7 @@ from rnnlab.store.store import Store, default_home
 from rnnlab.worker.job import execute
 from tests.benchmarks.hands import Doubt, doubt, folder, pictures
 
-FIRST_ROW = 5
+FIRST_ROW = 1
 HALF = 14
 
 
