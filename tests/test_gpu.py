@@ -219,7 +219,8 @@ def test_a_worker_gives_back_the_gpu_after_a_run_by_beginning_anew(
     wait_until(store, run, RunState.FINISHED)
 
     def begun_anew() -> bool:
-        return [process.cmdline()[-1] for process in workers_of(store.home)] == [worker_main.ANEW]
+        # A process that is just beginning anew has no command line for a moment.
+        return [process.cmdline()[-1:] for process in workers_of(store.home)] == [[worker_main.ANEW]]
 
     wait_for(begun_anew, "the worker to begin anew")
     (worker,) = workers_of(store.home)
