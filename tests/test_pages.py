@@ -356,3 +356,21 @@ def test_the_dashboard_never_loads_tensorflow(store: Store) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=APP.parent
     )
     assert done.stdout.split() == []
+
+
+def test_the_dashboard_has_one_thread_a_visitor_and_for_reading_and_collects_no_garbage_after_updates() -> (
+    None
+):
+    code = (
+        "from streamlit.testing.v1 import AppTest\n"
+        "from streamlit import config\n"
+        "from threadpoolctl import threadpool_info\n"
+        f"assert not AppTest.from_file({str(APP)!r}, default_timeout=30).run().exception\n"
+        "print({each['num_threads'] for each in threadpool_info() if each['user_api'] == 'blas'})\n"
+        "config.get_config_options(force_reparse=True)\n"
+        "print(config.get_option('runner.postScriptGC'), config.get_option('runner.fastReruns'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=APP.parent
+    )
+    assert done.stdout.splitlines() == ["{1}", "False False"]

@@ -43,6 +43,9 @@ class Viewer:
         texts: When it last received each text, in seconds of `time.monotonic`.
         updates: How many times it received the curve.
         references: How many times it received a reference to an earlier message.
+        navigations: The names of the pages, each time it received them.
+        pages: The hash of each page, by name.
+        rendered: The hash of the page of each rendering, of a whole page or a fragment, in order.
     """
 
     url: str
@@ -57,6 +60,8 @@ class Viewer:
     updates: int = 0
     references: int = 0
     navigations: list[list[str]] = field(default_factory=list)
+    pages: dict[str, str] = field(default_factory=dict)
+    rendered: list[str] = field(default_factory=list)
     _socket: ClientConnection | None = None
     _page: str = ""
     _kept: dict[str, bytes] = field(default_factory=dict)
@@ -70,6 +75,11 @@ class Viewer:
     def intervals(self) -> list[float]:
         """Seconds between two runs of each fragment that repeats, the shortest first."""
         return sorted(interval for interval, _ in self._timers.values())
+
+    @property
+    def repeating(self) -> list[str]:
+        """The ids of the fragments that repeat."""
+        return list(self._timers)
 
     async def __aenter__(self) -> Self:
         address = self.url.replace("http", "ws", 1) + "/_stcore/stream"
@@ -102,6 +112,14 @@ class Viewer:
             cached_message_hashes=list(self._kept),
         )
         state.widget_states.widgets.extend([*self._touched.values(), *widgets])
+        await self._send(state)
+
+    async def go_to(self, page: str) -> None:
+        """Ask for another page; until the server answers, requests name the one before, as a browser's do."""
+        state = ClientState(query_string=self.query, page_script_hash=self.pages[page])
+        await self._send(state)
+
+    async def _send(self, state: ClientState) -> None:
         self._finished.clear()
         if self._socket is not None:
             await self._socket.send(BackMsg(rerun_script=state).SerializeToString())
@@ -162,11 +180,13 @@ class Viewer:
         kind = message.WhichOneof("type")
         if kind == "new_session":
             self._page = message.new_session.page_script_hash
+            self.rendered.append(self._page)
             if not message.metadata.run.fragment_ids:
                 self._forget(list(self._timers))
         elif kind == "navigation":
             self._page = message.navigation.page_script_hash
-            self.navigations.append([page.page_name for page in message.navigation.app_pages])
+            self.pages = {each.page_name: each.page_script_hash for each in message.navigation.app_pages}
+            self.navigations.append(list(self.pages))
         elif kind == "script_finished":
             self._finished.set()
         elif kind == "auto_rerun":

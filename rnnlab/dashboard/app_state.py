@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import gc
 import importlib
 import threading
 import time
@@ -13,8 +12,10 @@ from pathlib import Path
 from typing import Final
 
 import streamlit as st
+from threadpoolctl import threadpool_limits
 
 from rnnlab.config import Config
+from rnnlab.dashboard import reruns
 from rnnlab.dashboard.caches import CurveCache, EvaluationCache
 from rnnlab.dashboard.permissions import Permissions, PermissionsError, RefusalError
 from rnnlab.runs import Run
@@ -25,9 +26,6 @@ from rnnlab.worker.launcher import Launcher, LocalLauncher
 
 REAP_INTERVAL: Final = 0.8
 """Seconds between two checks for dead workers, however many people watch."""
-
-_SETTLE_INTERVAL: Final = 20.0
-"""Seconds between two full garbage collections."""
 
 
 @dataclass
@@ -52,7 +50,6 @@ class AppState:
     start_lock: threading.Lock = field(default_factory=threading.Lock)
     _troubles: dict[str, str] = field(default_factory=dict)
     _reaped: float = float("-inf")
-    _settled: float = float("-inf")
 
     def start(self, config: Config, owner: str, parent: str | None = None) -> Run:
         """Queue a run and wake a worker; if none can be woken, say why on the page and try again later.
@@ -74,20 +71,6 @@ class AppState:
         self._try("reap", self.launcher.wake)  # `reap` wakes workers, too, so it tries again
         return run
 
-    def freeze_garbage(self) -> None:
-        """Hide all objects that exist now from the garbage collector, for some seconds.
-
-        Streamlit collects garbage after every script run, and every update of a live region is one: one a
-        second for each. Checking all objects of all libraries and visitors takes about 100 ms each time,
-        though hardly any of them is garbage. What visitors leave behind is found at the next full collection.
-        """
-        now = time.monotonic()
-        if now - self._settled >= _SETTLE_INTERVAL:
-            self._settled = now
-            gc.unfreeze()
-            gc.collect()
-            gc.freeze()
-
     def reap(self) -> None:
         """Check for dead workers, unless that was done a moment ago for another viewer."""
         now = time.monotonic()
@@ -100,7 +83,6 @@ class AppState:
             )
             if "warm" in self._troubles:
                 self.warm()
-            self.freeze_garbage()
 
     def warm(self) -> None:
         """Have a worker ready for the next run, unless the dashboard is read-only."""
@@ -135,6 +117,9 @@ def _app_state_of(home: Path) -> AppState:
     # Streamlit imports pandas when it first needs it. Plotly checks whether pandas is loaded, and fails if
     # another visitor's thread is importing it at that moment.
     importlib.import_module("pandas")
+    reruns.install()
+    # Products that read a drawing are small: beside a run on all cores, threads of one wait for each other.
+    threadpool_limits(limits=1, user_api="blas")
     store = Store(home)
     permissions = Permissions.from_environment()
     launcher = LocalLauncher(store, permissions.workers)

@@ -1,0 +1,98 @@
+"""Requests of a browser to render a part of the page, handled only if they fit what it shows.
+
+Streamlit renders the pages of a visitor in threads, which hand their messages to its event loop. Two things
+go wrong there if a request for a fragment (a live region, the drawing pad) comes at the wrong moment. Both
+leave the page empty until somebody loads it again, and both are likelier the busier the machine is:
+
+- The visitor has gone to another page, which the browser has not heard of yet, and a timer of the page
+  before goes off. The request names that page, and the browser clears the new one.
+- The thread of a page has just ended, but its last messages are still to be handed over. The request gets a
+  new thread, and from then on Streamlit ignores messages of other threads: the rest of the page is lost.
+
+Streamlit has no setting for that, so `install` puts a check before `AppSession.request_rerun`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+from weakref import WeakKeyDictionary
+
+from streamlit.proto.ClientState_pb2 import ClientState
+from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
+
+_RETRY_DELAY: Final = 0.005
+"""Seconds after which a request that waits for the messages of a page is looked at again."""
+
+_Request = Callable[[AppSession, ClientState | None], None]
+
+
+@dataclass(frozen=True)
+class _PageRequest:
+    """The last request for a whole page.
+
+    Attributes:
+        wanted: The page that it asks for, or `""` if it is named by its URL alone.
+        shown: The page that was on show then.
+    """
+
+    wanted: str
+    shown: str
+
+
+class Reruns:
+    """Requests to render, of all sessions. Each method runs on Streamlit's event loop."""
+
+    def __init__(self, request: _Request) -> None:
+        self._request = request
+        self._pages: WeakKeyDictionary[AppSession, _PageRequest] = WeakKeyDictionary()
+
+    def handle(self, session: AppSession, asked: ClientState | None) -> None:
+        """Handle a request now, a little later or, if it is for a page that was left, not at all."""
+        if asked is not None and asked.fragment_id:
+            self._handle_fragment(session, asked)
+            return
+        if asked is not None:
+            self._pages[session] = _PageRequest(asked.page_script_hash, session.page_script_hash)
+        self._request(session, asked)
+
+    def _handle_fragment(self, session: AppSession, asked: ClientState) -> None:
+        page = self._page_of(session)
+        if page and asked.page_script_hash != page:
+            if asked.is_auto_rerun:
+                return
+            asked.page_script_hash = page  # what the visitor did on the page before counts all the same
+        if _is_ending(session):
+            session._event_loop.call_later(_RETRY_DELAY, session.request_rerun, asked)
+        else:
+            self._request(session, asked)
+
+    def _page_of(self, session: AppSession) -> str:
+        """Return the page that the browser has asked for last, or `""` if a script has led to another one."""
+        last, now = self._pages.get(session), session.page_script_hash
+        if last is None or now not in (last.wanted, last.shown):
+            return ""
+        if now == last.wanted:  # it is on show; if it is not later on, then a script has led elsewhere
+            self._pages[session] = _PageRequest(last.wanted, last.wanted)
+        return last.wanted
+
+
+def _is_ending(session: AppSession) -> bool:
+    """Return whether the thread of a session takes no more requests, but may have messages on the way."""
+    runner = session._scriptrunner
+    return runner is not None and runner._requests._state is ScriptRequestType.STOP
+
+
+def install() -> None:
+    """Let every request of this process be handled here. Once is enough."""
+    if getattr(AppSession.request_rerun, "is_checked", False):
+        return
+    reruns = Reruns(AppSession.request_rerun)
+
+    def request_rerun(self: AppSession, client_state: ClientState | None) -> None:
+        reruns.handle(self, client_state)
+
+    request_rerun.is_checked = True  # type: ignore[attr-defined]
+    AppSession.request_rerun = request_rerun  # type: ignore[method-assign]

@@ -1,0 +1,101 @@
+"""Requests for a part of a page that come at the wrong moment, which would leave the page empty."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+from streamlit.proto.ClientState_pb2 import ClientState
+from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequests
+
+from rnnlab.dashboard.reruns import Reruns
+from rnnlab.store.store import Store
+from tests import dashboard
+from tests.viewer import Viewer, run_async
+
+
+@pytest.mark.slow
+def test_a_timer_of_the_page_before_does_not_bring_it_back(store: Store) -> None:
+    async def leave_while_a_timer_goes_off(url: str) -> None:
+        async with Viewer(url) as viewer:
+            await viewer.finished()
+            await viewer.go_to("Runs")
+            await viewer.rerun(fragment=viewer.repeating[0], auto=True)
+            await viewer.until(lambda: viewer.pages["Runs"] in viewer.rendered)
+            await viewer.finished()
+            await viewer.rerun()
+            await viewer.finished()
+            left = viewer.rendered[viewer.rendered.index(viewer.pages["Runs"]) :]
+            assert set(left) == {viewer.pages["Runs"]}
+            assert "an error" not in str(viewer.problems)
+
+    with dashboard.dashboard({"RNNLAB_HOME": str(store.home), "RNNLAB_WARM_WORKER": "0"}) as (url, _):
+        run_async(leave_while_a_timer_goes_off(url))
+
+
+@dataclass(eq=False)
+class Session:
+    """What `Reruns` needs to know of a session: its page, its event loop, and the requests of its thread."""
+
+    page_script_hash: str = "lab"
+    _event_loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+    _scriptrunner: Any = None
+    asked: list[ClientState] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.reruns = Reruns(lambda _, state: self.asked.append(cast("ClientState", state)))
+
+    def request_rerun(self, state: ClientState) -> None:
+        self.reruns.handle(cast("AppSession", self), state)
+
+
+@dataclass
+class Runner:
+    """A thread of Streamlit's, with its real list of requests."""
+
+    _requests: ScriptRequests = field(default_factory=ScriptRequests)
+
+
+def fragment(page: str, *, auto: bool = False) -> ClientState:
+    return ClientState(fragment_id="f", page_script_hash=page, is_auto_rerun=auto)
+
+
+def test_a_request_waits_until_the_messages_of_a_thread_that_ends_are_handed_over() -> None:
+    async def ask() -> None:
+        session = Session(_scriptrunner=(runner := Runner()))
+        runner._requests.request_stop()
+        session.request_rerun(fragment("lab"))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert session.asked == []
+        session._scriptrunner = None  # as `AppSession` does after the last message
+        async with asyncio.timeout(60):
+            while not session.asked:
+                await asyncio.sleep(0.001)
+        assert session.asked == [fragment("lab")]
+
+    run_async(ask())
+
+
+def test_what_was_entered_on_a_page_that_was_left_counts_and_does_not_bring_it_back() -> None:
+    async def ask() -> None:
+        session = Session()
+        session.request_rerun(ClientState(page_script_hash="runs"))
+        session.request_rerun(fragment("lab"))
+        session.request_rerun(fragment("lab", auto=True))
+        assert session.asked[1:] == [fragment("runs")]
+        session.page_script_hash = "runs"
+        session.request_rerun(fragment("runs"))
+        for page in ("guide", "lab"):  # a script has led there
+            session.page_script_hash = page
+            session.request_rerun(fragment(page, auto=True))
+        assert session.asked[2:] == [
+            fragment("runs"),
+            fragment("guide", auto=True),
+            fragment("lab", auto=True),
+        ]
+
+    run_async(ask())
