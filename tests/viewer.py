@@ -88,6 +88,8 @@ class Viewer:
             subprotocols=["streamlit"],  # type: ignore[list-item]
             max_size=None,
             max_queue=None,
+            open_timeout=60,  # seconds
+            ping_interval=None,  # a crowded server may answer late
         )
         self._listener = asyncio.create_task(self._listen())
         await self.rerun()

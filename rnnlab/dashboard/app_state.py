@@ -117,6 +117,8 @@ def _app_state_of(home: Path) -> AppState:
     # Streamlit imports pandas when it first needs it. Plotly checks whether pandas is loaded, and fails if
     # another visitor's thread is importing it at that moment.
     importlib.import_module("pandas")
+    # With SciPy, which loads more slowly than a drawing is read: nobody's first stroke is to wait for it.
+    threading.Thread(target=importlib.import_module, args=("rnnlab.data.components",), daemon=True).start()
     reruns.install()
     # Products that read a drawing are small: beside a run on all cores, threads of one wait for each other.
     threadpool_limits(limits=1, user_api="blas")
