@@ -20,8 +20,9 @@ from rnnlab import config_changes
 from rnnlab.config import HYPERPARAMETERS, Config, ConfigError
 from rnnlab.config_changes import CHANGEABLE
 from rnnlab.dashboard.permissions import Permissions, PermissionsError
+from rnnlab.data.image_files import load_drawing
 from rnnlab.data.labelled_drawings import LabelledDrawingError, LabelledDrawings
-from rnnlab.data.preprocessing import DrawingError, PreparedDrawing, decode_image, prepare
+from rnnlab.data.preprocessing import DrawingError, PreparedDrawing, prepare
 from rnnlab.model.reader import Reader
 from rnnlab.model.weights import Weights, WeightsError
 from rnnlab.presets import config_from
@@ -180,7 +181,7 @@ def test_damaged_pictures_are_read_or_refused_and_kept_in_their_folder_only(
     tmp_path: Path, content: bytes, label: int
 ) -> None:
     try:
-        checked_picture(prepare(decode_image(content)))
+        checked_picture(prepare(load_drawing(content)))
     except DrawingError as error:
         one_sentence(error)
     try:

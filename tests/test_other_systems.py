@@ -19,8 +19,9 @@ from rnnlab.model.weights import Weights
 from rnnlab.runs import RunState
 from rnnlab.store.store import Store
 from rnnlab.store.weight_history import MIN_SNAPSHOTS, WeightHistory
-from rnnlab.system import atomic_files, memory, processes
+from rnnlab.system import array_files, atomic_files, memory, processes
 from rnnlab.system.atomic_files import atomic_write
+from rnnlab.system.regular_files import read_regular_file
 from rnnlab.worker.launcher import LocalLauncher
 from tests.waiting import wait_for
 from tests.weights import random_weights
@@ -135,7 +136,7 @@ def test_a_file_that_is_just_being_replaced_is_read_a_moment_later(
     monkeypatch.setattr(atomic_files, "_READ_PATIENCE", 60.0)
     path = tmp_path / "weights.npz"
     random_weights(8).save(path, 20)
-    monkeypatch.setattr(Path, "read_bytes", in_use(3, Path.read_bytes))
+    monkeypatch.setattr(array_files, "read_regular_file", in_use(3, read_regular_file))
     assert Weights.load(path)[1] == 20
 
 

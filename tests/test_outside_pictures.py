@@ -143,7 +143,7 @@ def test_a_damaged_file_gets_one_sentence_or_is_read(kind: str, cut: float) -> N
 
 
 def test_what_a_damaged_picture_makes_of_the_decoder_is_never_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(_: Image.Image) -> Image.Image:
+    def fails(_: Image.Image, **__: object) -> Image.Image:
         raise zlib.error("boom")
 
     monkeypatch.setattr(ImageOps, "exif_transpose", fails)

@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 
 from rnnlab.data.datasets import load
+from rnnlab.data.image_files import load_drawing
 from rnnlab.data.preprocessing import (
     STROKE_WIDTH,
     DrawingError,
     centre_by_mass,
-    decode_image,
     encode_png,
     prepare,
     stroke_width,
@@ -158,21 +158,21 @@ def test_values_that_are_not_finite_count_as_no_ink_or_full_ink() -> None:
 
 def test_grey_pixels_survive_their_way_through_a_png_file() -> None:
     pixels = np.arange(28 * 28, dtype=np.uint8).reshape(28, 28)
-    np.testing.assert_array_equal(decode_image(encode_png(pixels))[:, :, 0], pixels)
+    np.testing.assert_array_equal(load_drawing(encode_png(pixels))[:, :, 0], pixels)
 
 
 def test_a_file_that_is_no_picture_is_refused_in_one_sentence() -> None:
     png = io.BytesIO()
     Image.fromarray(draw_digit("7")).save(png, "PNG")
     whole = png.getvalue()
-    assert decode_image(whole).shape == (280, 280, 4)
+    assert load_drawing(whole).shape == (280, 280, 4)
     for damaged in (b"", b"no picture", whole[: len(whole) // 2]):
         with pytest.raises(DrawingError, match="not a picture that can be read"):
-            decode_image(damaged)
+            load_drawing(damaged)
 
 
 def test_a_huge_picture_is_refused_before_it_is_unpacked() -> None:
     png = io.BytesIO()
     Image.new("1", (20_000, 10)).save(png, "PNG")
     with pytest.raises(DrawingError, match="20000 x 10"):
-        decode_image(png.getvalue())
+        load_drawing(png.getvalue())

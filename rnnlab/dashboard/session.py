@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from rnnlab.dashboard.pacing import PACING
-from rnnlab.data.preprocessing import DrawingError, PreparedDrawing, decode_image, prepare
+from rnnlab.data.image_files import load_drawing, load_picture
+from rnnlab.data.preprocessing import DrawingError, PreparedDrawing, prepare
 from rnnlab.digits import SIDE
 
 _KEY = "rnnlab_session"
@@ -86,7 +87,7 @@ class Drawing:
             return
         self.seen, self.strokes = picture, strokes
         try:
-            self.prepared, self.problem = prepare(decode_image(picture)), ""
+            self.prepared, self.problem = prepare(load_drawing(picture)), ""
         except DrawingError as error:
             self.prepared, self.problem = None, str(error)
 
@@ -163,13 +164,12 @@ class BroughtPicture:
     @classmethod
     def from_file(cls, data: bytes, name: str) -> Self:
         """Find the digit in an image file; whatever is wrong with it becomes `problem`."""
-        # Decoding and finding need SciPy, which takes time to load.
-        from rnnlab.data import image_files, outside_pictures
+        from rnnlab.data import outside_pictures  # with SciPy, which takes time to load
 
         caption = f"Your picture {name}" if len(name) <= _MAX_NAME else f"Your picture {name[:_MAX_NAME]}…"
         photo = ""
         try:
-            picture = image_files.load_picture(data)
+            picture = load_picture(data)
             photo = outside_pictures.thumbnail(picture)
             prepared = outside_pictures.prepare_picture(picture)
         except DrawingError as error:

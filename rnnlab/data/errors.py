@@ -7,6 +7,10 @@ class DatasetError(RuntimeError):
     """A data set that cannot be used; its text is one sentence meant for people."""
 
 
+class DatasetMemoryError(DatasetError):
+    """There is not enough memory to read a data set, which may be as good as ever."""
+
+
 class DownloadError(DatasetError):
     """MNIST is not on this machine and cannot be fetched, or there is no place to keep it."""
 

@@ -1,14 +1,17 @@
-"""Decodes image files that people bring: scans, photographs, drawings of any programme.
+"""Decodes image files: those that people bring, of any programme or camera, and those of the canvas.
 
-A file is only ever decoded by Pillow's own decoders of raster formats, none of which starts a program, and
-only after its size has been checked.
+No other module has Pillow decode anything. A file is only ever decoded by Pillow's own decoders of raster
+formats, none of which starts a program, and only after its size has been checked.
 """
 
 from __future__ import annotations
 
+import errno
 import io
-import stat
+import math
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,8 +25,9 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from rnnlab.data.preprocessing import DrawingError
+from rnnlab.data.preprocessing import MAX_CANVAS_SIDE, DrawingError
 from rnnlab.digits import FloatArray
+from rnnlab.system.regular_files import UnfitFileError, read_regular_file
 
 FORMATS: Final = tuple(
     plugin.format
@@ -31,17 +35,23 @@ FORMATS: Final = tuple(
 )
 """What is decoded, as Pillow calls it: to import a decoder makes it known to Pillow."""
 
-FILE_ENDINGS: Final = ("png", "jpg", "jpeg", "gif", "bmp", "tif", "tiff", "webp")
-"""The usual endings of such files' names."""
-
 MAX_FILE_BYTES: Final = 64_000_000
 """Largest size of a file, in bytes."""
+
+MAX_DRAWING_BYTES: Final = 1_000_000
+"""Largest size of the file of a drawing on the canvas, in bytes."""
 
 MAX_PIXELS: Final = 64_000_000
 """Most pixels of a picture; a phone's camera has 12 to 50 million."""
 
 WORKING_SIDE: Final = 800
 """Longer side of the picture that is worked on, in pixels; a larger one is reduced."""
+
+_STRIP: Final = 20
+"""Rows of the picture that is worked on which are made together."""
+
+_SAMPLED: Final = 4_000_000
+"""About how many pixels of a picture with more than 8 bits its range is taken from."""
 
 _OPAQUE: Final = 128
 """Opacity from which on a pixel counts as drawn, 0 to 255."""
@@ -50,27 +60,31 @@ _EXTREMES: Final = (0.05, 99.95)
 """Percentiles between which a picture with more than 8 bits has its grey levels; it may have hot pixels."""
 
 
+class ShortMemoryError(DrawingError):
+    """There is not enough memory to decode a picture, which may be as good as ever."""
+
+
 def read_file(path: Path) -> bytes:
     """Return the content of an image file, unless it is too large or no file at all.
 
     Raises:
         OSError: It cannot be opened.
-        DrawingError: It is a folder, a device or a pipe, or too large.
+        DrawingError: It is a folder, a device, a pipe or a socket, or too large.
     """
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise DrawingError("This is not a file; name a picture.")
-    _check_size(status.st_size)
-    return path.read_bytes()
+    try:
+        return read_regular_file(path, MAX_FILE_BYTES)
+    except UnfitFileError as error:
+        if error.errno == errno.EFBIG:
+            raise _too_large(path.stat().st_size) from error
+        raise DrawingError(f"This is not a file ({error.strerror}); name a picture.") from error
 
 
-def _check_size(size: int) -> None:
-    """Raise `DrawingError` if a file has more bytes than is sensible."""
-    if size > MAX_FILE_BYTES:
-        raise DrawingError(
-            f"The file must have at most {MAX_FILE_BYTES // 1_000_000} MB, not {size // 1_000_000:,} MB; "
-            "save the picture smaller."
-        )
+def _too_large(size: int) -> DrawingError:
+    """Return what to say of a file that has more bytes than is sensible."""
+    return DrawingError(
+        f"The file must have at most {MAX_FILE_BYTES // 1_000_000} MB, not {size // 1_000_000:,} MB; "
+        "save the picture smaller."
+    )
 
 
 def load_picture(data: bytes) -> FloatArray:
@@ -85,23 +99,64 @@ def load_picture(data: bytes) -> FloatArray:
 
     Raises:
         DrawingError: The bytes are no readable image, or too many.
+        ShortMemoryError: There is not enough memory for it.
     """
-    _check_size(len(data))
+    if len(data) > MAX_FILE_BYTES:
+        raise _too_large(len(data))
+    with _opened(data, FORMATS, "save it as a PNG or JPEG file") as image:
+        return _decode(image)
+
+
+def load_drawing(data: bytes) -> NDArray[np.uint8]:
+    """Decode a drawing of the canvas, a PNG file, into RGBA pixels, shape (height, width, 4).
+
+    Raises:
+        DrawingError: The bytes are no readable PNG file, or too many, or the drawing is too large.
+        ShortMemoryError: There is not enough memory for it.
+    """
+    if len(data) > MAX_DRAWING_BYTES:
+        raise DrawingError(
+            f"The drawing must have at most {MAX_DRAWING_BYTES:,} bytes, not {len(data):,}; make it smaller."
+        )
+    with _opened(data, (PngImageFile.format,), "save the drawing as a PNG file") as image:
+        if max(image.size) > MAX_CANVAS_SIDE:
+            raise DrawingError(
+                f"The picture must have at most {MAX_CANVAS_SIDE} x {MAX_CANVAS_SIDE} pixels, "
+                f"not {image.size[0]} x {image.size[1]}; make it smaller."
+            )
+        return np.asarray(image.convert("RGBA"), dtype=np.uint8)
+
+
+@contextmanager
+def _opened(data: bytes, formats: tuple[str, ...], instead: str) -> Iterator[Image.Image]:
+    """Yield an opened picture; whatever its decoder raises in the block becomes a sentence.
+
+    Args:
+        data: The file's content.
+        formats: What it may be, as Pillow calls it.
+        instead: What people can do if it cannot be read, in words.
+
+    Raises:
+        DrawingError: It cannot be read.
+        ShortMemoryError: There is not enough memory for it.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's, about odd metadata: the picture is read or it is not
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                return _decode(image)
+            with Image.open(io.BytesIO(data), formats=formats) as image:
+                yield image
     except DrawingError:
         raise
     except Image.DecompressionBombError as error:
         raise DrawingError(
             f"The picture must have at most {MAX_PIXELS // 1_000_000} megapixels; make it smaller."
         ) from error
-    except Exception as error:  # decoders of damaged files fail in many ways
-        raise DrawingError(
-            "The file is not a picture that can be read; save it as a PNG or JPEG file."
+    except MemoryError as error:
+        raise ShortMemoryError(
+            "There is not enough memory to read the picture; make it smaller, or close other programs."
         ) from error
+    except Exception as error:  # decoders of damaged files fail in many ways
+        raise DrawingError(f"The file is not a picture that can be read; {instead}.") from error
 
 
 def _decode(image: Image.Image) -> FloatArray:
@@ -113,31 +168,60 @@ def _decode(image: Image.Image) -> FloatArray:
             f"not {width} x {height}; make it smaller."
         )
     image.draft("RGB", (2 * WORKING_SIDE, 2 * WORKING_SIDE))  # a JPEG is decoded as finely as is needed
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode[0] in "IF":
-        return _from_deep(np.asarray(upright, np.float64))
-    return _on_paper(np.asarray(_reduced(upright.convert("RGBA"))))
+    ImageOps.exif_transpose(image, in_place=True)
+    if image.mode[0] in "IF":
+        return _from_deep(image)
+    return _on_paper(_reduced(image, lambda part: part.convert("RGBA")))
 
 
-def _reduced(image: Image.Image) -> Image.Image:
-    """Return a picture whose longer side is at most `WORKING_SIDE`, each pixel a mean of others."""
-    if max(image.size) > WORKING_SIDE:
-        image.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BOX, reducing_gap=None)
-    return image
+def _reduced(image: Image.Image, prepare: Callable[[Image.Image], Image.Image]) -> NDArray[Any]:
+    """Return the pixels of a picture whose longer side is at most `WORKING_SIDE`, each a mean of others.
+
+    This is done strip by strip, so that a small file of many pixels takes little more memory than these.
+
+    Args:
+        image: The picture.
+        prepare: Brings a part of it into a mode of which means can be formed.
+    """
+    width, height = image.size
+    scale = max(1.0, max(image.size) / WORKING_SIDE)
+    if scale == 1.0:
+        return np.asarray(prepare(image))
+    columns, rows = max(1, round(width / scale)), max(1, round(height / scale))
+    strips = []
+    for first in range(0, rows, _STRIP):
+        last = min(first + _STRIP, rows)
+        top, bottom = first * height / rows, min(last * height / rows, height)
+        above = math.floor(top)
+        part = prepare(image.crop((0, above, width, math.ceil(bottom))))
+        box = (0.0, top - above, float(width), bottom - above)
+        strips.append(np.asarray(part.resize((columns, last - first), Image.Resampling.BOX, box)))
+    return np.concatenate(strips)
 
 
-def _from_deep(grey: NDArray[np.float64]) -> FloatArray:
+def _from_deep(image: Image.Image) -> FloatArray:
     """Bring grey levels of any range to 0 to 255; what is not a number becomes the middle one."""
-    finite = np.isfinite(grey)
-    if not finite.any():
-        return np.zeros((*grey.shape, 3), np.float32)
-    low, high = np.percentile(grey[finite], _EXTREMES)
+    apart = math.ceil(math.sqrt(image.width * image.height / _SAMPLED))  # of a large one, a grid is enough
+    size = (-(-image.width // apart), -(-image.height // apart))
+    sample = np.asarray(image.resize(size, Image.Resampling.NEAREST) if apart > 1 else image, np.float64)
+    grey = sample[np.isfinite(sample)]
+    if not grey.size:
+        return np.zeros((*_reduced(image, _as_is).shape, 3), np.float32)
+    low, high = np.percentile(grey, _EXTREMES)
     if high <= low:
-        low, high = grey[finite].min(), grey[finite].max()
-    levels = np.where(finite, grey, np.median(grey[finite])).clip(low, high) - low
-    levels *= 255.0 / max(high - low, np.finfo(np.float64).tiny)
-    reduced = _reduced(Image.fromarray(levels.astype(np.float32)))
-    return np.repeat(np.asarray(reduced, np.float32)[..., None], 3, axis=2)
+        low, high = grey.min(), grey.max()
+    middle, span = np.median(grey), max(high - low, np.finfo(np.float64).tiny)
+
+    def levelled(part: Image.Image) -> Image.Image:
+        levels = np.asarray(part, np.float64)
+        levels = np.where(np.isfinite(levels), levels, middle).clip(low, high) - low
+        return Image.fromarray((levels * (255.0 / span)).astype(np.float32))
+
+    return np.repeat(_reduced(image, levelled)[..., None], 3, axis=2)
+
+
+def _as_is(part: Image.Image) -> Image.Image:
+    return part
 
 
 def _on_paper(pixels: NDArray[np.uint8]) -> FloatArray:

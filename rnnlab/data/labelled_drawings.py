@@ -18,21 +18,23 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnlab.data.preprocessing import DrawingError, decode_image, prepare
+from rnnlab.data.image_files import MAX_DRAWING_BYTES, ShortMemoryError, load_drawing
+from rnnlab.data.preprocessing import DrawingError, prepare
 from rnnlab.digits import SIDE
 from rnnlab.system.atomic_files import atomic_write
+from rnnlab.system.regular_files import read_regular_file
 
 MAX_DRAWINGS: Final = 500
 """How many drawings a set can hold."""
-
-MAX_FILE_BYTES: Final = 1_000_000
-"""Largest size of a drawing's file, in bytes."""
 
 _NAME: Final = re.compile(r"(?P<label>[0-9])-(?P<time>[0-9a-f]{16})-[0-9a-f]{8}\.png")
 
 
 class LabelledDrawingError(RuntimeError):
-    """A drawing that cannot be taken into the set; its text is one sentence meant for people."""
+    """A drawing that cannot be taken into the set, or a set that cannot be read.
+
+    Its text is one sentence meant for people.
+    """
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class LabelledDrawings:
             LabelledDrawingError: The picture cannot be read or saved, or the set is full.
         """
         try:
-            prepared = prepare(decode_image(picture)) if len(picture) <= MAX_FILE_BYTES else None
+            prepared = prepare(load_drawing(picture))
         except DrawingError as error:
             raise LabelledDrawingError(str(error)) from error
         if prepared is None or not 0 <= label <= 9:
@@ -100,17 +102,44 @@ class LabelledDrawings:
                 (self._folder / drawing_id).unlink(missing_ok=True)
 
     def drawings(self) -> list[LabelledDrawing]:
-        """Return all drawings that can be read, newest first."""
-        found = (self._read(name) for name in self._names())
+        """Return all drawings that can be read, newest first.
+
+        Raises:
+            LabelledDrawingError: There is not enough memory to read them.
+        """
+        try:
+            found = [self._read(name) for name in self._names()]
+        except (MemoryError, ShortMemoryError) as error:
+            raise LabelledDrawingError(
+                "There is not enough memory to read your drawings; close other programs and try again."
+            ) from error
         return [drawing for drawing in found if drawing is not None]
 
     def examples(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Return the drawings to learn from: pictures, shape (N, 28, 28), and digits, shape (N,)."""
+        """Return the drawings to learn from: pictures, shape (N, 28, 28), and digits, shape (N,).
+
+        Raises:
+            LabelledDrawingError: There is not enough memory to read them.
+        """
         drawings = self.drawings()
         pictures = np.zeros((len(drawings), SIDE, SIDE), np.uint8)
         for place, drawing in enumerate(drawings):
             pictures[place] = drawing.picture
         return pictures, np.array([drawing.label for drawing in drawings], np.uint8)
+
+    def copy_to(self, folder: Path) -> None:
+        """Copy the drawings into a new folder, and nothing else that may lie beside them.
+
+        Raises:
+            OSError: They cannot be written.
+        """
+        folder.mkdir(parents=True)
+        for name in self._names():
+            try:
+                picture = read_regular_file(self._folder / name, MAX_DRAWING_BYTES)
+            except OSError:  # gone, or no drawing
+                continue
+            (folder / name).write_bytes(picture)
 
     def _names(self) -> list[str]:
         """Return the names of the drawings, newest first."""
@@ -121,11 +150,12 @@ class LabelledDrawings:
         return sorted(names, key=lambda name: name.partition("-")[2], reverse=True)
 
     def _read(self, name: str) -> LabelledDrawing | None:
-        """Return a drawing, or `None` if its file is gone or damaged."""
+        """Return a drawing, or `None` if its file is gone, damaged or no file at all."""
         path = self._folder / name
         try:
-            picture = path.read_bytes() if path.stat().st_size <= MAX_FILE_BYTES else b""
-            prepared = prepare(decode_image(picture))
+            prepared = prepare(load_drawing(read_regular_file(path, MAX_DRAWING_BYTES)))
+        except ShortMemoryError:  # a network must not learn from fewer drawings than there are
+            raise
         except (OSError, DrawingError):
             return None
         return None if prepared is None else LabelledDrawing(name, int(name[0]), prepared.picture)

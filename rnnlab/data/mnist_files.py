@@ -8,20 +8,23 @@ from __future__ import annotations
 import functools
 import gzip
 import hashlib
-import io
+import math
 import os
 import threading
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnlab.data.errors import DatasetError
+from rnnlab.data.errors import DatasetError, DatasetMemoryError
 from rnnlab.digits import DIGITS, SIDE
+from rnnlab.system.array_files import NpzArchive, in_words
+from rnnlab.system.regular_files import open_regular_file, read_regular_file
 
 TRAIN_PARTS: Final = ("train_images", "train_labels")
 TEST_PARTS: Final = ("test_images", "test_labels")
@@ -35,6 +38,18 @@ ARCHIVE_SHA256: Final = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468f
 
 MIN_DIGITS: Final = 10
 """Fewest digits to learn from, and fewest to test with."""
+
+MAX_DIGITS: Final = 1_000_000
+"""Most digits to learn from, and most to test with, some 800 MB; EMNIST, the largest set, has 280,000."""
+
+_MAX_FILE_BYTES: Final = 2_000_000_000
+"""Largest size of a file, in bytes: that of an archive with as many digits."""
+
+_MAX_PUBLISHED_BYTES: Final = 20_000_000
+"""Size that the archive published with Keras does not reach, in bytes; larger ones need no checksum."""
+
+_PIECE: Final = 1_048_576
+"""Bytes read together."""
 
 _IDX_STEMS: Final = {
     "train_images": "train-images-idx3-ubyte",
@@ -97,11 +112,10 @@ def read(source: Path, parts: Iterable[str] = PARTS) -> dict[str, NDArray[np.uin
 
     Raises:
         DatasetError: A file is missing, damaged, cut off or not of this form.
+        DatasetMemoryError: There is not enough memory to read it.
     """
     is_archive = os.path.isfile(source)
     arrays = _read_archive(source, parts) if is_archive else {p: _read_idx(source, p) for p in parts}
-    for part, array in arrays.items():
-        _check(array, part, source if is_archive else _idx_path(source, part))
     for images, labels in (TRAIN_PARTS, TEST_PARTS):
         if images in arrays and labels in arrays and len(arrays[images]) != len(arrays[labels]):
             path = source if is_archive else _idx_path(source, labels)
@@ -151,6 +165,8 @@ def _examine(source: Path, _stamps: tuple[object, ...]) -> Contents | str:
         if _is_published_archive(source):
             return Contents("", MNIST_TRAIN_COUNT)
         return contents_of(source, read(source))
+    except DatasetMemoryError:  # there may be enough the next time
+        raise
     except DatasetError as error:
         return str(error)
 
@@ -158,9 +174,9 @@ def _examine(source: Path, _stamps: tuple[object, ...]) -> Contents | str:
 def _is_published_archive(source: Path) -> bool:
     """Return whether a file is the archive that Keras downloads: it need not be unpacked to be known."""
     try:
-        with source.open("rb") as file:
+        with open_regular_file(source, _MAX_PUBLISHED_BYTES) as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == ARCHIVE_SHA256
-    except OSError:  # a folder, or a file that cannot be read
+    except OSError:  # a folder, a larger file, or one that cannot be read
         return False
 
 
@@ -206,55 +222,99 @@ def _read_idx(folder: Path, part: str) -> NDArray[np.uint8]:
     """Read one IDX file."""
     path = _idx_path(folder, part)
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with open_regular_file(path, _MAX_FILE_BYTES) as file:
+            if path.suffix == ".gz":
+                with gzip.GzipFile(fileobj=file) as unpacked:
+                    return _unpack_idx(unpacked, part, path)
+            return _unpack_idx(file, part, path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DatasetError(
             f"{path} is missing; put MNIST's four IDX files or {_ARCHIVE} there, or unset RNNLAB_MNIST_DIR."
         ) from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DatasetError(
-            f"{path} is damaged or cut off ({error}); delete the file and fetch it again."
+            f"{path} is damaged or cut off ({in_words(error)}); delete the file and fetch it again."
         ) from error
     except OSError as error:
         raise DatasetError(
-            f"{path} cannot be read ({error.strerror}); check the folder, or unset RNNLAB_MNIST_DIR."
+            f"{path} cannot be read ({error.strerror or in_words(error)}); "
+            "check the folder, or unset RNNLAB_MNIST_DIR."
         ) from error
-    axes = content[3] if len(content) > 3 else 0
-    shape = tuple(int.from_bytes(content[start : start + 4], "big") for start in range(4, 4 + 4 * axes, 4))
-    header = _idx_header(shape)
-    if not content.startswith(header) or len(content) - len(header) != int(np.prod(shape, dtype=object)):
-        raise DatasetError(
-            f"{path} is damaged or cut off: it is not a whole IDX file; delete the file and fetch it again."
-        )
-    return np.frombuffer(content, np.uint8, offset=len(header)).reshape(shape)
+    except MemoryError as error:
+        raise _short_memory(path) from error
+
+
+def _unpack_idx(file: BufferedIOBase, part: str, path: Path) -> NDArray[np.uint8]:
+    """Read the header of an IDX file, and the rest only if that is the header of such a part."""
+    start = file.read(4)
+    lengths = file.read(4 * start[3]) if len(start) == 4 else b""
+    shape = tuple(int.from_bytes(lengths[place : place + 4], "big") for place in range(0, len(lengths), 4))
+    if start + lengths == _idx_header(shape):
+        _check_form(np.dtype(np.uint8), shape, part, path)
+        content, count = bytearray(), math.prod(shape)
+        # Piece by piece: to ask for more than there is takes memory. Checksums are checked at the end.
+        while len(content) < count and (piece := file.read(min(count - len(content), _PIECE))):
+            content += piece
+        if len(content) == count and not file.read(1):
+            return _with_known_labels(np.frombuffer(content, np.uint8).reshape(shape), part, path)
+    raise DatasetError(
+        f"{path} is damaged or cut off: it is not a whole IDX file; delete the file and fetch it again."
+    )
 
 
 def _read_archive(path: Path, parts: Iterable[str]) -> dict[str, NDArray[np.uint8]]:
     """Read arrays of an archive in the form of Keras' `mnist.npz`, all that are asked for or none."""
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
-            return {part: archive[_ARCHIVE_KEYS[part]] for part in parts}
+        archive = NpzArchive(read_regular_file(path, _MAX_FILE_BYTES))
+        headers = {part: archive.header(_ARCHIVE_KEYS[part]) for part in parts}
+        for part, header in headers.items():
+            _check_form(header.dtype, header.shape, part, path)
+        arrays = archive.read(
+            {_ARCHIVE_KEYS[part]: (each.dtype, each.shape) for part, each in headers.items()}
+        )
+        return {part: _with_known_labels(arrays[_ARCHIVE_KEYS[part]], part, path) for part in headers}
     except OSError as error:
-        raise DatasetError(f"{path} cannot be read ({error.strerror or error}); check the file.") from error
+        raise DatasetError(
+            f"{path} cannot be read ({error.strerror or in_words(error)}); check the file."
+        ) from error
+    except DatasetError:
+        raise
+    except MemoryError as error:
+        raise _short_memory(path) from error
     except Exception as error:  # a damaged archive can raise almost anything
         raise DatasetError(
-            f"{path} is damaged or cut off ({error}); delete the file to fetch it again."
+            f"{path} is damaged or cut off ({in_words(error)}); delete the file to fetch it again."
         ) from error
 
 
-def _check(array: NDArray[np.uint8], part: str, path: Path) -> None:
-    """Refuse an array that is not a part of digits in MNIST's form."""
-    what, is_label = part.replace("_", " "), part.endswith("labels")
-    if array.dtype != np.uint8 or array.ndim != (1 if is_label else 3):
+def _short_memory(path: Path) -> DatasetMemoryError:
+    return DatasetMemoryError(
+        f"There is not enough memory to read {path}; close other programs and try again."
+    )
+
+
+def _check_form(dtype: np.dtype[Any], shape: tuple[int, ...], part: str, path: Path) -> None:
+    """Refuse an array of which type or shape is not that of a part of digits in MNIST's form."""
+    what = part.replace("_", " ")
+    if dtype != np.uint8 or len(shape) != (1 if part.endswith("labels") else 3):
         raise DatasetError(
             f"{path} is damaged: it does not hold {what} in MNIST's form; delete the file and fetch it again."
         )
-    if not is_label and array.shape[1:] != (SIDE, SIDE):
-        problem = f"{what} of {array.shape[1]} x {array.shape[2]} pixels instead of {SIDE} x {SIDE}"
-    elif len(array) < MIN_DIGITS:
-        problem = f"{len(array)} {what}, and at least {MIN_DIGITS} are needed"
-    elif is_label and int(array.max()) >= DIGITS:
-        problem = f"{what} up to {int(array.max())}, and digits go from 0 to {DIGITS - 1}"
-    else:
-        return
-    raise DatasetError(f"{path} holds {problem}; put digits in MNIST's form in its place.")
+    if shape[1:] not in ((), (SIDE, SIDE)):
+        raise _of_another_form(path, f"{what} of {shape[1]} x {shape[2]} pixels instead of {SIDE} x {SIDE}")
+    if shape[0] < MIN_DIGITS:
+        raise _of_another_form(path, f"{shape[0]} {what}, and at least {MIN_DIGITS} are needed")
+    if shape[0] > MAX_DIGITS:
+        raise _of_another_form(path, f"{shape[0]:,} {what}, and at most {MAX_DIGITS:,} can be used")
+
+
+def _with_known_labels(array: NDArray[np.uint8], part: str, path: Path) -> NDArray[np.uint8]:
+    """Return an array; refuse labels that are no digits."""
+    if part.endswith("labels") and int(array.max()) >= DIGITS:
+        what = part.replace("_", " ")
+        raise _of_another_form(path, f"{what} up to {int(array.max())}, and digits go from 0 to {DIGITS - 1}")
+    return array
+
+
+def _of_another_form(path: Path, problem: str) -> DatasetError:
+    return DatasetError(f"{path} holds {problem}; put digits in MNIST's form in its place.")

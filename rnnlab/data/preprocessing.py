@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from rnnlab.digits import SIDE
 
@@ -201,28 +201,6 @@ def centre_by_mass(ink: NDArray[np.floating[Any]]) -> tuple[NDArray[np.uint8], i
     picture = np.zeros((SIDE, SIDE), np.uint8)
     picture[top : top + height, left : left + width] = np.rint(ink).clip(0, 255).astype(np.uint8)
     return picture, top
-
-
-def decode_image(data: bytes) -> NDArray[np.uint8]:
-    """Decode an image file into RGBA pixels, shape (height, width, 4).
-
-    Raises:
-        DrawingError: The bytes are no readable image, or the image is too large.
-    """
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            if max(image.size) > MAX_CANVAS_SIDE:
-                raise DrawingError(
-                    f"The picture must have at most {MAX_CANVAS_SIDE} x {MAX_CANVAS_SIDE} pixels, "
-                    f"not {image.size[0]} x {image.size[1]}; make it smaller."
-                )
-            return np.asarray(image.convert("RGBA"), dtype=np.uint8)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        if isinstance(error, DrawingError):
-            raise
-        raise DrawingError(
-            "The file is not a picture that can be read; save the drawing as a PNG file."
-        ) from error
 
 
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rnnlab.config import Config
 from rnnlab.data.datasets import Dataset, bundled_digits, load
 from rnnlab.data.errors import DatasetError
-from rnnlab.data.labelled_drawings import LabelledDrawings
+from rnnlab.data.labelled_drawings import LabelledDrawingError, LabelledDrawings
 from rnnlab.data.non_digits import make_non_digits
 from rnnlab.data.synthetic_digits import SYNTHETIC_DIGITS, make_synthetic_digits
 from rnnlab.digits import NO_DIGIT
@@ -42,10 +42,14 @@ def load_training_set(
     `hand` holds the drawings for `your_hand`; `progress` and `stopped` are those of `load`.
 
     Raises:
-        DatasetError: As for `load`; or the configuration asks for drawings and there are none.
+        DatasetError: As for `load`; or the configuration asks for drawings, and there are none or they
+            cannot be read.
         LoadingStoppedError: As for `load`.
     """
-    examples = hand.examples() if hand and config.your_hand else None
+    try:
+        examples = hand.examples() if hand and config.your_hand else None
+    except LabelledDrawingError as error:
+        raise DatasetError(str(error)) from error
     if config.your_hand and (examples is None or not len(examples[0])):
         raise DatasetError("Your hand has no drawings to learn from; draw a digit and name it first.")
     data = load(config.dataset, progress, stopped)

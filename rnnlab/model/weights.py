@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Self
+from typing import Any, Final, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
+from rnnlab.config import HYPERPARAMETERS
 from rnnlab.digits import COLUMNS, DIGITS, FloatArray
-from rnnlab.system.atomic_files import atomic_write, load_npz, quarantine_path
+from rnnlab.system.array_files import NpzArchive, load_npz
+from rnnlab.system.atomic_files import atomic_write, quarantine_path
+
+MAX_NEURONS: Final = int(HYPERPARAMETERS["neurons"].maximum or 0)
+"""Most neurons that a network can have."""
+
+_LARGEST_SUM: Final = float(np.finfo(np.float32).max) / 2
+"""Largest sum of weights that reading may add up: half of what `float32` holds, as sums are rounded."""
 
 
 class WeightsError(ValueError):
@@ -47,24 +56,20 @@ class Weights:
         """Return whether no weight is infinite or NaN."""
         return all(bool(np.isfinite(getattr(self, f.name)).all()) for f in fields(self))
 
-    def check(self) -> None:
-        """Raise `WeightsError` unless every array has its shape and holds finite numbers only."""
-        n = self.neurons
-        shapes = {
-            "input_kernel": (COLUMNS, n),
-            "input_bias": (n,),
-            "lstm_kernel": (n, 4 * n),
-            "lstm_recurrent_kernel": (n, 4 * n),
-            "lstm_bias": (4 * n,),
-            "output_kernel": (n, DIGITS),
-            "output_bias": (DIGITS,),
-        }
-        for name, shape in shapes.items():
-            array = getattr(self, name)
-            if array.shape != shape or array.dtype != np.float32:
-                raise WeightsError(f"{name} must be float32 of shape {shape}")
-        if not self.are_finite():
-            raise WeightsError("some weights are infinite or NaN")
+    def check_sums(self) -> None:
+        """Raise `WeightsError` if reading could overflow: the weights are finite, and their sums are not.
+
+        Pixels and hidden states are between -1 and 1, so no sum can be larger than that of the magnitudes.
+        """
+        inner = _magnitude(self.input_kernel) + np.abs(self.input_bias, dtype=np.float64)
+        gates = inner @ np.abs(self.lstm_kernel, dtype=np.float64)
+        gates += _magnitude(self.lstm_recurrent_kernel) + np.abs(self.lstm_bias, dtype=np.float64)
+        logits = _magnitude(self.output_kernel) + np.abs(self.output_bias, dtype=np.float64)
+        if not max(float(sums.max()) for sums in (inner, gates, logits)) <= _LARGEST_SUM:
+            raise WeightsError(
+                "The weights are so large that the network cannot be computed with; "
+                "train a new one with a smaller learning rate."
+            )
 
     def save(self, path: Path, step: int) -> None:
         """Write the weights under another name, then rename the file.
@@ -96,12 +101,55 @@ class Weights:
             called="weights file",
             missing=_missing(path),
             instead="resume the run or train a new one",
-        ) as arrays:
-            weights, step = cls(**{f.name: arrays[f.name] for f in fields(cls)}), int(arrays["step"])
-            if weights.output_kernel.ndim != 2:
-                raise WeightsError("output_kernel must have two axes")
-            weights.check()
+            max_bytes=MAX_FILE_BYTES,
+        ) as archive:
+            step = int(archive.number("step", "i"))
+            weights = cls(**archive.read(_forms(archive)))
+            if step < 0:
+                raise ValueError("its step is negative")
+            if not weights.are_finite():
+                raise ValueError("some weights are infinite or NaN")
         return weights, step
+
+
+def count_weights(neurons: int) -> int:
+    """Return how many weights a network has."""
+    return sum(int(np.prod(shape)) for shape in _shapes(neurons).values())
+
+
+def _shapes(neurons: int) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every array of a network."""
+    n = neurons
+    return {
+        "input_kernel": (COLUMNS, n),
+        "input_bias": (n,),
+        "lstm_kernel": (n, 4 * n),
+        "lstm_recurrent_kernel": (n, 4 * n),
+        "lstm_bias": (4 * n,),
+        "output_kernel": (n, DIGITS),
+        "output_bias": (DIGITS,),
+    }
+
+
+MAX_FILE_BYTES: Final = 8 * count_weights(MAX_NEURONS)
+"""Largest size of a weights file, in bytes: twice that of the largest network."""
+
+
+def _forms(archive: NpzArchive) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
+    """Return type and shape that all arrays of a weights file must have, given those of one.
+
+    Raises:
+        ValueError: It does not have the shape that it has in any network.
+    """
+    shape = archive.header("output_kernel").shape
+    if len(shape) != 2 or not 1 <= shape[0] <= MAX_NEURONS:
+        raise ValueError(f"output_kernel must have shape (n, {DIGITS}), n up to {MAX_NEURONS}, not {shape}")
+    return {name: (np.dtype(np.float32), expected) for name, expected in _shapes(shape[0]).items()}
+
+
+def _magnitude(kernel: FloatArray) -> NDArray[np.float64]:
+    """Return the sum of magnitudes in each column."""
+    return np.asarray(np.abs(kernel, dtype=np.float64).sum(axis=0))
 
 
 def _missing(path: Path) -> str:

@@ -19,12 +19,14 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from rnnlab.model.weights import Weights
+from rnnlab.data.labelled_drawings import LabelledDrawings
+from rnnlab.model.weights import MAX_FILE_BYTES, Weights
 from rnnlab.runs import Run
 from rnnlab.store.database import StoreError
 from rnnlab.store.run_names import is_run_name
 from rnnlab.store.weight_history import WeightHistory
 from rnnlab.system.atomic_files import replace
+from rnnlab.system.regular_files import read_regular_file
 from rnnlab.training.checkpoint import Checkpoint
 
 _DRAWINGS: Final = "hand"
@@ -83,7 +85,7 @@ class RunFiles:
             OSError: There are none, or they cannot be copied.
         """
         self.make_folder()
-        shutil.copyfile(parent.weights, self.start)
+        self.start.write_bytes(read_regular_file(parent.weights, MAX_FILE_BYTES))
 
     def has_begun(self, run: Run) -> bool:
         """Return whether the run continues from a checkpoint: it has one, or should have one by now."""
@@ -97,7 +99,7 @@ class RunFiles:
             WeightsError: The weights of the parent are missing or damaged.
         """
         if self.has_begun(run):
-            return Checkpoint.load(self.checkpoint), None
+            return Checkpoint.load(self.checkpoint, run.config.neurons), None
         return None, Weights.load(self.start)[0] if run.parent else None
 
     def copy_labelled_drawings(self) -> None:
@@ -107,5 +109,5 @@ class RunFiles:
             return
         aside = self.folder / f".{_DRAWINGS}"
         shutil.rmtree(aside, ignore_errors=True)
-        shutil.copytree(source, aside)
+        LabelledDrawings(source).copy_to(aside)
         replace(aside, self.labelled_drawings)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, Final, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import IO, Final, TypeVar
 
 _REPLACE_PATIENCE: Final = 5.0
 """Seconds to wait for those who read a file that is to be replaced: on Windows, it cannot be until then."""
@@ -59,6 +55,15 @@ def replace(source: Path, target: Path) -> None:
     _while_in_use(lambda: os.replace(source, target), _REPLACE_PATIENCE)
 
 
+def read_while_replaced(read: Callable[[], _Result]) -> _Result:
+    """Read a file that others may replace just now: on Windows, it cannot be opened at that moment.
+
+    Raises:
+        OSError: It cannot be read, or is still in use after some time.
+    """
+    return _while_in_use(read, _READ_PATIENCE)
+
+
 def _while_in_use(act: Callable[[], _Result], patience: float) -> _Result:
     """Do something with a file, again and again for some seconds if another process does not permit it."""
     deadline = time.monotonic() + patience
@@ -77,41 +82,6 @@ def retry_if_folder_removed(write: Callable[[], None]) -> None:
         write()
     except FileNotFoundError:
         write()
-
-
-@contextmanager
-def load_npz(
-    path: Path, error: type[ValueError], *, called: str, missing: str, instead: str
-) -> Iterator[Mapping[str, NDArray[Any]]]:
-    """Yield the arrays of an `.npz` file; set it aside if it is damaged or the block finds it unusable.
-
-    Args:
-        path: The `.npz` file.
-        error: Type of the exception raised for anything that is wrong with the file.
-        called: Its name for people.
-        missing: Error sentence if there is no such file.
-        instead: What people can do if it is damaged, in words.
-
-    Raises:
-        ValueError: Of the type `error`: the file is missing, damaged, or cannot be read.
-    """
-    try:
-        with np.load(
-            io.BytesIO(_while_in_use(path.read_bytes, _READ_PATIENCE)), allow_pickle=False
-        ) as arrays:
-            yield dict(arrays)
-    except FileNotFoundError as problem:
-        raise error(missing) from problem
-    except OSError as problem:
-        raise error(
-            f"The {called} {path} cannot be read ({problem.strerror}); check the folder of runs."
-        ) from problem
-    except Exception as problem:  # a damaged archive can raise almost anything
-        aside = quarantine(path)
-        raise error(
-            f"The {called} {path} is damaged ({problem})"
-            f"{f' and is kept as {aside.name}' if aside else ''}; {instead}."
-        ) from problem
 
 
 def remove_leftovers(folder: Path) -> None:

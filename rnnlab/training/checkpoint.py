@@ -5,6 +5,7 @@ A run that resumes from a checkpoint continues exactly as if it had never stoppe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +14,32 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnlab.system.atomic_files import atomic_write, load_npz
+from rnnlab.config import HYPERPARAMETERS
+from rnnlab.model.weights import MAX_NEURONS, count_weights
+from rnnlab.system.array_files import NpzArchive, load_npz
+from rnnlab.system.atomic_files import atomic_write
 
 NetworkState = Mapping[str, NDArray[Any]]
 """The arrays of a network in training, by name: weights, moments of the optimizer, averages."""
 
-_OWN: Final = ("step", "seconds")
 _PREFIX: Final = "network_"
+
+_STATE: Final = re.compile(
+    r"parameters|adam_steps|adam_gradients|adam_squares|average|average_steps|(keras|average)_[0-9]{1,3}"
+)
+"""Names of the arrays of a network, of either backend."""
+
+_MAX_COPIES: Final = 5
+"""How many numbers a checkpoint holds for each weight, at most: itself, two moments, the average."""
+
+_MAX_COUNTERS: Final = 100
+"""How many numbers it holds beside these, at most."""
+
 _INSTEAD: Final = "start a new run from its weights"
+
+
+_MAX_STEP: Final = int(HYPERPARAMETERS["iterations"].maximum or 0)
+"""Most steps that a run can make."""
 
 
 class CheckpointError(ValueError):
@@ -53,8 +72,12 @@ class Checkpoint:
             np.savez(file, allow_pickle=False, **arrays)
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path, neurons: int = MAX_NEURONS) -> Self:
         """Read what `save` wrote; a damaged file is set aside.
+
+        Args:
+            path: The `.npz` file.
+            neurons: Those of the run; a checkpoint of a larger network is refused before it is unpacked.
 
         Raises:
             CheckpointError: The file is missing or damaged.
@@ -65,19 +88,36 @@ class Checkpoint:
             called="checkpoint",
             missing=f"The run has no checkpoint to resume from; {_INSTEAD}.",
             instead=_INSTEAD,
-        ) as arrays:
-            step, seconds = int(arrays["step"]), float(arrays["seconds"])
-            if step < 0 or not np.isfinite(seconds):
+            max_bytes=8 * _MAX_COPIES * count_weights(MAX_NEURONS),
+        ) as archive:
+            step, seconds = int(archive.number("step", "i")), float(archive.number("seconds", "if"))
+            if not 0 <= step <= _MAX_STEP or not 0 <= seconds < float("inf"):
                 raise ValueError("its step or its time cannot be")
-            network = {name.removeprefix(_PREFIX): arrays[name] for name in arrays if name not in _OWN}
+            network = _read_network(archive, neurons)
         return cls(step, seconds, network)
+
+
+def _read_network(archive: NpzArchive, neurons: int) -> NetworkState:
+    """Return the arrays of the network, after a look at the headers: they must not be more than it can have.
+
+    Raises:
+        ValueError: They are more, or damaged.
+    """
+    prefixed = [name for name in archive.names if name.startswith(_PREFIX)]
+    names = [name for name in prefixed if _STATE.fullmatch(name.removeprefix(_PREFIX))]
+    headers = {name: archive.header(name) for name in names}
+    most = _MAX_COPIES * count_weights(neurons) + _MAX_COUNTERS
+    if sum(header.size for header in headers.values()) > most:
+        raise ValueError(f"it holds more numbers than a network of {neurons:,} neurons has")
+    arrays = archive.read({name: (header.dtype, header.shape) for name, header in headers.items()})
+    return {name.removeprefix(_PREFIX): array for name, array in arrays.items()}
 
 
 def restored_array(state: NetworkState, name: str, like: NDArray[Any]) -> NDArray[Any]:
     """Return one array of a network's state, checked against the array that it will replace.
 
     Raises:
-        CheckpointError: The array is missing, has another shape or type, or is not finite.
+        CheckpointError: The array is missing, has another shape or type, is not finite, or counts below zero.
     """
     array = state.get(name)
     if array is None or array.shape != like.shape or array.dtype != like.dtype:
@@ -86,4 +126,6 @@ def restored_array(state: NetworkState, name: str, like: NDArray[Any]) -> NDArra
         )
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise CheckpointError(f"The checkpoint holds numbers that are not finite; {_INSTEAD}.")
+    if array.dtype.kind == "i" and (array.min() < 0 or array.max() > _MAX_STEP):
+        raise CheckpointError(f"The checkpoint counts steps that no run can have made; {_INSTEAD}.")
     return array

@@ -18,7 +18,8 @@ import numpy as np
 from PIL import Image
 
 from rnnlab.config import Config
-from rnnlab.data.preprocessing import decode_image, prepare
+from rnnlab.data.image_files import load_drawing
+from rnnlab.data.preprocessing import prepare
 from rnnlab.model.reader import Reader
 from rnnlab.runs import RunState
 from rnnlab.store.store import Store
@@ -44,7 +45,7 @@ def from_canvas_to_belief() -> None:
     times: list[list[float]] = []
     for picture in pictures:
         marks = [time.perf_counter()]
-        pixels = decode_image(picture)
+        pixels = load_drawing(picture)
         marks.append(time.perf_counter())
         prepared = prepare(pixels)
         marks.append(time.perf_counter())

@@ -7,13 +7,11 @@ from typing import Final
 import streamlit as st
 
 from rnnlab.dashboard.session import BroughtPicture, session
+from rnnlab.data.image_files import MAX_FILE_BYTES
 
 _KEY: Final = "picture"
 
 _POPOVER_KEY: Final = "picture_popover"
-
-_MAX_MEGABYTES: Final = 64
-"""Largest file that is taken, in MB."""
 
 
 def render(place: st.delta_generator.DeltaGenerator) -> None:
@@ -36,7 +34,7 @@ def render(place: st.delta_generator.DeltaGenerator) -> None:
             type="image",
             key=f"{_KEY}_{remembered.pictures}",
             on_change=_take,
-            max_upload_size=_MAX_MEGABYTES,
+            max_upload_size=MAX_FILE_BYTES // 1_000_000,
             help="The digit is found in it, brought to 28 x 28 pixels, and read. "
             "The picture is not kept, and nobody else sees it.",
         )

@@ -33,7 +33,11 @@ def render(place: st.delta_generator.DeltaGenerator, run: Run | None) -> None:
         return
     with place.popover("Teach", icon=":material/school:", help="Name the digit you drew, and train on it."):
         _namer()
-        drawings = LabelledDrawings(app_state().store.labelled_drawings_folder).drawings()
+        try:
+            drawings = LabelledDrawings(app_state().store.labelled_drawings_folder).drawings()
+        except LabelledDrawingError as error:
+            st.caption(plain(str(error)))
+            return
         _trainer(run, len(drawings))
         _list(drawings)
 
