@@ -44,7 +44,7 @@ def load_reader(store: Store, run: Run, step: int | None = None) -> tuple[Reader
     """Return a reader with the newest weights of a run, or those saved at or before a step, and their step.
 
     Raises:
-        WeightsError: The weights are missing or damaged.
+        WeightsError: The weights are missing, damaged or too large.
         CommandError: No weights were saved at or before that step.
     """
     path = store.files(run.id).weights
@@ -88,7 +88,9 @@ def _read_image(reader: Reader, image: str) -> tuple[Answer, NDArray[np.uint8]] 
     except OSError as error:
         if is_pattern(image):
             return "No file matches this pattern; check the folder and the ending."
-        return f"The file cannot be opened ({error.strerror}); check its name."
+        return f"The file cannot be opened ({error.strerror or error}); check its name."
+    except MemoryError:
+        return "There is not enough memory to read the picture; make it smaller, or close other programs."
     except SeveralDigitsError:
         return _SEVERAL
     except DrawingError as error:
@@ -158,10 +160,12 @@ def export(store: Store, name: str, path: Path, *, every_row: bool, as_json: boo
     """Save the newest weights of a run as a standard Keras file.
 
     Raises:
+        WeightsError: The weights are missing, damaged or too large.
         CommandError: The file cannot be written.
     """
     run = store.find(name)
     weights, step = Weights.load(store.files(run.id).weights)
+    weights.check_sums()
     with stderr_to(store.files(run.id).log):
         from rnnlab.training import devices
         from rnnlab.training.export import export as export_keras

@@ -65,10 +65,15 @@ def _softmax(logits: FloatArray) -> FloatArray:
 
 
 class Reader:
-    """Reads images row by row with fixed weights."""
+    """Reads images row by row with fixed weights.
+
+    Raises:
+        WeightsError: The weights are so large that sums of them overflow.
+    """
 
     def __init__(self, weights: Weights) -> None:
         w = weights
+        w.check_sums()
         self.neurons = w.neurons
         # Folded in float64 and rounded once, so that the result is no less exact than Keras' two products.
         kernel = w.lstm_kernel.astype(np.float64)

@@ -65,13 +65,17 @@ class Parameters:
         )
 
     def stack(self, stacked: FloatArray) -> None:
-        """Write S, with the rows of o, i and f halved, into `stacked`, shape `stack_shape(n)`."""
+        """Write S, with the rows of o, i and f halved, into `stacked`, shape `stack_shape(n)`.
+
+        Weights may be so large that S is not finite: who trains looks for that.
+        """
         n = self.neurons
         gates, read_out = stacked[: 4 * n], stacked[4 * n :]
         np.multiply(self.recurrent_kernel[: 3 * n], _HALF, out=gates[: 3 * n, :n])
         gates[3 * n :, :n] = self.recurrent_kernel[3 * n :]
-        np.matmul(self.kernel, self.input.T, out=gates[:, n:])
-        gates[:, -1] += self.bias
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.matmul(self.kernel, self.input.T, out=gates[:, n:])
+            gates[:, -1] += self.bias
         gates[: 3 * n, n:] *= _HALF
         read_out[:, :n] = self.read_out
         read_out[:, n:-1] = 0
