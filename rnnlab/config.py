@@ -20,6 +20,14 @@ class ConfigError(ValueError):
     """A hyperparameter that cannot be used; its text is one sentence meant for people."""
 
 
+def parse_json(text: str) -> Any:
+    """Return what a text in JSON's form says, or `None` if it is in no such form."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):  # also a number of thousands of digits, or brackets within brackets
+        return None
+
+
 @dataclass(frozen=True)
 class Hyperparameter:
     """All that is known about one hyperparameter.
@@ -354,8 +362,15 @@ class Config:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote; unknown names are ignored, so older versions can read newer runs."""
-        values = {**_OLD_RUNS, **json.loads(text)}
+        """Read what `to_json` wrote; unknown names are ignored, so older versions can read newer runs.
+
+        Raises:
+            ConfigError: It is something else.
+        """
+        found = parse_json(text)
+        if not isinstance(found, dict):
+            raise ConfigError("The configuration of the run is damaged; start a new run.")
+        values = {**_OLD_RUNS, **found}
         return cls(**{name: h.parse(values[name]) for name, h in HYPERPARAMETERS.items() if name in values})  # type: ignore[arg-type]
 
 

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
-from rnnlab.config import HYPERPARAMETERS, Config, ConfigError, Value
+from rnnlab.config import HYPERPARAMETERS, Config, ConfigError, Value, parse_json
+
+_DAMAGED: Final = "The list of the run's changes is damaged; start a new run."
 
 CHANGEABLE: Final = ("learning_rate", "batch_size", "iterations")
 """Hyperparameters that can be changed during a run: they shape the steps, not the network."""
@@ -81,8 +83,20 @@ def to_json(changes: Iterable[Change]) -> str:
 
 
 def from_json(text: str) -> tuple[Change, ...]:
-    """Read what `to_json` wrote."""
-    return tuple(
-        Change(int(entry["step"]), entry["name"], HYPERPARAMETERS[entry["name"]].parse(entry["value"]))
-        for entry in json.loads(text)
-    )
+    """Read what `to_json` wrote.
+
+    Raises:
+        ConfigError: It is something else.
+    """
+    found = parse_json(text)
+    if not isinstance(found, list):
+        raise ConfigError(_DAMAGED)
+    return tuple(_parse_change(entry) for entry in found)
+
+
+def _parse_change(entry: object) -> Change:
+    """Return one change; see `from_json`."""
+    match entry:
+        case {"step": int(step), "name": str(name), "value": value} if name in CHANGEABLE and step >= 0:
+            return Change(step, name, HYPERPARAMETERS[name].parse(value))
+    raise ConfigError(_DAMAGED)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,17 +17,12 @@ from rnnlab import config_changes
 from rnnlab.config import HYPERPARAMETERS, Config, ConfigError
 from rnnlab.config_changes import CHANGEABLE
 from rnnlab.dashboard.permissions import Permissions, PermissionsError
-from rnnlab.data.image_files import load_drawing
-from rnnlab.data.labelled_drawings import LabelledDrawingError, LabelledDrawings
 from rnnlab.data.preprocessing import DrawingError, PreparedDrawing, prepare
 from rnnlab.model.reader import Reader
-from rnnlab.model.weights import Weights, WeightsError
 from rnnlab.presets import config_from
 from rnnlab.store.database import StoreError
 from rnnlab.store.store import Store
-from rnnlab.training.checkpoint import Checkpoint, CheckpointError
 from tests.pages import lab, texts
-from tests.pens import draw_digit
 from tests.weights import random_weights
 
 ANYTHING = st.one_of(
@@ -153,70 +145,6 @@ def test_a_hundred_strokes_are_read_like_any_drawing(strokes: list[list[tuple[in
     if prepared:
         beliefs = Reader(random_weights()).read(prepared.picture[None]).beliefs
         np.testing.assert_allclose(beliefs.sum(axis=2), 1, rtol=1e-5)
-
-
-def encode_png(pixels: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
-
-
-PNG = encode_png(draw_digit("7"))
-
-
-def mutated(content: bytes, cuts: list[tuple[int, int]], left: float) -> bytes:
-    """Return a file with some bytes changed and the end cut off."""
-    damaged = bytearray(content)
-    for place, value in cuts:
-        damaged[place % len(damaged)] = value
-    return bytes(damaged[: int(len(damaged) * left)])
-
-
-DAMAGE = {"cuts": st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 255))), "left": st.floats(0, 1)}
-
-
-@some
-@given(st.one_of(st.binary(), st.builds(mutated, st.just(PNG), **DAMAGE)), st.integers(-3, 12))
-def test_damaged_pictures_are_read_or_refused_and_kept_in_their_folder_only(
-    tmp_path: Path, content: bytes, label: int
-) -> None:
-    try:
-        checked_picture(prepare(load_drawing(content)))
-    except DrawingError as error:
-        one_sentence(error)
-    try:
-        LabelledDrawings(tmp_path / "hand").add(content, label)
-    except LabelledDrawingError as error:
-        one_sentence(error)
-    assert {path.name for path in tmp_path.iterdir()} <= {"hand"}
-
-
-def saved(save: Callable[[Path], None], folder: Path) -> bytes:
-    path = folder / "whole.npz"
-    save(path)
-    return path.read_bytes()
-
-
-@some
-@given(damage=st.fixed_dictionaries(DAMAGE))
-def test_damaged_weights_and_checkpoints_are_refused_in_a_sentence(
-    tmp_path: Path, damage: dict[str, Any]
-) -> None:
-    weights = random_weights(8)
-    checkpoint = Checkpoint(20, 1.0, {"parameters": np.ones(50, np.float32)})
-    loads: list[tuple[Callable[[Path], None], Callable[[Path], object]]] = [
-        (lambda path: weights.save(path, 20), Weights.load),
-        (checkpoint.save, Checkpoint.load),
-    ]
-    for save, load in loads:
-        path = tmp_path / "damaged.npz"
-        path.write_bytes(mutated(saved(save, tmp_path), **damage))
-        try:
-            load(path)
-        except (WeightsError, CheckpointError) as error:
-            one_sentence(error)
-        for file in tmp_path.glob("damaged.npz*"):
-            file.unlink()
 
 
 @some

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -84,7 +85,8 @@ def read(store: Store, name: str, images: Iterable[str], step: int | None, *, as
 def _read_image(reader: Reader, image: str) -> tuple[Answer, NDArray[np.uint8]] | str:
     """Read one image file; return the answer and the picture that the network saw, or why there is none."""
     try:
-        prepared = prepare_file(read_file(Path(image)))
+        with stderr_to(Path(os.devnull)):  # libtiff talks about damage; one sentence is enough
+            prepared = prepare_file(read_file(Path(image)))
     except OSError as error:
         if is_pattern(image):
             return "No file matches this pattern; check the folder and the ending."
