@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, features
+from PIL import ExifTags, Image, ImageOps, features
 
 from rnnlab.data import image_files
 from rnnlab.data.image_files import MAX_FILE_BYTES, load_picture
@@ -111,13 +111,37 @@ def test_a_speck_on_the_canvas_does_not_shrink_the_digit() -> None:
 
 
 def test_a_picture_that_is_too_large_is_refused_before_it_is_unpacked() -> None:
-    for size, words in (((10_000, 8_000), "megapixels, not 10000 x 8000"), ((20_000, 10_000), "megapixels;")):
+    for size, words in (
+        ((10_000, 8_000), "64 megapixels, not 10000 x 8000"),
+        ((20_000, 10_000), "64 megapixels;"),
+        ((70_000, 1), "65,535 pixels a side, not 70000 x 1"),
+    ):
         file = io.BytesIO()
         Image.new("1", size).save(file, "PNG")
-        with pytest.raises(DrawingError, match=f"at most 64 {words}"):
+        with pytest.raises(DrawingError, match=f"at most {words}"):
             load_picture(file.getvalue())
+    webp = io.BytesIO()
+    Image.new("RGB", (16_000, 2_000)).save(webp, "WEBP", quality=1, method=0)
+    with pytest.raises(DrawingError, match="WebP picture must have at most 25 megapixels, not 16000 x 2000"):
+        load_picture(webp.getvalue())
     with pytest.raises(DrawingError, match="at most 64 MB, not 64 MB; save the picture smaller"):
         load_picture(bytes(MAX_FILE_BYTES + 1))
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "TIFF", "WEBP"])
+def test_a_picture_stands_upright_whichever_way_its_camera_was_held(form: str) -> None:
+    pixels = np.zeros((60, 40, 3), np.uint8)
+    pixels[:20], pixels[:, :10] = 200, 90
+    for orientation in range(1, 9):
+        file, metadata = io.BytesIO(), Image.Exif()
+        metadata[ExifTags.Base.Orientation] = orientation
+        lossless = {"lossless": True} if form == "WEBP" else {}
+        Image.fromarray(pixels).save(file, form, exif=metadata, **lossless)
+        with Image.open(file) as image:
+            expected = np.asarray(ImageOps.exif_transpose(image), np.float32)
+        found = load_picture(file.getvalue())
+        assert found.shape == expected.shape, orientation
+        assert np.abs(found - expected).max() <= 2, orientation
 
 
 def test_only_well_known_formats_are_decoded() -> None:
@@ -143,9 +167,9 @@ def test_a_damaged_file_gets_one_sentence_or_is_read(kind: str, cut: float) -> N
 
 
 def test_what_a_damaged_picture_makes_of_the_decoder_is_never_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(_: Image.Image, **__: object) -> Image.Image:
+    def fails(_: Image.Image) -> Image.Exif:
         raise zlib.error("boom")
 
-    monkeypatch.setattr(ImageOps, "exif_transpose", fails)
+    monkeypatch.setattr(Image.Image, "getexif", fails)
     with pytest.raises(DrawingError, match="not a picture"):
         load_picture(png(np.zeros((10, 10))))

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -44,11 +44,17 @@ MAX_DRAWING_BYTES: Final = 1_000_000
 MAX_PIXELS: Final = 64_000_000
 """Most pixels of a picture; a phone's camera has 12 to 50 million."""
 
+MAX_WEBP_PIXELS: Final = 25_000_000
+"""Most pixels of a WebP picture, whose decoder takes 16 bytes for each, four times as many as the others."""
+
+MAX_SIDE: Final = 65_535
+"""Longest side of a picture, in pixels: that of a JPEG file."""
+
 WORKING_SIDE: Final = 800
 """Longer side of the picture that is worked on, in pixels; a larger one is reduced."""
 
-_STRIP: Final = 20
-"""Rows of the picture that is worked on which are made together."""
+_STRIP: Final = 2_000_000
+"""About how many pixels of a large picture are reduced together."""
 
 _SAMPLED: Final = 4_000_000
 """About how many pixels of a picture with more than 8 bits its range is taken from."""
@@ -161,17 +167,45 @@ def _opened(data: bytes, formats: tuple[str, ...], instead: str) -> Iterator[Ima
 
 def _decode(image: Image.Image) -> FloatArray:
     """Decode an opened file."""
+    _check_pixels(image)
+    image.draft("RGB", (2 * WORKING_SIDE, 2 * WORKING_SIDE))  # a JPEG is decoded as finely as is needed
+    image.load()
+    if image.mode[0] in "IF":
+        picture = _from_deep(image)
+    else:
+        picture = _on_paper(_reduced(image, lambda part: part.convert("RGBA")))
+    return _upright(picture, int(image.getexif().get(ExifTags.Base.Orientation, 1)))
+
+
+def _check_pixels(image: Image.Image) -> None:
+    """Raise `DrawingError` if a picture has more pixels than is sensible."""
     width, height = image.size
+    if max(width, height) > MAX_SIDE:
+        raise DrawingError(
+            f"The picture must have at most {MAX_SIDE:,} pixels a side, "
+            f"not {width} x {height}; make it smaller."
+        )
     if width * height > MAX_PIXELS:
         raise DrawingError(
             f"The picture must have at most {MAX_PIXELS // 1_000_000} megapixels, "
             f"not {width} x {height}; make it smaller."
         )
-    image.draft("RGB", (2 * WORKING_SIDE, 2 * WORKING_SIDE))  # a JPEG is decoded as finely as is needed
-    ImageOps.exif_transpose(image, in_place=True)
-    if image.mode[0] in "IF":
-        return _from_deep(image)
-    return _on_paper(_reduced(image, lambda part: part.convert("RGBA")))
+    if image.format == WebPImageFile.format and width * height > MAX_WEBP_PIXELS:
+        raise DrawingError(
+            f"A WebP picture must have at most {MAX_WEBP_PIXELS // 1_000_000} megapixels, "
+            f"not {width} x {height}; make it smaller, or save it as a JPEG file."
+        )
+
+
+def _upright(picture: FloatArray, orientation: int) -> FloatArray:
+    """Turn or mirror a picture as its metadata say; `orientation` is 1 to 8 as in Exif, 1 for upright."""
+    if orientation in (5, 6, 7, 8):
+        picture = picture.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        picture = picture[::-1]
+    if orientation in (2, 3, 6, 7):
+        picture = picture[:, ::-1]
+    return np.ascontiguousarray(picture)
 
 
 def _reduced(image: Image.Image, prepare: Callable[[Image.Image], Image.Image]) -> NDArray[Any]:
@@ -188,9 +222,10 @@ def _reduced(image: Image.Image, prepare: Callable[[Image.Image], Image.Image]) 
     if scale == 1.0:
         return np.asarray(prepare(image))
     columns, rows = max(1, round(width / scale)), max(1, round(height / scale))
+    together = max(1, int(_STRIP * rows / (width * height)))
     strips = []
-    for first in range(0, rows, _STRIP):
-        last = min(first + _STRIP, rows)
+    for first in range(0, rows, together):
+        last = min(first + together, rows)
         top, bottom = first * height / rows, min(last * height / rows, height)
         above = math.floor(top)
         part = prepare(image.crop((0, above, width, math.ceil(bottom))))

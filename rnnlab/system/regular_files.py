@@ -30,15 +30,31 @@ def read_regular_file(path: Path, max_bytes: int) -> bytes:
     return content
 
 
+def read_end(path: Path, max_bytes: int) -> bytes:
+    """Return the end of a file, however large it is; see `open_regular_file`.
+
+    Args:
+        path: The file.
+        max_bytes: How much to read at most.
+
+    Raises:
+        UnfitFileError: It is no regular file.
+        OSError: It cannot be opened or read.
+    """
+    with open_regular_file(path) as file:
+        file.seek(-min(os.fstat(file.fileno()).st_size, max_bytes), os.SEEK_END)
+        return file.read(max_bytes)
+
+
 @contextmanager
-def open_regular_file(path: Path, max_bytes: int) -> Iterator[BufferedReader]:
+def open_regular_file(path: Path, max_bytes: float = float("inf")) -> Iterator[BufferedReader]:
     """Yield a file that is open for reading, unless it is a folder, a device, a pipe, a socket, or too large.
 
     None of these is waited for, and no device is opened: to open some of them has effects.
 
     Args:
         path: The file.
-        max_bytes: The largest size, in bytes.
+        max_bytes: The largest size, in bytes; any by default.
 
     Raises:
         UnfitFileError: It is no regular file, or larger.
@@ -54,7 +70,7 @@ def _open_without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _check(status: os.stat_result, max_bytes: int) -> None:
+def _check(status: os.stat_result, max_bytes: float) -> None:
     """Raise `UnfitFileError` if a file of this status is not to be read."""
     if stat.S_ISDIR(status.st_mode):
         raise UnfitFileError(errno.EISDIR, "it is a folder")

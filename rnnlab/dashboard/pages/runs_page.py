@@ -18,6 +18,7 @@ from rnnlab.dashboard.text import STATE_BADGES, duration, log_in_time_zone, perc
 from rnnlab.dashboard.visitor import time_zone
 from rnnlab.presets import settings_query
 from rnnlab.runs import Run
+from rnnlab.system.regular_files import read_end
 
 _REFRESH_INTERVAL = 2.0
 """Seconds between two updates of the table."""
@@ -26,6 +27,9 @@ _TABLE_KEY = "run_table"
 
 _LOG_LINES = 200
 """Lines of a log that are shown: its end, which says why a run failed."""
+
+_LOG_BYTES = 100_000
+"""Bytes that are read of it, at most."""
 
 
 def render() -> None:
@@ -146,7 +150,7 @@ def _show_on(destination: Destination, run: Run) -> None:
 def _log_of(run: Run) -> str:
     """Return the end of a run's log."""
     try:
-        text = app_state().store.files(run.id).log.read_text(encoding="utf-8", errors="replace")
+        text = read_end(app_state().store.files(run.id).log, _LOG_BYTES).decode("utf-8", "replace")
     except OSError:
         return "This run has no log yet."
     shown = "\n".join(text.splitlines()[-_LOG_LINES:])
