@@ -234,6 +234,21 @@ def test_of_an_archive_only_known_arrays_of_the_right_shape_are_unpacked(kind: s
     assert len(str(told.value).splitlines()) == 1
 
 
+def test_an_archive_of_very_many_entries_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.npz"
+    random_weights(8).save(path, 20)
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path, "a") as archive:
+        for number in range(2_000):
+            archive.writestr(f"{number:050}", b"")
+    end = whole.rfind(b"PK\x05\x06")
+    of_larger_form = whole[:end] + b"PK\x06\x07" + bytes(16) + whole[end:]
+    for content in (path.read_bytes(), of_larger_form):
+        path.write_bytes(content)
+        with pytest.raises(WeightsError, match="too many entries"):
+            Weights.load(path)
+
+
 def test_a_packed_file_is_not_unpacked_beyond_what_its_header_says(tmp_path: Path) -> None:
     folder = write_idx_files(tmp_path / "mnist", few_digits())
     path = folder / f"{NAMES['test_labels']}.gz"

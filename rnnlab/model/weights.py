@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rnnlab.config import HYPERPARAMETERS
 from rnnlab.digits import COLUMNS, DIGITS, FloatArray
@@ -59,13 +58,12 @@ class Weights:
     def check_sums(self) -> None:
         """Raise `WeightsError` if reading could overflow: the weights are finite, and their sums are not.
 
-        Pixels and hidden states are between -1 and 1, so no sum can be larger than that of the magnitudes.
+        Pixels and hidden states are between -1 and 1, so no sum is larger than if all weights were as large
+        as the largest one.
         """
-        inner = _magnitude(self.input_kernel) + np.abs(self.input_bias, dtype=np.float64)
-        gates = inner @ np.abs(self.lstm_kernel, dtype=np.float64)
-        gates += _magnitude(self.lstm_recurrent_kernel) + np.abs(self.lstm_bias, dtype=np.float64)
-        logits = _magnitude(self.output_kernel) + np.abs(self.output_bias, dtype=np.float64)
-        if not max(float(sums.max()) for sums in (inner, gates, logits)) <= _LARGEST_SUM:
+        largest = max(float(np.abs(getattr(self, f.name)).max()) for f in fields(self))
+        inner = largest * (COLUMNS + 1)
+        if not inner * largest * self.neurons + largest * (self.neurons + 1) <= _LARGEST_SUM:
             raise WeightsError(
                 "The weights are so large that the network cannot be computed with; "
                 "train a new one with a smaller learning rate."
@@ -145,11 +143,6 @@ def _forms(archive: NpzArchive) -> dict[str, tuple[np.dtype[Any], tuple[int, ...
     if len(shape) != 2 or not 1 <= shape[0] <= MAX_NEURONS:
         raise ValueError(f"output_kernel must have shape (n, {DIGITS}), n up to {MAX_NEURONS}, not {shape}")
     return {name: (np.dtype(np.float32), expected) for name, expected in _shapes(shape[0]).items()}
-
-
-def _magnitude(kernel: FloatArray) -> NDArray[np.float64]:
-    """Return the sum of magnitudes in each column."""
-    return np.asarray(np.abs(kernel, dtype=np.float64).sum(axis=0))
 
 
 def _missing(path: Path) -> str:

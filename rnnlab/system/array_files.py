@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,8 +22,14 @@ from numpy.typing import NDArray
 from rnnlab.system import atomic_files
 from rnnlab.system.regular_files import read_regular_file
 
-_MAX_ENTRIES: Final = 1_000
-"""Most arrays in a file; the largest, a checkpoint of Keras' layers, has some thirty."""
+_MAX_DIRECTORY: Final = 100_000
+"""Largest directory of an archive, in bytes: that of a thousand arrays; a checkpoint has some thirty."""
+
+_END: Final = b"PK\x05\x06"
+"""How the record begins that says how large the directory is; it is the last of an archive."""
+
+_END_OF_LARGE: Final = b"PK\x06\x07"
+"""How the record begins that stands 20 bytes before that if the directory is larger than it can say."""
 
 _MAX_HEADER: Final = 1_000
 """Longest header of an array, in bytes; numpy writes 128."""
@@ -84,8 +91,7 @@ class NpzArchive:
     """
 
     def __init__(self, content: bytes) -> None:
-        if content.count(b"PK\x01\x02") > _MAX_ENTRIES:
-            raise ValueError(f"it has more than {_MAX_ENTRIES:,} entries")
+        _check_directory(content)
         self._zip = zipfile.ZipFile(io.BytesIO(content))
 
     @property
@@ -171,6 +177,16 @@ class NpzArchive:
         if filled != header.bytes:
             raise ValueError(f"{name} is cut off")
         return numbers.reshape(header.shape, order="F" if header.is_fortran else "C")
+
+
+def _check_directory(content: bytes) -> None:
+    """Raise `ValueError` if the directory of an archive is too large: all of it is kept in memory."""
+    end = content.rfind(_END, max(0, len(content) - 65_557))  # a comment may follow
+    if end < 0:
+        raise ValueError("it is no archive, or cut off")
+    (size,) = struct.unpack_from("<I", content, end + 12)
+    if size > _MAX_DIRECTORY or content[max(0, end - 20) : end].startswith(_END_OF_LARGE):
+        raise ValueError("it has too many entries")
 
 
 @contextmanager
