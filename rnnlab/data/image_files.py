@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
+from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
@@ -46,6 +47,9 @@ MAX_PIXELS: Final = 64_000_000
 
 MAX_WEBP_PIXELS: Final = 25_000_000
 """Most pixels of a WebP picture, whose decoder takes 16 bytes for each, four times as many as the others."""
+
+MAX_RLE_PIXELS: Final = 4_000_000
+"""Most pixels of a run-length encoded BMP picture: its decoder is in Python, and takes a second for these."""
 
 MAX_SIDE: Final = 65_535
 """Longest side of a picture, in pixels: that of a JPEG file."""
@@ -134,7 +138,7 @@ def load_drawing(data: bytes) -> NDArray[np.uint8]:
 
 
 @contextmanager
-def _opened(data: bytes, formats: tuple[str, ...], instead: str) -> Iterator[Image.Image]:
+def _opened(data: bytes, formats: tuple[str, ...], instead: str) -> Iterator[ImageFile]:
     """Yield an opened picture; whatever its decoder raises in the block becomes a sentence.
 
     Args:
@@ -165,7 +169,7 @@ def _opened(data: bytes, formats: tuple[str, ...], instead: str) -> Iterator[Ima
         raise DrawingError(f"The file is not a picture that can be read; {instead}.") from error
 
 
-def _decode(image: Image.Image) -> FloatArray:
+def _decode(image: ImageFile) -> FloatArray:
     """Decode an opened file."""
     _check_pixels(image)
     image.draft("RGB", (2 * WORKING_SIDE, 2 * WORKING_SIDE))  # a JPEG is decoded as finely as is needed
@@ -177,7 +181,7 @@ def _decode(image: Image.Image) -> FloatArray:
     return _upright(picture, int(image.getexif().get(ExifTags.Base.Orientation, 1)))
 
 
-def _check_pixels(image: Image.Image) -> None:
+def _check_pixels(image: ImageFile) -> None:
     """Raise `DrawingError` if a picture has more pixels than is sensible."""
     width, height = image.size
     if max(width, height) > MAX_SIDE:
@@ -194,6 +198,11 @@ def _check_pixels(image: Image.Image) -> None:
         raise DrawingError(
             f"A WebP picture must have at most {MAX_WEBP_PIXELS // 1_000_000} megapixels, "
             f"not {width} x {height}; make it smaller, or save it as a JPEG file."
+        )
+    if width * height > MAX_RLE_PIXELS and any(tile.codec_name == "bmp_rle" for tile in image.tile):
+        raise DrawingError(
+            f"A run-length encoded BMP picture must have at most {MAX_RLE_PIXELS // 1_000_000} megapixels, "
+            f"not {width} x {height}; save it as a PNG file."
         )
 
 
