@@ -188,6 +188,26 @@ def test_a_checkpoint_of_another_network_is_refused_and_changes_nothing(digits: 
             keras.restore(state)
 
 
+@pytest.mark.parametrize(
+    ("step", "seconds"), [(-1, 1.0), (200_001, 1.0), (2**62, 1.0), (20, -1.0), (20, np.inf)]
+)
+def test_a_checkpoint_of_a_step_or_a_time_that_cannot_be_is_refused(
+    digits: Dataset, tmp_path: Path, step: int, seconds: float
+) -> None:
+    replace(kept(digits), step=step, seconds=seconds).save(tmp_path / "checkpoint.npz")
+    with pytest.raises(CheckpointError, match="its step or its time cannot be"):
+        Checkpoint.load(tmp_path / "checkpoint.npz")
+
+
+def test_steps_of_the_optimizer_that_cannot_be_are_refused(digits: Dataset) -> None:
+    state = kept(digits).network
+    with fast_of(SMALL, digits) as network:
+        for name in ("adam_steps", "average_steps"):
+            for steps in (-1, 2**62):
+                with pytest.raises(CheckpointError, match="counts steps that no run can have made"):
+                    network.restore({**state, name: np.array(steps)})
+
+
 def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(
     digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
