@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
@@ -15,6 +16,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from rnnlab.config import Config
 from rnnlab.dashboard.pacing import PACING
 from rnnlab.data.image_files import load_drawing, load_picture
 from rnnlab.data.preprocessing import DrawingError, PreparedDrawing, prepare
@@ -30,6 +32,10 @@ PEN_KEY = "pen_width"
 
 PEN_WIDTHS = (8, 20, 40)
 """Thinnest, usual and thickest pen, in pixels of the canvas."""
+
+
+SECOND_PRESS: Final = 2.0
+"""Seconds after Start in which another press, also of what has appeared under the pointer, does nothing."""
 
 
 def canvas_key() -> str:
@@ -202,6 +208,7 @@ class Session:
         is_forgotten: Whether the browser keeps nothing by which its visitor could be known again.
         problems: Sentences about what could not be done, to be shown.
         has_acted: Whether the person has just asked for something and waits for the next update.
+        started: The settings that were last started, with the time of `time.monotonic`; or `None`.
     """
 
     name: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -222,6 +229,21 @@ class Session:
     is_forgotten: bool = False
     problems: list[str] = field(default_factory=list)
     has_acted: bool = False
+    started: tuple[Config, float] | None = None
+
+    @property
+    def has_just_started(self) -> bool:
+        """Whether Start was pressed a moment ago, so that another press is most likely not meant as one."""
+        return self.started is not None and time.monotonic() - self.started[1] < SECOND_PRESS
+
+    def is_second_press(self, config: Config) -> bool:
+        """Return whether Start with these settings is a double click, an impatient tap or a key held down.
+
+        Each of these counts as a press, so a key may be held down for as long as one likes.
+        """
+        repeated = self.has_just_started and self.started is not None and self.started[0] == config
+        self.started = config, time.monotonic()
+        return repeated
 
 
 def session() -> Session:

@@ -40,8 +40,10 @@ def render(shared: AppState, run: Run) -> None:
         return
     has_checkpoint = shared.store.files(run.id).checkpoint.exists()
     # Everything has a fixed place, even if empty: a popover that moves is closed, and its input is lost.
+    # They rest for a moment after Start: the second click of a double click would be on one of them.
+    is_resting = session().has_just_started and session().run_id == run.id and run.state.is_active
     for button in buttons_for(run, has_checkpoint=has_checkpoint):
-        _button(button, run) if button else st.empty()
+        _button(replace(button, disabled=button.disabled or is_resting), run) if button else st.empty()
     if run.state.can_train_further and has_checkpoint:
         _further(run, shared.permissions)
     else:

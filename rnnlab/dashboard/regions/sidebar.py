@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from typing import Any
 
 import streamlit as st
@@ -132,10 +133,14 @@ def _help_of(hyperparameter: Hyperparameter) -> str:
 
 
 def _start() -> None:
-    """Queue a run with the values of the controls and wake a worker."""
+    """Queue a run with the values of the controls and wake a worker; a second press at once does nothing."""
     with messages.collect_errors():
         _take_over_texts()
-        session().run_id = app_state().start(config_from(_values()), visitor()).id
+        config = config_from(_values())
+        if session().is_second_press(config):
+            return
+        session().run_id = app_state().start(config, visitor()).id
+        session().started = config, time.monotonic()
 
 
 def _take_over_texts() -> None:
