@@ -68,14 +68,15 @@ def test_a_request_waits_until_the_messages_of_a_thread_that_ends_are_handed_ove
         session = Session(_scriptrunner=(runner := Runner()))
         runner._requests.request_stop()
         session.request_rerun(fragment("lab"))
+        session.request_rerun(ClientState(query_string="neurons=64"))
         for _ in range(3):
             await asyncio.sleep(0)
         assert session.asked == []
         session._scriptrunner = None  # as `AppSession` does after the last message
         async with asyncio.timeout(60):
-            while not session.asked:
+            while len(session.asked) < 2:
                 await asyncio.sleep(0.001)
-        assert session.asked == [fragment("lab")]
+        assert session.asked == [fragment("lab"), ClientState(query_string="neurons=64")]
 
     run_async(ask())
 

@@ -112,16 +112,25 @@ _opening = threading.Lock()
 """Held while the shared state is looked up: two visitors at the same time must not open it twice."""
 
 
+def _prepare_to_read() -> None:
+    """Load what drawings are read with, so that nobody's first stroke waits for it."""
+    importlib.import_module("rnnlab.data.components")  # with SciPy, which brings a BLAS of its own
+    _read_on_one_thread()
+
+
+def _read_on_one_thread() -> None:
+    """Keep products on one thread: those of a drawing are small, and beside a run threads wait for each other."""
+    threadpool_limits(limits=1, user_api="blas")
+
+
 @functools.cache
 def _app_state_of(home: Path) -> AppState:
     # Streamlit imports pandas when it first needs it. Plotly checks whether pandas is loaded, and fails if
     # another visitor's thread is importing it at that moment.
     importlib.import_module("pandas")
-    # With SciPy, which loads more slowly than a drawing is read: nobody's first stroke is to wait for it.
-    threading.Thread(target=importlib.import_module, args=("rnnlab.data.components",), daemon=True).start()
     reruns.install()
-    # Products that read a drawing are small: beside a run on all cores, threads of one wait for each other.
-    threadpool_limits(limits=1, user_api="blas")
+    _read_on_one_thread()
+    threading.Thread(target=_prepare_to_read, name="prepare to read", daemon=True).start()
     store = Store(home)
     permissions = Permissions.from_environment()
     launcher = LocalLauncher(store, permissions.workers)

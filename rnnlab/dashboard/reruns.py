@@ -48,26 +48,37 @@ class Reruns:
     def __init__(self, request: _Request) -> None:
         self._request = request
         self._pages: WeakKeyDictionary[AppSession, _PageRequest] = WeakKeyDictionary()
+        self._waiting: WeakKeyDictionary[AppSession, list[ClientState | None]] = WeakKeyDictionary()
 
     def handle(self, session: AppSession, asked: ClientState | None) -> None:
-        """Handle a request now, a little later or, if it is for a page that was left, not at all."""
+        """Handle a request now, a little later or, if it is for a page that was left, not at all.
+
+        Requests of a session are handled in order: each has the values of all controls at its time.
+        """
+        waiting = self._waiting.setdefault(session, [])
+        waiting.append(asked)
+        if len(waiting) == 1:
+            self._handle_waiting(session)
+
+    def _handle_waiting(self, session: AppSession) -> None:
+        waiting = self._waiting[session]
+        while waiting:
+            asked = waiting[0]
+            if asked is not None and asked.fragment_id and _is_ending(session):
+                session._event_loop.call_later(_RETRY_DELAY, self._handle_waiting, session)
+                return
+            self._handle_first(session, waiting.pop(0))
+
+    def _handle_first(self, session: AppSession, asked: ClientState | None) -> None:
         if asked is not None and asked.fragment_id:
-            self._handle_fragment(session, asked)
-            return
-        if asked is not None:
+            page = self._page_of(session)
+            if page and asked.page_script_hash != page:
+                if asked.is_auto_rerun:
+                    return
+                asked.page_script_hash = page  # what the visitor did on the page before counts all the same
+        elif asked is not None:
             self._pages[session] = _PageRequest(asked.page_script_hash, session.page_script_hash)
         self._request(session, asked)
-
-    def _handle_fragment(self, session: AppSession, asked: ClientState) -> None:
-        page = self._page_of(session)
-        if page and asked.page_script_hash != page:
-            if asked.is_auto_rerun:
-                return
-            asked.page_script_hash = page  # what the visitor did on the page before counts all the same
-        if _is_ending(session):
-            session._event_loop.call_later(_RETRY_DELAY, session.request_rerun, asked)
-        else:
-            self._request(session, asked)
 
     def _page_of(self, session: AppSession) -> str:
         """Return the page that the browser has asked for last, or `""` if a script has led to another one."""
