@@ -149,6 +149,7 @@ def test_a_run_is_paused_stepped_adjusted_resumed_and_trained_further(
     dashboard.open_and_start(page, url, 200_000)
     expect(status).to_contain_text("steps/s")
 
+    expect(page.get_by_role("button", name="Pause")).to_be_enabled()
     field = page.get_by_label("neurons", exact=True)
     field.press("p")  # typed, not pressed as a shortcut
     field.press("Escape")
@@ -186,6 +187,7 @@ def test_a_run_is_paused_stepped_adjusted_resumed_and_trained_further(
 def test_a_run_that_waits_can_be_taken_out_of_the_queue(page: Page, url: str, home: Path) -> None:
     dashboard.open_and_start(page, url, 200_000)
     expect(page.locator(".st-key-status")).to_contain_text("steps/s")
+    dashboard.set_number(page, "neurons", 33)  # the same once more would be taken for a double click
     dashboard.start_button(page).click()
     expect(page.locator(".st-key-status")).to_contain_text("waiting for its turn")
     page.get_by_role("button", name="Queue: 1").click()
@@ -201,6 +203,7 @@ def test_what_is_being_adjusted_stays_while_a_waiting_run_begins_and_is_stopped(
     status = page.locator(".st-key-status")
     dashboard.open_and_start(page, url, 200_000)
     expect(status).to_contain_text("steps/s")
+    dashboard.set_number(page, "neurons", 33)
     dashboard.start_button(page).click()
     expect(status).to_contain_text("waiting for its turn")
     page.get_by_role("button", name="Adjust").click()

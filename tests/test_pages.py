@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from rnnlab.config import Config
+from rnnlab.config import HYPERPARAMETERS, Config
 from rnnlab.dashboard import app_state
 from rnnlab.dashboard.regions.live import live_interval, page_is_outdated
+from rnnlab.dashboard.session import PEN_KEY, PEN_WIDTHS
 from rnnlab.presets import config_from
 from rnnlab.runs import RunState, TestPoint
 from rnnlab.store.database import StoreError
@@ -374,3 +375,18 @@ def test_one_thread_reads_and_one_renders_for_a_visitor_and_no_garbage_is_collec
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=APP.parent
     )
     assert done.stdout.splitlines() == ["{1}", "False False"]
+
+
+def test_every_rendering_tells_the_browser_the_values_of_all_controls() -> None:
+    """If only the first did, and the browser never got that one, it would show and send values of its own."""
+    app = lab(neurons="72", learning_rate="0.0003", shift="1.5", dataset="digits")
+    app.run()
+    assert not app.exception
+    assert app.number_input("control_neurons").proto.default == 72
+    assert app.slider("control_shift").proto.default == [1.5]
+    assert app.text_input("control_learning_rate_typed").proto.default == "0.0003"
+    rate = app.select_slider("control_learning_rate").proto
+    assert rate.options[int(rate.default[0])] == "0.0003"
+    dataset = app.selectbox("control_dataset").proto
+    assert dataset.default == list(HYPERPARAMETERS["dataset"].choices).index("digits")
+    assert app.slider(PEN_KEY).proto.default == [PEN_WIDTHS[1]]

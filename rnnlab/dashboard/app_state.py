@@ -119,7 +119,7 @@ def _prepare_to_read() -> None:
 
 
 def _read_on_one_thread() -> None:
-    """Keep products on one thread: those of a drawing are small, and beside a run threads wait for each other."""
+    """Use one thread for products. Those of a drawing are small: beside a run, threads wait."""
     threadpool_limits(limits=1, user_api="blas")
 
 

@@ -67,8 +67,10 @@ def _choice(shared: AppState, run: Run) -> None:
         return f"{run_id}, {STATE_BADGES[by_id[run_id].state][0]}{known}"
 
     by_id = {each.id: each for each in shared.store.runs()}
+    by_id.setdefault(run.id, run)
     st.session_state[_RUN_KEY] = run.id
-    st.selectbox("run", list(by_id), key=_RUN_KEY, format_func=label, on_change=choose, width=480)
+    ids = list(by_id)
+    st.selectbox("run", ids, ids.index(run.id), key=_RUN_KEY, format_func=label, on_change=choose, width=480)
 
 
 @messages.show_store_errors()

@@ -44,9 +44,9 @@ def _render(run: Run | None) -> None:
         tools.button("Back to my drawing", type="primary", on_click=_put_away, key="back_to_drawing")
     else:
         thinnest, usual, thickest = PEN_WIDTHS
-        st.session_state.setdefault(PEN_KEY, usual)
+        width = st.session_state.setdefault(PEN_KEY, usual)
         tools.slider(
-            "pen width (pixels)", thinnest, thickest, key=PEN_KEY, width=108, persist_state="session"
+            "pen width (pixels)", thinnest, thickest, width, key=PEN_KEY, width=108, persist_state="session"
         )
     with st.container(key="drawing"):
         panel = st.container()

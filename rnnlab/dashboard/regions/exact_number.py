@@ -38,13 +38,15 @@ def slider_with_field(h: Hyperparameter, key: str, label: str, common: Mapping[s
         common: Further arguments of the slider.
     """
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        steps = _logarithmic_steps(h, st.session_state[key])
-        value = float(st.select_slider(label, steps, format_func="{:g}".format, **common))
+        now = st.session_state[key]
+        steps = _logarithmic_steps(h, now)
+        value = float(st.select_slider(label, steps, now, format_func="{:g}".format, **common))
         known = _known(key, value)
         if st.session_state.get(_field(key)) != known.text:
             st.session_state[_field(key)] = known.text
         st.text_input(
             f"{h.label}, exact",
+            known.text,
             key=_field(key),
             on_change=take_over_text,
             args=(h, key),

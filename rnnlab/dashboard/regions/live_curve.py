@@ -18,15 +18,22 @@ def render(shared: AppState, run: Run) -> None:
             "smoothing (readings)",
             1,
             50,
-            5,
+            st.session_state.get("smoothing", 5),
             key="smoothing",
             on_change=mark_user_action,
             width=150,
             persist_state="session",
         )
-        with_loss = st.toggle("loss", key="with_loss", on_change=mark_user_action, persist_state="session")
+        with_loss = st.toggle(
+            "loss",
+            st.session_state.get("with_loss", False),
+            key="with_loss",
+            on_change=mark_user_action,
+            persist_state="session",
+        )
         close_up = st.toggle(
             "90 to 100 %",
+            st.session_state.get("close_up", False),
             key="close_up",
             on_change=mark_user_action,
             persist_state="session",

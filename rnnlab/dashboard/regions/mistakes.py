@@ -48,7 +48,8 @@ def _gallery(found: RunEvaluation) -> None:
 def _filter(label: str, key: str) -> str:
     """Render the choice of one digit or any, and return it."""
     options = [_ANY, *(str(digit) for digit in range(DIGITS))]
-    return str(st.selectbox(label, options, key=key, width=140, persist_state="session"))
+    index = options.index(st.session_state.get(key, _ANY))
+    return str(st.selectbox(label, options, index, key=key, width=140, persist_state="session"))
 
 
 def _matches(digits: NDArray[np.int64], wanted: str) -> NDArray[np.bool_]:

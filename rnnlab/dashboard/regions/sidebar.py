@@ -95,7 +95,8 @@ def _presets() -> None:
     st.session_state[_PRESET_KEY] = current
     options = [*PRESETS, *([_CUSTOM] if current == _CUSTOM else [])]
     help_text = "\n".join(f"- **{name}**: {text}" for name, text in PRESET_HELP.items())
-    st.selectbox("preset", options, key=_PRESET_KEY, on_change=choose, help=help_text)
+    index = options.index(current)
+    st.selectbox("preset", options, index, key=_PRESET_KEY, on_change=choose, help=help_text)
 
 
 def _control(hyperparameter: Hyperparameter) -> None:
@@ -106,24 +107,29 @@ def _control(hyperparameter: Hyperparameter) -> None:
 def hyperparameter_control(hyperparameter: Hyperparameter, key: str, value: Value) -> Value:
     """Render a control of a hyperparameter and return its value.
 
+    The browser is told the value with every rendering. If only the first told it, and the next came before
+    that one was sent, the browser would show a value of its own, and send it with the next click.
+
     Args:
         hyperparameter: Its label, help, kind and bounds.
         key: Widget key of the control.
         value: What it is set to when it is rendered for the first time.
     """
     h = hyperparameter
-    st.session_state.setdefault(key, value)
+    now = st.session_state.setdefault(key, value)
     label = f"{h.label} ({h.unit})" if h.unit else h.label
     common: dict[str, Any] = {"key": key, "help": _help_of(h), "persist_state": "session"}
     if h.choices:
-        chosen: Value = st.selectbox(label, list(h.choices), format_func=h.choices.__getitem__, **common)
+        options = list(h.choices)
+        index = options.index(now)
+        chosen: Value = st.selectbox(label, options, index, format_func=h.choices.__getitem__, **common)
         return chosen
     if h.kind is float and h.scale == "log":
         return slider_with_field(h, key, label, common)
     if h.kind is float:
-        return float(st.slider(label, h.minimum, h.maximum, step=h.step, **common))
+        return float(st.slider(label, h.minimum, h.maximum, now, step=h.step, **common))
     bounds = int(h.minimum or 0), int(h.maximum or 0)
-    return int(st.number_input(label, *bounds, step=int(h.step or 1), **common))
+    return int(st.number_input(label, *bounds, now, step=int(h.step or 1), **common))
 
 
 def _help_of(hyperparameter: Hyperparameter) -> str:
