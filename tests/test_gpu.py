@@ -6,6 +6,7 @@ TensorFlow computes on the processor instead, and everything else is real.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +26,7 @@ from rnnlab.training.numpy_backend import NumpyNetwork
 from rnnlab.worker import main as worker_main
 from rnnlab.worker.job import execute
 from rnnlab.worker.launcher import LocalLauncher
+from tests.dashboard import ROOT
 from tests.test_loop import Recorder, go_on
 from tests.waiting import wait_for
 from tests.workers import SHORT, give_weights, start, wait_until, workers_of
@@ -213,7 +215,7 @@ def test_a_worker_gives_back_the_gpu_after_a_run_by_beginning_anew(
     (site / "sitecustomize.py").write_text(
         "from rnnlab.training import backend\nbackend.holds_gpu = lambda: True\n", encoding="utf-8"
     )
-    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), str(ROOT)]))
     monkeypatch.setenv("RNNLAB_WORKER_IDLE_SECONDS", "120")
     run = start(store, launcher, SHORT)
     wait_until(store, run, RunState.FINISHED)

@@ -65,7 +65,7 @@ def test_the_script_of_the_dashboard_is_short() -> None:
     [
         ("rnnlab.worker.main", ["streamlit", "plotly", "tensorflow"]),
         ("rnnlab.training.loop", ["streamlit", "plotly", "tensorflow"]),
-        ("rnnlab.__main__", ["streamlit", "tensorflow", "keras", "requests"]),
+        ("rnnlab.cli.commands", ["streamlit", "tensorflow", "keras", "requests"]),
     ],
 )
 def test_a_process_does_not_load_what_it_does_not_need(module: str, forbidden: list[str]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rnnlab.__main__ import build_parser
+from rnnlab.cli.arguments import build_parser
 from rnnlab.presets import PRESETS
 from tests.dashboard import free_port, wait_until_it_answers
 

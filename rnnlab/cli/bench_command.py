@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from rnnlab.cli.output import print_json
+from rnnlab.cli.output import print_json, print_line
 from rnnlab.config import Config
 from rnnlab.data import datasets
 from rnnlab.system.processes import stderr_to
@@ -32,13 +32,13 @@ def bench(config: Config, what: str, rounds: int, seconds: float, *, as_json: bo
             _print_growth(grown, as_json=as_json)
         return
     if not as_json:
-        print(_BENCH_HEAD)
+        print_line(_BENCH_HEAD)
     for batch_size in GRID_BATCH_SIZES if what == "grid" else (config.batch_size,):
         for neurons in GRID_NEURONS if what == "grid" else (config.neurons,):
             sized = replace(config, batch_size=batch_size, neurons=neurons)
             _print_comparison(benchmark.compare(sized, data, rounds=rounds, seconds=seconds), as_json=as_json)
     if not as_json and not benchmark.has_torch():
-        print(benchmark.PYTORCH_HINT)
+        print_line(benchmark.PYTORCH_HINT)
 
 
 def _prepare_bench(config: Config, *, as_json: bool) -> tuple[Any, datasets.Dataset]:
@@ -50,9 +50,9 @@ def _prepare_bench(config: Config, *, as_json: bool) -> tuple[Any, datasets.Data
         devices.initialize_devices()
     data = datasets.load(config.dataset)
     if not as_json:
-        print(f"{benchmark.machine()}; {data.description}")
+        print_line(f"{benchmark.machine()}; {data.description}")
         fraction = f"{config.row_loss_mix:.0%} of the loss on the mean of all rows"
-        print(f"training steps per second, float32, {fraction}")
+        print_line(f"training steps per second, float32, {fraction}")
     return benchmark, data
 
 
@@ -69,10 +69,9 @@ def _print_comparison(comparison: Any, *, as_json: bool) -> None:
         "-" if speed is None else f"{speed:,.1f}" for speed in comparison.steps_per_second.values()
     )
     ratios = ("-" if r is None else f"{r:.2f}" for r in map(comparison.ratio, ("keras_fit", "torch")))
-    print(
+    print_line(
         f"{comparison.config.batch_size:>5}{comparison.config.neurons:>9}{ours:>10}{keras_fit:>12}{torch:>10}"
         f"{comparison.limit:>17,.1f}{next(ratios):>18}{next(ratios):>16}",
-        flush=True,
     )
 
 
@@ -80,6 +79,6 @@ def _print_growth(grown: Any, *, as_json: bool) -> None:
     if as_json:
         print_json(by=grown.by, milliseconds_per_step=grown.milliseconds)
         return
-    print(f"\nmilliseconds per step by {grown.by}")
+    print_line(f"\nmilliseconds per step by {grown.by}")
     for value, milliseconds in grown.milliseconds.items():
-        print(f"{value:>12,}{milliseconds:>10.2f}", flush=True)
+        print_line(f"{value:>12,}{milliseconds:>10.2f}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnlab.cli.file_patterns import expand_patterns, is_pattern
-from rnnlab.cli.output import CommandError, print_json
+from rnnlab.cli.output import CommandError, print_json, print_line
 from rnnlab.data import datasets
 from rnnlab.data.image_files import read_file
 from rnnlab.data.outside_pictures import SeveralDigitsError, prepare_file
@@ -23,7 +22,9 @@ from rnnlab.model.reader import Reader
 from rnnlab.model.weights import Weights
 from rnnlab.runs import Run
 from rnnlab.store.store import Store
+from rnnlab.system.file_errors import reason_of
 from rnnlab.system.processes import stderr_to
+from rnnlab.system.standard_streams import printable, write_error
 
 _BLANK: Final = "blank"
 """The command line's answer to a picture without ink."""
@@ -56,7 +57,7 @@ def load_reader(store: Store, run: Run, step: int | None = None) -> tuple[Reader
         path = snapshot
     weights, found = Weights.load(path)
     if step is not None and found != step:
-        print(f"{run.id} has no weights of step {step:,}; using those of step {found:,}.", file=sys.stderr)
+        write_error(f"{run.id} has no weights of step {step:,}; using those of step {found:,}.")
     return Reader(weights), found
 
 
@@ -75,7 +76,7 @@ def read(store: Store, name: str, images: Iterable[str], step: int | None, *, as
         if as_json:
             print_json(image=image, **_to_json(found))
         else:
-            print(f"{image}: {_in_words(found)}")
+            print_line(f"{printable(image)}: {_in_words(found)}")
     if unreadable:
         raise CommandError(
             f"{len(unreadable)} of the images could not be read, the first is {unreadable[0]}."
@@ -90,7 +91,7 @@ def _read_image(reader: Reader, image: str) -> tuple[Answer, NDArray[np.uint8]] 
     except OSError as error:
         if is_pattern(image):
             return "No file matches this pattern; check the folder and the ending."
-        return f"The file cannot be opened ({error.strerror or error}); check its name."
+        return f"The file cannot be opened ({reason_of(error)}); check its name."
     except MemoryError:
         return "There is not enough memory to read the picture; make it smaller, or close other programs."
     except SeveralDigitsError:
@@ -144,18 +145,20 @@ def evaluate(store: Store, name: str, *, as_json: bool) -> None:
     if as_json:
         print_json(data=data.description, **result.to_json())
         return
-    print(f"{run.id} at step {step:,}: {result.test_accuracy:.2%} of {len(data.test_labels):,} test images")
-    print(f"data: {data.description}")
-    print("row   accuracy   mean confidence   expected calibration error")
+    print_line(
+        f"{run.id} at step {step:,}: {result.test_accuracy:.2%} of {len(data.test_labels):,} test images"
+    )
+    print_line(f"data: {data.description}")
+    print_line("row   accuracy   mean confidence   expected calibration error")
     columns = result.accuracy_by_row, result.confidence_by_row, result.calibration_error_by_row
     for row, (accuracy, confidence, error) in enumerate(zip(*columns, strict=True), start=1):
-        print(f"{row:>3} {accuracy:>10.1%} {confidence:>17.1%} {error:>28.1%}")
+        print_line(f"{row:>3} {accuracy:>10.1%} {confidence:>17.1%} {error:>28.1%}")
     rows = ", ".join(f"{fraction:.0%} by row {result.decided_by(fraction)}" for fraction in (0.5, 0.9, 0.99))
-    print(f"decided, the top digit never changes again: {rows}")
-    print("digit (row) read as (column)")
-    print("   " + "".join(f"{digit:>6}" for digit in range(10)))
+    print_line(f"decided, the top digit never changes again: {rows}")
+    print_line("digit (row) read as (column)")
+    print_line("   " + "".join(f"{digit:>6}" for digit in range(10)))
     for digit, counts in enumerate(result.confusion):
-        print(f"{digit:>3}" + "".join(f"{count:>6,}" for count in counts))
+        print_line(f"{digit:>3}" + "".join(f"{count:>6,}" for count in counts))
 
 
 def export(store: Store, name: str, path: Path, *, every_row: bool, as_json: bool) -> None:
@@ -176,8 +179,8 @@ def export(store: Store, name: str, path: Path, *, every_row: bool, as_json: boo
     try:
         export_keras(weights, path, every_row=every_row)
     except OSError as error:
-        raise CommandError(f"{path} cannot be written ({error.strerror}); choose another place.") from error
+        raise CommandError(f"{path} cannot be written ({reason_of(error)}); choose another place.") from error
     if as_json:
         print_json(run=run.id, step=step, path=str(path))
     else:
-        print(f"{run.id} at step {step:,} is saved as {path}.")
+        print_line(f"{run.id} at step {step:,} is saved as {printable(str(path))}.")

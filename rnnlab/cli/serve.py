@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 
 import rnnlab
 from rnnlab.store.store import default_home
-from rnnlab.system.processes import import_path
+from rnnlab.system.processes import module_command
 
 _ENTRY: Final = Path(rnnlab.__file__).parent / "dashboard" / "entry"
 
@@ -26,10 +26,10 @@ def dashboard(port: int | None, home: Path | None) -> NoReturn:
         port: The port it listens on; by default Streamlit chooses: 8501 or the next free one.
         home: The folder of runs; by default `RNNLAB_HOME`, or `runs/`.
     """
-    command = [sys.executable, "-P", "-m", "streamlit", "run", str(_ENTRY / "streamlit_app.py")]
+    command = module_command("streamlit", "run", str(_ENTRY / "streamlit_app.py"))
     if port is not None:
         command += ["--server.port", str(port)]
-    environment = dict(streamlit_options()) | os.environ | {"PYTHONPATH": import_path()}
+    environment = dict(streamlit_options()) | os.environ
     if home is not None:
         environment["RNNLAB_HOME"] = str(home.absolute())
     try:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sys
+import threading
 from dataclasses import asdict
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from rnnlab.cli.output import CommandError, describe, percent, print_json
+from rnnlab.cli.output import CommandError, Outlet, describe, json_line, percent, print_json, print_line
 from rnnlab.config import Config
+from rnnlab.model.weights import Weights
 from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
 from rnnlab.store.store import Store
 from rnnlab.system.processes import stop_on_signals
@@ -20,13 +21,17 @@ from rnnlab.worker import job
 class JsonListener:
     """Prints a training run as JSON, one object per line."""
 
+    def __init__(self, outlet: Outlet) -> None:
+        self._outlet = outlet
+
     def on_point(self, point: AccuracyPoint) -> None:
         """Print a point of the curve."""
-        print_json(event="step", step=point.step, accuracy=point.accuracy, loss=point.loss)
+        values = {"step": point.step, "accuracy": point.accuracy, "loss": point.loss}
+        self._outlet.write(json_line(event="step", **values))
 
     def on_test(self, test: TestPoint) -> None:
         """Print an accuracy on the test set."""
-        print_json(event="test", step=test.step, accuracy=test.accuracy)
+        self._outlet.write(json_line(event="test", step=test.step, accuracy=test.accuracy))
 
     def on_note(self, text: str) -> None:
         """Print nothing: the JSON output has no such event."""
@@ -66,10 +71,20 @@ def train(store: Store, config: Config, parent: str | None = None, *, as_json: b
     """Train a new run in the foreground; it starts from the newest weights of the run `parent`, if given.
 
     Raises:
-        CommandError: The run failed or diverged.
+        CommandError: The run failed or diverged, or cannot start from those weights; then there is none.
         StoreError: The parent has no weights.
+        WeightsError: They are damaged.
+        OutputError: Standard output could not be written; the run was stopped.
     """
-    _execute(store, store.create_run(config, claimed=True, parent=parent), as_json=as_json)
+    if parent is not None and store.files(parent).weights.exists():
+        weights, _ = Weights.load(store.files(parent).weights)
+        if weights.neurons != config.neurons:
+            raise CommandError(
+                f"The weights of {parent} have {weights.neurons} neurons, this run {config.neurons}; "
+                "give it as many."
+            )
+    stop = stop_on_signals()
+    _execute(store, store.create_run(config, claimed=True, parent=parent), stop, as_json=as_json)
 
 
 def resume(store: Store, name: str, iterations: int | None, *, as_json: bool) -> None:
@@ -90,53 +105,65 @@ def resume(store: Store, name: str, iterations: int | None, *, as_json: bool) ->
         store.requests.train_further(run.id, more)
     elif run.state.can_resume:
         store.requests.resume(run.id)
+    stop = stop_on_signals()
     claimed = store.reports.claim(run.id)
     if claimed is None and run.state is RunState.PAUSED:
         if as_json:
             print_json(event="run", run=run.id, config=asdict(run.config))
         else:
-            print(f"{run.id} continues in the background worker that was waiting with it.")
+            print_line(f"{run.id} continues in the background worker that was waiting with it.")
         return
     if claimed is None:
         raise CommandError(
             f"{run.id} is {run.state} and cannot be resumed here; choose a run that was interrupted, failed, "
             "stopped or finished, or is paused without a worker."
         )
-    _execute(store, claimed, as_json=as_json)
+    _execute(store, claimed, stop, as_json=as_json)
 
 
-def _execute(store: Store, run: Run, *, as_json: bool) -> None:
-    """Train a claimed run in the foreground; raise `CommandError` if it does not end well."""
-    stop = stop_on_signals()
+def _execute(store: Store, run: Run, stop: threading.Event, *, as_json: bool) -> None:
+    """Train a claimed run in the foreground.
+
+    Raises:
+        CommandError: It did not end well.
+        OutputError: Standard output could not be written; the run was stopped.
+    """
+    outlet = Outlet(stop)
     if as_json:
-        print_json(event="run", run=run.id, config=asdict(run.config))
-        job.execute(store, run, listener=JsonListener(), stop=stop)
+        outlet.write(json_line(event="run", run=run.id, config=asdict(run.config)))
+        job.execute(store, run, listener=JsonListener(outlet), stop=stop)
     else:
-        print(f"{run.id}: {describe(run.config)}")
+        outlet.write(f"{run.id}: {describe(run.config)}\n")
         columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-        with Progress(*columns, console=Console(highlight=False)) as progress:
+        console = Console(file=outlet, highlight=False)  # type: ignore[arg-type]
+        with Progress(*columns, console=console) as progress:
             job.execute(store, run, listener=ProgressListener(progress, run.iterations), stop=stop)
-    _print_end(store.run(run.id), as_json=as_json)
+    ended = store.run(run.id)
+    outlet.write(_end_as_json(ended) if as_json else _end_in_words(ended))
+    outlet.check()
+    if ended.state is RunState.PAUSED:
+        raise CommandError(f"{ended.id} is paused; continue it with `python -m rnnlab resume {ended.id}`.")
+    if ended.state not in (RunState.FINISHED, RunState.STOPPED):
+        raise CommandError(f"{ended.id} {ended.state}: {ended.message}")
 
 
-def _print_end(run: Run, *, as_json: bool) -> None:
-    """Print how a run ended; raise `CommandError` if it did not end well."""
-    if as_json:
-        print_json(
-            event="end",
-            state=run.state.value,
-            step=run.step,
-            test_accuracy=run.test_accuracy,
-            seconds=round(run.seconds, 3),
-        )
-    elif run.state in (RunState.FINISHED, RunState.STOPPED):
-        print(f"{run.id} {run.state} after {run.step:,} steps: {percent(run.test_accuracy)} on the test set.")
-        for remark in filter(None, (run.message, run.data_note)):
-            print(remark)
-    if run.state is RunState.PAUSED:
-        raise CommandError(f"{run.id} is paused; continue it with `python -m rnnlab resume {run.id}`.")
+def _end_as_json(run: Run) -> str:
+    """Return how a run ended as a line of JSON."""
+    return json_line(
+        event="end",
+        state=run.state.value,
+        step=run.step,
+        test_accuracy=run.test_accuracy,
+        seconds=round(run.seconds, 3),
+    )
+
+
+def _end_in_words(run: Run) -> str:
+    """Return how a run ended in lines for people; nothing if it did not end well."""
     if run.state not in (RunState.FINISHED, RunState.STOPPED):
-        raise CommandError(f"{run.id} {run.state}: {run.message}")
+        return ""
+    line = f"{run.id} {run.state} after {run.step:,} steps: {percent(run.test_accuracy)} on the test set."
+    return "".join(f"{text}\n" for text in (line, run.message, run.data_note) if text)
 
 
 def runs(store: Store, *, as_json: bool) -> None:
@@ -157,7 +184,7 @@ def runs(store: Store, *, as_json: bool) -> None:
             )
         return
     if not found:
-        print("There is no run yet; `python -m rnnlab train` starts one.")
+        print_line("There is no run yet; `python -m rnnlab train` starts one.")
         return
     table = Table(box=None)
     for heading in ("run", "state", "step", "test set", "seconds", "hyperparameters"):
@@ -167,4 +194,7 @@ def runs(store: Store, *, as_json: bool) -> None:
         table.add_row(
             run.id, run.state, step, percent(run.test_accuracy), f"{run.seconds:,.0f}", describe(run.config)
         )
-    Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
+    outlet = Outlet()
+    width = None if outlet.isatty() else 160
+    Console(file=outlet, highlight=False, width=width).print(table)  # type: ignore[arg-type]
+    outlet.check()

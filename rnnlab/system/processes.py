@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import psutil
 
@@ -40,7 +40,7 @@ class HelperError(RuntimeError):
 def start_module(
     module: str, *arguments: str, environment: dict[str, str] | None = None, **options: Any
 ) -> subprocess.Popen[bytes]:
-    """Start `python -m module arguments`, out of reach of the terminal of this process and of its Ctrl-C.
+    """Start a module as a program, out of reach of the terminal of this process and of its Ctrl-C.
 
     Args:
         module: A module of this package, such as `rnnlab.worker.main`.
@@ -52,11 +52,19 @@ def start_module(
         OSError: The process cannot be started.
     """
     python, needed = _interpreter()
-    variables = os.environ | {"PYTHONPATH": import_path()} | needed | (environment or {})
-    command = [python, "-P", "-m", module, *arguments]  # -P: not what the working folder holds
+    variables = os.environ | needed | (environment or {})
+    command = [python, *module_command(module, *arguments)[1:]]
     # The one is for Windows, the other for all other systems; each ignores what is not for it.
     flags = sum(getattr(subprocess, name, 0) for name in ("CREATE_NEW_PROCESS_GROUP", "CREATE_NO_WINDOW"))
     return subprocess.Popen(command, env=variables, start_new_session=True, creationflags=flags, **options)
+
+
+def module_command(module: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module from any working folder, whatever files lie there.
+
+    It does what `python -m module arguments` does, with this copy of the package.
+    """
+    return [sys.executable, "-P", str(Path(__file__).with_name("run_module.py")), module, *arguments]
 
 
 def _interpreter() -> tuple[str, dict[str, str]]:
@@ -85,29 +93,37 @@ def is_illegal_instruction(status: int) -> bool:
     return status in _ILLEGAL_INSTRUCTION
 
 
-def import_path() -> str:
-    """Return a search path by which a process finds this copy of the package from any working folder."""
-    package = str(Path(__file__).parents[2])
-    inherited = os.environ.get("PYTHONPATH")
-    return os.pathsep.join([package, inherited]) if inherited else package
-
-
 @contextmanager
 def stderr_to(path: Path) -> Iterator[None]:
     """Append to a file all that this process writes to standard error in the block, C++ libraries included.
 
-    TensorFlow prints a dozen lines about processors and drivers while it starts, whatever its log level.
+    TensorFlow prints a dozen lines about processors and drivers while it starts, whatever its log level. If
+    the file cannot be written, they are lost.
     """
-    sys.stderr.flush()
+    _flush_stderr()
     original = os.dup(2)
     try:
-        with path.open("ab") as file:
+        with _appended(path) as file:
             os.dup2(file.fileno(), 2)
         yield
     finally:
-        sys.stderr.flush()
+        _flush_stderr()
         os.dup2(original, 2)
         os.close(original)
+
+
+def _appended(path: Path) -> IO[bytes]:
+    """Open a file to append to it; if it cannot be written, one that takes everything."""
+    try:
+        return path.open("ab")
+    except OSError:
+        return open(os.devnull, "wb")
+
+
+def _flush_stderr() -> None:
+    """Write what waits to be written to standard error, if that is possible."""
+    with suppress(OSError, ValueError):
+        sys.stderr.flush()
 
 
 def stop_on_signals() -> threading.Event:
@@ -119,4 +135,5 @@ def stop_on_signals() -> threading.Event:
 
     signal.signal(signal.SIGINT, on_signal)
     signal.signal(signal.SIGTERM, on_signal)
+    signal.set_wakeup_fd(-1)  # whoever listened there would end the process
     return stop

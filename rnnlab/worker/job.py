@@ -25,6 +25,7 @@ from rnnlab.store.run_files import RunFiles
 from rnnlab.store.store import Store
 from rnnlab.system import memory
 from rnnlab.system.atomic_files import remove_leftovers
+from rnnlab.system.file_errors import reason_of
 from rnnlab.system.processes import SIGKILL, HelperError, stderr_to
 from rnnlab.training.checkpoint import CheckpointError
 from rnnlab.worker.reporting import RunListener, StoreReporter, heartbeat, log, run_log
@@ -97,7 +98,7 @@ def _classify_failure(error: Exception, kills: int) -> tuple[RunState, str]:
         case MemoryShortError() | DatasetError() | WeightsError() | CheckpointError():
             message = str(error)
         case OSError() | StoreError():
-            reason = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
+            reason = reason_of(error) if isinstance(error, OSError) else str(error).rstrip(".")
             message = f"Training stopped: a file could not be written ({reason}); fix that and resume."
         case MemoryError():
             message = "There is not enough memory for this size; choose fewer neurons or a smaller batch."
@@ -124,6 +125,8 @@ def _end_when_possible(store: Store, run: Run, state: RunState, message: str, st
 
 def _train(store: Store, run: Run, reporter: StoreReporter, stop: threading.Event) -> RunState:
     """Load the data, train, and record how it ended."""
+    if stop.is_set():  # before TensorFlow, whose start takes seconds
+        raise LoadingStoppedError
     _check_memory(run)
     files = store.files(run.id)
     remove_leftovers(files.make_folder())

@@ -1,6 +1,6 @@
 """The background process: takes runs from the store and trains them one after the other.
 
-Started by the launcher as `python -m rnnlab.worker.main HOME WORKER_ID`. Knows nothing of Streamlit.
+Started by the launcher, with HOME and WORKER_ID as arguments. Knows nothing of Streamlit.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 from rnnlab.store.database import StoreError
 from rnnlab.store.store import Store
-from rnnlab.system.processes import give_way, stop_on_signals
+from rnnlab.system.processes import give_way, module_command, stop_on_signals
 from rnnlab.worker.job import MAX_RETRY_SECONDS, RETRY_SECONDS, execute
 from rnnlab.worker.reporting import heartbeat
 
@@ -108,8 +108,8 @@ def main(home: str, worker_id: str, began: str = "") -> None:
         if not serve(store, worker_id, idle_seconds, stop_on_signals()):
             return
     # The process keeps its number, so that the launcher still knows it, and gives back all its memory.
-    command = [sys.executable, "-P", "-m", "rnnlab.worker.main", home, worker_id, ANEW]
-    os.execv(sys.executable, command)  # noqa: S606 no shell is wanted
+    command = module_command("rnnlab.worker.main", home, worker_id, ANEW)
+    os.execv(command[0], command)  # noqa: S606 no shell is wanted
 
 
 if __name__ == "__main__":

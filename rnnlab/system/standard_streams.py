@@ -1,0 +1,95 @@
+"""Standard output and standard error that are closed, full, or cannot show a character.
+
+Imports hardly anything: a command uses it before all else.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from contextlib import suppress
+
+from rnnlab.system.file_errors import reason_of
+
+
+class OutputError(RuntimeError):
+    """Standard output could not be written; its text is one sentence for people.
+
+    Args:
+        error: What the system said.
+
+    Attributes:
+        reader_left: Whether whoever read the output has left, as `head` does once it has enough.
+    """
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"The output could not be written ({reason_of(error)}); send it elsewhere.")
+        # Windows calls a pipe without a reader an invalid argument.
+        self.reader_left = error.errno == errno.EPIPE or (os.name == "nt" and error.errno == errno.EINVAL)
+
+
+def open_missing() -> None:
+    """Make up for standard streams that were closed when the process began.
+
+    Their numbers would go to the next files that are opened, such as the list of runs, and whatever a library
+    prints would go there, too. What was closed cannot be written to hereafter either.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)  # the lowest free number is this one
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", closefd=False))
+
+
+def show_everything() -> None:
+    """Let the streams write the code of a character that they do not have, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def write_output(text: str) -> None:
+    """Write a text to standard output, without delay.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        raise OutputError(error) from error
+
+
+def write_error(text: str) -> None:
+    """Write a line to standard error, if that can be written; no control character reaches the terminal."""
+    with suppress(OSError, ValueError):
+        sys.stderr.write(printable(text) + "\n")
+        sys.stderr.flush()
+
+
+def printable(text: str) -> str:
+    """Return a text on one line, with codes for whatever a terminal might obey or cannot show."""
+    return "".join(
+        each if each.isprintable() or each in "\u00a0\u202f" else each.encode("unicode_escape").decode()
+        for each in text
+    )
+
+
+def discard_unwritten() -> None:
+    """Forget what could not be written, or Python would try again while it ends, and complain."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            with suppress(OSError):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, stream.fileno())
+                os.close(nowhere)
+        except ValueError:  # it is closed
+            continue
