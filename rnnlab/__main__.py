@@ -1,7 +1,5 @@
 """The command line: `rnnlab`, or `python -m rnnlab`. Its code is in `rnnlab.cli`."""
 
-from __future__ import annotations
-
 import os
 import sys
 
@@ -34,15 +32,12 @@ def _leave_working_folder() -> None:
 
     A `random.py` or `numpy.py` there is not the library. This package is found by its place from here on.
     """
-    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     try:
         folder = os.getcwd()
     except OSError:  # it has been removed
         folder = ""
     if not sys.flags.safe_path and sys.path and sys.path[0] in ("", folder):
         del sys.path[0]
-    if root not in sys.path:
-        sys.path.append(root)
 
 
 if __name__ == "__main__":

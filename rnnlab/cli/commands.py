@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from rnnlab.cli import bench_command, read_commands, serve, train_commands
@@ -85,7 +86,7 @@ def _run(arguments: argparse.Namespace, called: str) -> int:
         config = (
             config_from(vars(arguments), arguments.preset, as_options=True) if "preset" in arguments else None
         )
-        with Store(arguments.home or default_home()) as store:
+        with Store(_home(arguments)) as store:
             if "run" in arguments:
                 arguments.run = _find(store, arguments.run)
             run_command(arguments, store, config)
@@ -96,6 +97,20 @@ def _run(arguments: argparse.Namespace, called: str) -> int:
         write_error(f"{called}: {error}")
         return FAILED
     return 0
+
+
+def _home(arguments: argparse.Namespace) -> Path:
+    """Return the folder of runs.
+
+    Raises:
+        CommandError: None is named, and the working folder has been removed.
+    """
+    try:
+        return Path(arguments.home or default_home())
+    except FileNotFoundError as error:
+        raise CommandError(
+            "The working folder has been removed; go to another one, or name the folder of runs with --home."
+        ) from error
 
 
 def _find(store: Store, name: str) -> str:

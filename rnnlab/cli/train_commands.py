@@ -141,6 +141,11 @@ def _execute(store: Store, run: Run, stop: threading.Event, *, as_json: bool) ->
     ended = store.run(run.id)
     outlet.write(_end_as_json(ended) if as_json else _end_in_words(ended))
     outlet.check()
+    if ended.state in (RunState.PREPARING, RunState.TRAINING):
+        raise CommandError(
+            f"{ended.id} has ended, but its end could not be recorded, as happens if the disk is full; free "
+            f"some space, then continue it with `python -m rnnlab resume {ended.id}`."
+        )
     if ended.state is RunState.PAUSED:
         raise CommandError(f"{ended.id} is paused; continue it with `python -m rnnlab resume {ended.id}`.")
     if ended.state not in (RunState.FINISHED, RunState.STOPPED):

@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from rnnlab.store import journal
 from rnnlab.system.atomic_files import quarantine
+from rnnlab.system.file_errors import reason_of
 
 _FILE: Final = "runs.sqlite3"
 
@@ -136,7 +137,11 @@ class Database:
             with self._alone():  # or another process could see a new list before the runs are in it
                 self._open_or_begin_anew()
         except (OSError, sqlite3.Error) as error:
-            reason = str(error)
+            reason = reason_of(error) if isinstance(error, OSError) else str(error)
+            if "full" in reason:
+                raise StoreError(
+                    f"The runs in {home} cannot be opened: the disk is full; free some space."
+                ) from error
             if "locked" in reason:
                 reason += ": another program holds it, or files cannot be locked there"
             raise StoreError(

@@ -1,8 +1,8 @@
 """Runs a module of this copy of the package as a program, whatever lies in the working folder.
 
 Python is to be started with `-P`, and this file by its path. Neither the working folder nor the folder of the
-package then comes before Python's own library on the search path, so that no `random.py` there is taken for
-Python's. The package itself is found by its place; another copy of it may be installed.
+package is on the search path then, so that no `random.py` there is taken for Python's own. The package itself
+is found by its place; another copy of it may be installed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ def main() -> None:
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     if os.path.basename(package) not in sys.modules:
         _load_package(package)
-    sys.path.append(os.path.dirname(package))  # for whoever looks for the package by its name again
     del sys.argv[0]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 

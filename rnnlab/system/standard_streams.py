@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from contextlib import suppress
+from typing import Final
 
 from rnnlab.system.file_errors import reason_of
+
+_LONG_WORD: Final = re.compile(r"(\S{100})\S{200,}(\S{20})")
+"""A number of thousands of digits, or a path that no system takes; what is shown of it are its two ends."""
 
 
 class OutputError(RuntimeError):
@@ -74,11 +79,12 @@ def write_error(text: str) -> None:
 
 
 def printable(text: str) -> str:
-    """Return a text on one line, with codes for whatever a terminal might obey or cannot show."""
-    return "".join(
+    """Return a text on one line, with codes for what a terminal might obey, and without endless words."""
+    shown = (
         each if each.isprintable() or each in "\u00a0\u202f" else each.encode("unicode_escape").decode()
         for each in text
     )
+    return _LONG_WORD.sub(r"\1...\2", "".join(shown))
 
 
 def discard_unwritten() -> None:

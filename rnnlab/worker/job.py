@@ -42,6 +42,9 @@ RETRY_SECONDS: Final = 1.0
 MAX_RETRY_SECONDS: Final = 600.0
 """Seconds after which no further try is made: another store may have replaced this one."""
 
+WATCHED_RETRY_SECONDS: Final = 5.0
+"""The same if somebody waits for the run, such as a person at a terminal."""
+
 
 class MemoryShortError(RuntimeError):
     """A run would not fit into the memory; its text is one sentence for people."""
@@ -66,6 +69,7 @@ def execute(
         The state in which it ended.
     """
     kills, stop = memory.system_kills(), stop or threading.Event()
+    patience = MAX_RETRY_SECONDS if listener is None else WATCHED_RETRY_SECONDS
     with run_log(store, run), heartbeat(store, run_id=run.id):
         try:
             return _train(store, run, StoreReporter(store, run, listener), stop)
@@ -75,12 +79,12 @@ def execute(
         except LoadingStoppedError:
             log.info("%s: stopped while it was prepared", run.id)
             message = "" if run.step else STOPPED_EARLY
-            _end_when_possible(store, run, RunState.STOPPED, message, stop)
+            _end_when_possible(store, run, RunState.STOPPED, message, stop, patience=patience)
             return RunState.STOPPED
         except Exception as error:
             log.exception("%s: ended by an error", run.id)
             state, message = _classify_failure(error, kills)
-            _end_when_possible(store, run, state, message, stop)
+            _end_when_possible(store, run, state, message, stop, patience=patience)
             return state
 
 
@@ -108,9 +112,11 @@ def _classify_failure(error: Exception, kills: int) -> tuple[RunState, str]:
     return RunState.FAILED, message
 
 
-def _end_when_possible(store: Store, run: Run, state: RunState, message: str, stop: threading.Event) -> None:
-    """Record how a run ended; if the disk is full, as soon as there is room again."""
-    deadline = time.monotonic() + MAX_RETRY_SECONDS
+def _end_when_possible(
+    store: Store, run: Run, state: RunState, message: str, stop: threading.Event, *, patience: float
+) -> None:
+    """Record how a run ended; if the disk is full, as soon as there is room again, unless that takes long."""
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         try:
             store.reports.end_run(run.id, state, message=message)

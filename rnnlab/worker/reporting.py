@@ -91,6 +91,18 @@ class StoreReporter:
             self._listener.on_test(test)
 
 
+class _RunLogHandler(logging.FileHandler):
+    """Writes to the log of a run for as long as there is room on the disk; what comes then is lost."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 its name in Python's library
+        """Do nothing: the run has its own way to say that the disk is full."""
+
+    def close(self) -> None:
+        """Close the file."""
+        with suppress(OSError):
+            super().close()
+
+
 @contextmanager
 def run_log(store: Store, run: Run) -> Iterator[None]:
     """Also write what the package logs in the block to the run's own log, if that can be written."""
@@ -99,7 +111,7 @@ def run_log(store: Store, run: Run) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             store.files(run.id).make_folder()
-            handler = logging.FileHandler(store.files(run.id).log, encoding="utf-8")
+            handler = _RunLogHandler(store.files(run.id).log, encoding="utf-8")
         except OSError:
             log.exception("%s: its log cannot be written", run.id)
         else:
