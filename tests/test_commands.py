@@ -126,7 +126,9 @@ def test_starting_from_weights_of_another_size_or_from_none_is_one_sentence(
     done = run_cli("train", "--dataset", "digits", "--from", trained, "--neurons", "32")
     assert done.returncode == 1
     assert "have 16 neurons, this run 32; give it as many." in done.stderr
+    assert (done.stdout, len(done.stderr.splitlines())) == ("", 1)
     with Store(own_home) as store:
+        assert [run.id for run in store.runs()] == [trained]
         (store.home / trained / "weights.npz").unlink()
     done = run_cli("train", "--dataset", "digits", "--from", trained)
     assert done.returncode == 1

@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 from rnnlab.config import HYPERPARAMETERS
 from rnnlab.presets import PRESET_HELP, PRESETS
 from rnnlab.system.file_errors import reason_of
-from rnnlab.system.standard_streams import write_error
+from rnnlab.system.standard_streams import write_error, write_output
 
 _LARGEST: Final = 1_000_000_000
 """Largest whole number that any option takes."""
@@ -32,15 +32,23 @@ class OneLineParser(argparse.ArgumentParser):
         write_error(f"{self.prog}: {message}")
         sys.exit(2)
 
+    def print_help(self, file: Any = None) -> None:  # noqa: ARG002 there is only one place to print it
+        """Print the help; argparse itself would not notice that it cannot be written.
 
-def program() -> str:
+        Raises:
+            OutputError: It cannot be written.
+        """
+        write_output(self.format_help())
+
+
+def _program() -> str:
     """Return how this program was called."""
     return "rnnlab" if Path(sys.argv[0]).stem == "rnnlab" else "python -m rnnlab"
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of all commands."""
-    parser = OneLineParser(prog=program(), description=_DESCRIPTION, epilog=_EPILOG, allow_abbrev=False)
+    parser = OneLineParser(prog=_program(), description=_DESCRIPTION, epilog=_EPILOG, allow_abbrev=False)
     common = OneLineParser(add_help=False)
     common.add_argument("--home", type=Path, help="folder of runs (default: RNNLAB_HOME, or runs/)")
     common.add_argument("--json", action="store_true", help="print only JSON, one object per line")

@@ -62,22 +62,18 @@ def run(argv: Sequence[str]) -> int:
         output has left.
     """
     parser = build_parser()
-    arguments = parser.parse_args(argv)
-    if arguments.command == "dashboard":
-        serve.dashboard(arguments.port, arguments.home)
-    called = f"{parser.prog} {arguments.command}"
+    called = parser.prog
     try:
+        arguments = parser.parse_args(argv)
+        called = f"{parser.prog} {arguments.command}"
+        if arguments.command == "dashboard":
+            serve.dashboard(arguments.port, arguments.home)
         return _run(arguments, called)
     except OutputError as error:
-        return status_of(error, called)
-
-
-def status_of(error: OutputError, called: str) -> int:
-    """Return the exit status of a command that could not print; say why, unless its reader has left."""
-    if error.reader_left:
-        return READER_LEFT
-    write_error(f"{called}: {error}")
-    return FAILED
+        if error.reader_left:
+            return READER_LEFT
+        write_error(f"{called}: {error}")
+        return FAILED
 
 
 def _run(arguments: argparse.Namespace, called: str) -> int:

@@ -28,17 +28,12 @@ def run() -> int:
 
 
 def _command() -> int:
-    """Run the command and print what waits to be printed; return the exit status."""
+    """Run the command; return the exit status."""
     from rnnlab.cli import commands
-    from rnnlab.cli.arguments import program
 
     try:
         status = commands.run(sys.argv[1:])
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else 0
-    try:
-        standard_streams.write_output("")
-    except standard_streams.OutputError as error:
-        status = status or commands.status_of(error, program())
     standard_streams.discard_unwritten()
     return status
