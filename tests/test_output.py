@@ -21,6 +21,7 @@ from rnnlab.runs import RunState
 from rnnlab.store.store import Store
 from rnnlab.system.standard_streams import printable
 from rnnlab.training.checkpoint import Checkpoint
+from tests import dashboard
 from tests.commands import TRAIN, add_trained_run, hear_ctrl_c, start_command
 from tests.systems import needs_signals
 
@@ -139,6 +140,21 @@ def test_a_training_whose_output_is_full_stops_in_order(store: Store, trained: s
         assert (p.returncode, said.count("\n")) == (1, 1)
         assert "The output could not be written (the disk is full)" in said
         assert store.find("latest").state is RunState.STOPPED
+
+
+def test_a_dashboard_whose_output_nobody_reads_serves_on() -> None:
+    port = dashboard.free_port()
+    environment = os.environ | {"STREAMLIT_SERVER_HEADLESS": "true"}
+    with (
+        without_reader() as nobody,
+        start_command(
+            "dashboard", "--port", str(port), stdout=nobody, stderr=nobody, env=environment
+        ) as process,
+    ):
+        try:
+            dashboard.wait_until_it_answers(f"http://127.0.0.1:{port}")
+        finally:
+            process.terminate()
 
 
 def test_names_that_the_terminal_cannot_show_are_shown_by_their_codes(trained: str, tmp_path: Path) -> None:

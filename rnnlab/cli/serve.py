@@ -26,7 +26,7 @@ def dashboard(port: int | None, home: Path | None) -> NoReturn:
         port: The port it listens on; by default Streamlit chooses: 8501 or the next free one.
         home: The folder of runs; by default `RNNLAB_HOME`, or `runs/`.
     """
-    command = module_command("streamlit", "run", str(_ENTRY / "streamlit_app.py"))
+    command = module_command("rnnlab.cli.streamlit_server", "run", str(_ENTRY / "streamlit_app.py"))
     if port is not None:
         command += ["--server.port", str(port)]
     environment = dict(streamlit_options()) | os.environ

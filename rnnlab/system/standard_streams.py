@@ -6,11 +6,12 @@ Imports hardly anything: a command uses it before all else.
 from __future__ import annotations
 
 import errno
+import io
 import os
 import re
 import sys
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from rnnlab.system.file_errors import reason_of
 
@@ -56,6 +57,31 @@ def show_everything() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
+
+
+class _Forgiving(io.FileIO):
+    """A file that drops what it cannot take."""
+
+    def write(self, data: Any, /) -> int:
+        """Write bytes; return how many are done with."""
+        try:
+            return super().write(data)
+        except OSError:
+            return memoryview(data).nbytes
+
+
+def never_fail() -> None:
+    """Let the standard streams drop what cannot be written: for a server, which has others to answer."""
+    open_missing()
+    sys.stdout, sys.stderr = (
+        io.TextIOWrapper(
+            io.BufferedWriter(_Forgiving(number, "wb", closefd=False)),
+            encoding="utf-8",
+            errors="backslashreplace",
+            line_buffering=True,
+        )
+        for number in (1, 2)
+    )
 
 
 def write_output(text: str) -> None:
