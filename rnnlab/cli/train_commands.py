@@ -98,6 +98,7 @@ def resume(store: Store, name: str, iterations: int | None, *, as_json: bool) ->
     """
     store.reports.mark_interrupted_surely()
     run = store.find(name)
+    stop = stop_on_signals()  # from here on it is about to have a worker, which is to leave it in order
     if run.state.can_train_further:
         more = iterations if iterations is not None else run.iterations - run.step
         if more <= 0:
@@ -105,7 +106,6 @@ def resume(store: Store, name: str, iterations: int | None, *, as_json: bool) ->
         store.requests.train_further(run.id, more)
     elif run.state.can_resume:
         store.requests.resume(run.id)
-    stop = stop_on_signals()
     claimed = store.reports.claim(run.id)
     if claimed is None and run.state is RunState.PAUSED:
         if as_json:

@@ -133,7 +133,7 @@ def stop_on_signals() -> threading.Event:
     def on_signal(*_: object) -> None:
         stop.set()
 
+    signal.set_wakeup_fd(-1)  # first, since whoever listens there would end the process
     signal.signal(signal.SIGINT, on_signal)
     signal.signal(signal.SIGTERM, on_signal)
-    signal.set_wakeup_fd(-1)  # whoever listened there would end the process
     return stop
