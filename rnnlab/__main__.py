@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -193,6 +194,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             config_from(vars(arguments), arguments.preset, as_options=True) if "preset" in arguments else None
         )
         with Store(arguments.home or default_home()) as store:
+            if store.notice:
+                print(f"{parser.prog} {arguments.command}: {store.notice}", file=sys.stderr)
+            with suppress(StoreError):  # a full disk is no reason not to show what is there
+                store.reports.mark_interrupted()
             if "run" in arguments:
                 arguments.run = store.find(arguments.run).id
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from rnnlab.config import Config
@@ -13,8 +14,17 @@ class CommandError(RuntimeError):
 
 
 def print_json(**values: Any) -> None:
-    """Print one JSON object on a line of its own, without delay."""
-    print(json.dumps(values), flush=True)
+    """Print one JSON object on a line of its own, without delay; a number that JSON lacks becomes null."""
+    print(json.dumps(_without_nan(values), allow_nan=False), flush=True)
+
+
+def _without_nan(value: Any) -> Any:
+    """Return a value with `None` for every number in it that is infinite or NaN."""
+    if isinstance(value, dict):
+        return {name: _without_nan(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def describe(config: Config) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from typing import Final
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -15,6 +17,12 @@ from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
 from rnnlab.store.store import Store
 from rnnlab.system.processes import stop_on_signals
 from rnnlab.worker import job
+
+_DAMAGED: Final = "damaged"
+"""The state of a run whose entry in the list cannot be read, as the list of runs prints it."""
+
+_UNKNOWN: Final = ("step", "test_accuracy", "seconds", "created", "data", "config")
+"""What `runs --json` says of every run, and of a damaged one leaves open."""
 
 
 class JsonListener:
@@ -110,21 +118,32 @@ def _execute(store: Store, run: Run, *, as_json: bool) -> None:
     stop = stop_on_signals()
     if as_json:
         print_json(event="run", run=run.id, config=asdict(run.config))
-        job.execute(store, run, listener=JsonListener(), stop=stop)
+        ended = job.execute(store, run, listener=JsonListener(), stop=stop)
     else:
         print(f"{run.id}: {describe(run.config)}")
         columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
         with Progress(*columns, console=Console(highlight=False)) as progress:
-            job.execute(store, run, listener=ProgressListener(progress, run.iterations), stop=stop)
-    _print_end(store.run(run.id), as_json=as_json)
+            listener = ProgressListener(progress, run.iterations)
+            ended = job.execute(store, run, listener=listener, stop=stop)
+    _print_end(store.run(run.id), ended, as_json=as_json)
 
 
-def _print_end(run: Run, *, as_json: bool) -> None:
-    """Print how a run ended; raise `CommandError` if it did not end well."""
+def _print_end(run: Run, ended: RunState, *, as_json: bool) -> None:
+    """Print how a run ended, here or in another process that took it over while this one was stopped.
+
+    Args:
+        run: The run as the store knows it now.
+        ended: How it ended in this process.
+        as_json: Whether to print JSON.
+
+    Raises:
+        CommandError: It did not end well.
+    """
+    is_lost = ended is RunState.INTERRUPTED and run.state.is_active
     if as_json:
         print_json(
             event="end",
-            state=run.state.value,
+            state=(ended if is_lost else run.state).value,
             step=run.step,
             test_accuracy=run.test_accuracy,
             seconds=round(run.seconds, 3),
@@ -133,6 +152,10 @@ def _print_end(run: Run, *, as_json: bool) -> None:
         print(f"{run.id} {run.state} after {run.step:,} steps: {percent(run.test_accuracy)} on the test set.")
         for remark in filter(None, (run.message, run.data_note)):
             print(remark)
+    if is_lost:
+        raise CommandError(
+            f"{run.id} is {run.state} in another process, which took it over while this one stood still."
+        )
     if run.state is RunState.PAUSED:
         raise CommandError(f"{run.id} is paused; continue it with `python -m rnnlab resume {run.id}`.")
     if run.state not in (RunState.FINISHED, RunState.STOPPED):
@@ -141,7 +164,7 @@ def _print_end(run: Run, *, as_json: bool) -> None:
 
 def runs(store: Store, *, as_json: bool) -> None:
     """List the runs, newest first."""
-    found = store.runs()
+    found, damaged = store.runs(), store.damaged_runs()
     if as_json:
         for run in found:
             print_json(
@@ -155,8 +178,10 @@ def runs(store: Store, *, as_json: bool) -> None:
                 data=run.data,
                 config=asdict(run.config),
             )
+        for entry in damaged:
+            print_json(run=entry.name, state=_DAMAGED, **dict.fromkeys(_UNKNOWN), message=entry.problem)
         return
-    if not found:
+    if not found and not damaged:
         print("There is no run yet; `python -m rnnlab train` starts one.")
         return
     table = Table(box=None)
@@ -167,4 +192,8 @@ def runs(store: Store, *, as_json: bool) -> None:
         table.add_row(
             run.id, run.state, step, percent(run.test_accuracy), f"{run.seconds:,.0f}", describe(run.config)
         )
+    for entry in damaged:
+        table.add_row(escape(entry.name), _DAMAGED, *"-" * 4)
     Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
+    for entry in damaged:
+        print(entry.problem)

@@ -112,6 +112,11 @@ class LabelledDrawings:
             pictures[place] = drawing.picture
         return pictures, np.array([drawing.label for drawing in drawings], np.uint8)
 
+    def paths(self) -> list[Path]:
+        """Return the files of the drawings, newest first; what does not look like one is passed over."""
+        paths = (self._folder / name for name in self._names())
+        return [path for path in paths if path.is_file()]
+
     def _names(self) -> list[str]:
         """Return the names of the drawings, newest first."""
         try:

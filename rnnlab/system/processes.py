@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import psutil
 
@@ -96,18 +96,27 @@ def import_path() -> str:
 def stderr_to(path: Path) -> Iterator[None]:
     """Append to a file all that this process writes to standard error in the block, C++ libraries included.
 
-    TensorFlow prints a dozen lines about processors and drivers while it starts, whatever its log level.
+    TensorFlow prints a dozen lines about processors and drivers while it starts, whatever its log level. If
+    the file cannot be written, they go nowhere.
     """
     sys.stderr.flush()
     original = os.dup(2)
     try:
-        with path.open("ab") as file:
+        with _log_or_nothing(path) as file:
             os.dup2(file.fileno(), 2)
         yield
     finally:
         sys.stderr.flush()
         os.dup2(original, 2)
         os.close(original)
+
+
+def _log_or_nothing(path: Path) -> IO[bytes]:
+    """Open a file to append to it; if that is not possible, what swallows everything."""
+    try:
+        return path.open("ab")
+    except OSError:
+        return open(os.devnull, "ab")
 
 
 def stop_on_signals() -> threading.Event:
