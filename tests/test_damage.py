@@ -49,6 +49,7 @@ def test_pages_and_other_runs_are_unharmed_when_the_disk_is_full_and_the_run_can
     assert [point.step for point in points] == list(range(0, points[-1].step + 1, 20))
     assert Checkpoint.load(store.files(run.id).checkpoint).step >= stopped.step
     Weights.load(store.files(run.id).weights)
+    wait_for(lambda: not workers_of(store.home), "the worker, which has no room, to leave")
     store.requests.resume(run.id)
     launcher.wake()
     wait_for(lambda: store.run(run.id).step > full.step + 20, "the run to go on")

@@ -40,7 +40,10 @@ _LEAST_ROW: Final = 10
 """Bytes that a row takes at least."""
 
 _MAX_FAILURES: Final = 2000
-"""Most failures of a table to be read; each takes a fraction of a millisecond."""
+"""Most failures of a table to be read, all runs together; each takes a fraction of a millisecond."""
+
+_LEAST_FAILURES: Final = 6
+"""Failures after which the points of a run are given up, however many runs there are."""
 
 _DAMAGE: Final = (sqlite3.Error, UnicodeDecodeError, MemoryError)
 """What a damaged database can raise; the second if SQLite tells what is wrong with a name in it."""
@@ -140,13 +143,13 @@ def _replace_first_page(path: Path) -> None:
         file.write(page)
 
 
-def _readable(fetch: _Fetch, first: int, end: int) -> Iterator[_Row]:
-    """Yield all rows from `first` up to below `end` that can be read.
+def _readable(fetch: _Fetch, first: int, end: int, most: int = _MAX_FAILURES) -> Iterator[_Row]:
+    """Yield all rows from `first` up to below `end` that can be read, until there are too many failures.
 
     What cannot be read is closed in from both sides, then cut into halves.
     """
     ranges, failures = [(first, end)], 0
-    while ranges and failures < _MAX_FAILURES:
+    while ranges and failures < most:
         first, end = ranges.pop()
         for order in ("ASC", "DESC"):
             try:
@@ -217,13 +220,16 @@ def _save_records(connection: sqlite3.Connection, home: Path) -> int:
 
 def _save_points(connection: sqlite3.Connection, source: sqlite3.Connection, runs: list[str]) -> None:
     """Copy the sound points and accuracies on the test set of these runs."""
+    most = max(_LEAST_FAILURES, _MAX_FAILURES // max(1, len(runs)))
     for run in runs:
-        rows = _readable(_curve(source, "step, accuracy, loss, seconds FROM points", run), 0, MAX_STEPS + 1)
+        rows = _readable(
+            _curve(source, "step, accuracy, loss, seconds FROM points", run), 0, MAX_STEPS + 1, most
+        )
         connection.executemany(
             "INSERT OR IGNORE INTO points VALUES (?, ?, ?, ?, ?)",
             [(run, each.step, each.accuracy, each.loss, each.seconds) for each in points_from_rows(rows)],
         )
-        rows = _readable(_curve(source, "step, accuracy FROM tests", run), 0, MAX_STEPS + 1)
+        rows = _readable(_curve(source, "step, accuracy FROM tests", run), 0, MAX_STEPS + 1, most)
         connection.executemany(
             "INSERT OR IGNORE INTO tests VALUES (?, ?, ?)",
             [(run, each.step, each.accuracy) for each in tests_from_rows(rows)],

@@ -99,10 +99,11 @@ def _with_checks(tables: str) -> str:
 TABLES: Final = tuple(_with_checks(_TABLES).split(";"))
 """The statements that create the tables of a new database."""
 
-_COLUMNS: Final = {
+COLUMNS: Final = {
     table: re.findall(r"^    (\w+) (?:TEXT|REAL|INTEGER)\b", columns, re.MULTILINE)
     for table, columns in re.findall(r"CREATE TABLE (\w+) \((.*?)\n\)", _TABLES, re.DOTALL)
 }
+"""The names of the columns of each table."""
 
 _MAX_VERSION: Final = 1000
 """No version will ever be beyond it."""
@@ -139,7 +140,7 @@ def check_tables(connection: sqlite3.Connection) -> None:
     Raises:
         sqlite3.DatabaseError: They are not.
     """
-    for table, columns in _COLUMNS.items():
+    for table, columns in COLUMNS.items():
         found = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
         if not found >= set(columns):
             raise sqlite3.DatabaseError(f"its table {table} is damaged")
