@@ -69,6 +69,16 @@ def copy_files(source: Path, target: Path) -> None:
             return
 
 
+def _check_writable(path: Path) -> None:
+    """Check that a file, if there is one, may be written: SQLite opens another one, too, and fails later.
+
+    Raises:
+        OSError: It may not.
+    """
+    with suppress(FileNotFoundError):
+        os.close(os.open(path, os.O_RDWR))
+
+
 def _identity(path: Path) -> tuple[int, int] | None:
     """Return device and inode, which tell a file from another of the same name; `None` if it is missing."""
     try:
@@ -112,6 +122,7 @@ class Database:
         self._on_close = ExitStack()
         try:
             home.mkdir(parents=True, exist_ok=True)
+            _check_writable(self._path)
             with self._alone():  # or another process could see a new list before the runs are in it
                 self._open_or_begin_anew()
         except (OSError, sqlite3.Error) as error:
@@ -194,7 +205,7 @@ class Database:
         SQLite itself reads from such a folder only if no log is needed, or the files of one are there.
         """
         there = self._path
-        if not there.is_file() or (os.access(self.home, os.W_OK) and os.access(there, os.W_OK)):
+        if not there.is_file() or (os.access(self.home, os.W_OK) and not isinstance(error, OSError)):
             raise error
         with ExitStack() as stack:
             folder = stack.enter_context(TemporaryDirectory(prefix="rnnlab-"))
