@@ -16,6 +16,7 @@ import pytest
 from rnnlab.__main__ import main
 from rnnlab.config import Config
 from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
+from rnnlab.store.database import StoreError
 from rnnlab.store.store import Store
 from tests import dashboard
 from tests.pages import lab, texts
@@ -132,6 +133,43 @@ def test_random_damages_lose_no_run(whole: tuple[Path, dict[str, Run]], tmp_path
                 told += 1
                 assert listed == runs.keys(), number
     assert told > 20
+
+
+def test_a_recovery_that_is_cut_short_is_made_anew(
+    whole: tuple[Path, dict[str, Run]], own_home: Path
+) -> None:
+    home, runs = whole
+    shutil.copytree(home, own_home)
+    damage(own_home / "runs.sqlite3", 0, 100)
+    code = "import os, sys; from pathlib import Path; from rnnlab.store import recovery, store\n"
+    code += "recovery._save_points = lambda *_: os._exit(9)\nstore.Store(Path(sys.argv[1]))"
+    killed = subprocess.run([sys.executable, "-c", code, str(own_home)], check=False)
+    assert killed.returncode == 9
+    with Store(own_home) as store:
+        check_all_listed(store, runs)
+    assert (own_home / "runs.sqlite3.damaged").exists()
+
+
+def test_a_list_that_cannot_be_recovered_now_is_left_as_it_was(
+    whole: tuple[Path, dict[str, Run]], own_home: Path
+) -> None:
+    home, runs = whole
+    shutil.copytree(home, own_home)
+    damage(own_home / "runs.sqlite3", 0, 100)
+    before = (own_home / "runs.sqlite3").read_bytes()
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+    try:
+        with pytest.raises(StoreError) as told:
+            Store(own_home)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert len(str(told.value).splitlines()) == 1
+    assert (own_home / "runs.sqlite3").read_bytes() == before
+    assert not list(own_home.glob("*.damaged*"))
+    with Store(own_home) as store:
+        check_all_listed(store, runs)
 
 
 def test_a_damaged_record_is_passed_over(whole: tuple[Path, dict[str, Run]], own_home: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -69,6 +70,13 @@ def copy_files(source: Path, target: Path) -> None:
             return
 
 
+def _rename_side_files(path: Path, to: Path) -> None:
+    """Rename the files that belong to a database as it is renamed."""
+    for ending in _SIDE_FILES:
+        with suppress(OSError):
+            os.replace(f"{path}{ending}", f"{to}{ending}")
+
+
 def _check_writable(path: Path) -> None:
     """Check that a file, if there is one, may be written: SQLite opens another one, too, and fails later.
 
@@ -88,10 +96,11 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-Recover = Callable[["Database", Path | None], str]
+Recover = Callable[[sqlite3.Connection, Path, Path | None], str]
 """Puts into a new list of runs what can be saved of a damaged one; returns in words what that was.
 
-Its second argument is the damaged file, or `None` if nothing is left of it.
+Its arguments are the new database, in a transaction, the home folder, and the damaged file, or `None` if
+nothing is left of it.
 """
 
 
@@ -162,7 +171,7 @@ class Database:
         ) as error:  # the latter of what SQLite says about it
             self._begin_anew(error)
 
-    def _open(self) -> None:
+    def _open(self, damaged: Path | None = None) -> None:
         """Open the database; create it if there is none.
 
         Raises:
@@ -170,9 +179,8 @@ class Database:
         """
         deadline = time.monotonic() + _OPENING_SECONDS
         with ExitStack() as stack:
-            is_empty = self._path.is_file() and not self._path.stat().st_size
-            if not is_empty:
-                schema.check_header(self._path)
+            was_there = damaged is not None or self._path.is_file()
+            schema.check_header(self._path)
             self._connection = stack.enter_context(closing(journal.connect(self._path, deadline)))
             # One text that is not UTF-8 must not keep all others from being read.
             self._connection.text_factory = lambda text: text.decode("utf-8", "replace")
@@ -180,10 +188,8 @@ class Database:
                 if found != "ok" and not _OF_A_VALUE.match(found):
                     raise sqlite3.DatabaseError(found)
             schema.check_version(self._connection)
-            self._create_schema()
+            self._create_schema(damaged, was_there=was_there)
             schema.check_tables(self._connection)
-            if is_empty:
-                self.notice = self._recover(self, None)
             self._identity = _identity(self._path)
             journal.set_patience(self._connection, _BUSY_SECONDS)
             stack.pop_all()
@@ -193,11 +199,13 @@ class Database:
         damaged = quarantine(self._path)
         if damaged is None:
             raise sqlite3.DatabaseError("it is damaged and cannot be set aside") from error
-        for ending in _SIDE_FILES:
-            with suppress(OSError):
-                os.rename(f"{self._path}{ending}", f"{damaged}{ending}")
-        self._open()
-        self.notice = self._recover(self, damaged)
+        _rename_side_files(self._path, damaged)
+        try:
+            self._open(damaged)
+        except BaseException:  # such as on a full disk: the next try is to find all that there was
+            os.replace(damaged, self._path)
+            _rename_side_files(damaged, self._path)
+            raise
 
     def _open_copy(self, error: Exception) -> None:
         """Open a private copy of the database if its folder cannot be written to; else raise the error.
@@ -205,7 +213,8 @@ class Database:
         SQLite itself reads from such a folder only if no log is needed, or the files of one are there.
         """
         there = self._path
-        if not there.is_file() or (os.access(self.home, os.W_OK) and not isinstance(error, OSError)):
+        is_forbidden = isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+        if not there.is_file() or not (is_forbidden or not os.access(self.home, os.W_OK)):
             raise error
         with ExitStack() as stack:
             folder = stack.enter_context(TemporaryDirectory(prefix="rnnlab-"))
@@ -216,8 +225,13 @@ class Database:
             self._on_close = stack.pop_all()
         self.notice = f"{self.notice} {_ONLY_READ.format(home=self.home)}".strip()
 
-    def _create_schema(self) -> None:
-        """Create the tables of a new database, upgrade older ones, refuse unknown versions."""
+    def _create_schema(self, damaged: Path | None, *, was_there: bool) -> None:
+        """Create the tables of a new database, upgrade older ones, refuse unknown versions.
+
+        Args:
+            damaged: The database that a new one takes the place of, if any.
+            was_there: Whether there has been a file already: if it was empty, it was damaged.
+        """
         if self.query("PRAGMA user_version") == [(schema.VERSION,)]:
             return
         with self.transaction(even_of_copy=True) as connection:
@@ -226,6 +240,8 @@ class Database:
                 for statement in schema.TABLES:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {schema.VERSION}")
+                if was_there:
+                    self.notice = self._recover(connection, self.home, damaged)
                 return
             while version in schema.UPGRADES:
                 for statement in schema.UPGRADES[version].split(";"):

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from rnnlab.runs import RunState
 from rnnlab.store import schema
-from rnnlab.store.database import Database, copy_files
+from rnnlab.store.database import copy_files
 from rnnlab.store.rows import (
     COLUMNS,
     MAX_STEPS,
@@ -54,42 +54,37 @@ _Fetch = Callable[[int, int, str], Iterator[_Row]]
 """Yields the rows whose first column, a whole number, is from one number up to below another, in an order."""
 
 
-def recover(database: Database, damaged: Path | None) -> str:
+def recover(connection: sqlite3.Connection, home: Path, damaged: Path | None) -> str:
     """Put into a new database what can be saved of a damaged one; return in words what that was.
 
     Args:
-        database: The new one, which is empty.
+        connection: The new one, in a transaction.
+        home: The folder of runs.
         damaged: The damaged one, which is not changed; `None` if nothing is left of it.
+
+    Raises:
+        OSError: There is no room to work on it.
     """
     with ExitStack() as stack:
         source = None
         if damaged is not None:
-            with suppress(*_DAMAGE, OSError):
+            with suppress(*_DAMAGE):
                 source = stack.enter_context(_open_copy(damaged))
-        connection = stack.enter_context(database.transaction(even_of_copy=True))
-        if source is not None:
-            _save_rows(connection, source, _size_of(damaged))
-        records = _save_records(connection, database.home)
+                _save_rows(connection, source, damaged.stat().st_size)
+        records = _save_records(connection, home)
         runs = [str(row[0]) for row in connection.execute("SELECT id FROM runs")]
         if source is not None:
             _save_points(connection, source, runs)
     if damaged is None:
-        return (
-            f"The list of runs was empty; {_count(records)} listed again from their folders."
-            if records
-            else ""
-        )
-    kept = "" if database.is_copy else f" and is kept as {damaged.name}"
+        empty = f"The list of runs was empty; {_count(records)} listed again from their folders."
+        return empty if records else ""
+    kept = f" and is kept as {damaged.name}" if damaged.parent == home else ""
     from_folders = f", {records} of them from their folders" if records else ""
     return f"The list of runs was damaged{kept}; {_count(len(runs))} recovered{from_folders}."
 
 
 def _count(runs: int) -> str:
     return f"{runs:,} of its runs {'was' if runs == 1 else 'were'}"
-
-
-def _size_of(path: Path | None) -> int:
-    return path.stat().st_size if path is not None and path.exists() else 0
 
 
 # The damaged file
