@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from rnnlab.__main__ import main
+from rnnlab.cli.output import print_json
 from rnnlab.config import Config
 from rnnlab.dashboard.charts.curve_data import EMPTY_CURVE
 from rnnlab.dashboard.text import duration
@@ -102,6 +103,7 @@ def test_any_value_in_any_column_of_a_run_costs_no_other_run(
     rows: dict[RunState, str], own_home: Path
 ) -> None:
     with Store(own_home) as store:
+        store._database.execute("PRAGMA synchronous = OFF")  # thousands of changes, and no power cut
         store._database.execute("CREATE TABLE kept AS SELECT * FROM runs")
         damaged = 0
         for state in (RunState.QUEUED, RunState.TRAINING, RunState.PAUSED):
@@ -123,6 +125,7 @@ def test_any_value_in_any_column_of_a_run_costs_no_other_run(
 def test_any_value_in_a_point_costs_that_point_alone(rows: dict[RunState, str], own_home: Path) -> None:
     run = rows[RunState.FINISHED]
     with Store(own_home) as store:
+        store._database.execute("PRAGMA synchronous = OFF")
         for table in ("points", "tests"):
             for column in schema.COLUMNS[table]:
                 for value in VALUES:
@@ -143,6 +146,7 @@ def test_any_value_in_the_list_of_workers_keeps_none_from_being_started(
 ) -> None:
     gone = str(ProcessIdentity(this_machine(), 2**31 - 2, 1.0))
     with Store(own_home) as store:
+        store._database.execute("PRAGMA synchronous = OFF")
         for column in ("id", "process", "heartbeat"):
             for value in VALUES:
                 store._database.execute("DELETE FROM workers")
@@ -226,6 +230,25 @@ def test_a_command_on_a_damaged_run_ends_with_a_sentence_that_names_it(
         error = capsys.readouterr().err
         assert f"The entry of '{victim}' in the list of runs is damaged (its step is 'abc')" in error
         assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize("value", ["abc", None, b"x", math.inf])
+def test_another_run_is_resumed_whatever_the_heartbeat_of_a_damaged_one(
+    rows: dict[RunState, str], own_home: Path, capsys: pytest.CaptureFixture[str], value: object
+) -> None:
+    with Store(own_home) as store:
+        put(store, "runs", "heartbeat", value, key=rows[RunState.PAUSED])
+    other = rows[RunState.TRAINING]
+    assert main(["resume", other]) == 1
+    error = capsys.readouterr().err
+    assert f"{other} is training and cannot be resumed here" in error
+    assert len(error.splitlines()) == 1
+
+
+def test_numbers_that_json_lacks_are_printed_as_null(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json(rate=math.nan, beliefs=[[0.5, -math.inf]], ended={"at": math.inf}, step=1)
+    printed = json.loads(capsys.readouterr().out, parse_constant=refuse)
+    assert printed == {"rate": None, "beliefs": [[0.5, None]], "ended": {"at": None}, "step": 1}
 
 
 def test_a_worker_passes_over_damaged_runs_and_takes_the_next_one(own_home: Path) -> None:
