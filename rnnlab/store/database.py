@@ -53,6 +53,16 @@ _ONLY_READ: Final = (
 )
 
 
+def _age(path: Path) -> list[tuple[int, int]]:
+    """Return when a database and its log were last written, in nanoseconds, and their sizes in bytes."""
+    ages = []
+    for ending in ("", "-wal", "-journal"):  # those who only read write the other one
+        with suppress(FileNotFoundError):
+            status = os.stat(f"{path}{ending}")
+            ages.append((status.st_mtime_ns, status.st_size))
+    return ages
+
+
 def copy_files(source: Path, target: Path) -> None:
     """Copy a database with the log that belongs to it; once more if it is written just then.
 
@@ -219,6 +229,7 @@ class Database:
         with ExitStack() as stack:
             folder = stack.enter_context(TemporaryDirectory(prefix="rnnlab-"))
             self._path, self.is_copy = Path(folder) / _FILE, True
+            self._age_of_copy = _age(there)
             copy_files(there, self._path)
             self._open_or_begin_anew()
             self._identity = _identity(there)
@@ -257,8 +268,9 @@ class Database:
 
     @property
     def is_current(self) -> bool:
-        """Whether the file in the folder is still the one that was opened."""
-        return _identity(self.home / _FILE) == self._identity
+        """Whether the file in the folder is still the one that was opened, and if copied, as it was then."""
+        file = self.home / _FILE
+        return _identity(file) == self._identity and (not self.is_copy or _age(file) == self._age_of_copy)
 
     def close(self) -> None:
         """Close the database."""
