@@ -10,16 +10,22 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from rnnlab.__main__ import main
 from rnnlab.config import Config
 from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
 from rnnlab.store.database import StoreError
+from rnnlab.store.rows import run_from_row
+from rnnlab.store.run_records import read_records
 from rnnlab.store.store import Store
 from tests import dashboard
 from tests.pages import lab, texts
+from tests.test_fuzz import DAMAGE, mutated
 from tests.weights import random_weights
 from tests.workers import LONG, SHORT
 
@@ -188,6 +194,21 @@ def test_a_damaged_record_is_passed_over(whole: tuple[Path, dict[str, Run]], own
     with Store(own_home) as store:
         assert {run.id for run in store.runs()} == {last, "brave-bat-0000"}
         assert store.damaged_runs() == []
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.one_of(st.fixed_dictionaries(DAMAGE), st.binary(max_size=50)))
+def test_a_record_with_changed_bytes_is_sound_or_none(
+    whole: tuple[Path, dict[str, Run]], tmp_path: Path, damaged: dict[str, Any] | bytes
+) -> None:
+    home, runs = whole
+    name = next(iter(runs))
+    record = (home / name / "run.json").read_bytes()
+    (tmp_path / name).mkdir(exist_ok=True)
+    content = damaged if isinstance(damaged, bytes) else mutated(record, **damaged)
+    (tmp_path / name / "run.json").write_bytes(content)
+    for columns in read_records(tmp_path):
+        assert run_from_row(tuple(columns.values())).id == name
 
 
 def test_commands_tell_that_the_list_was_damaged_and_work_on_what_was_saved(

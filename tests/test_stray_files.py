@@ -13,6 +13,7 @@ from rnnlab.__main__ import main
 from rnnlab.data.labelled_drawings import LabelledDrawings
 from rnnlab.presets import config_from
 from rnnlab.runs import RunState
+from rnnlab.store.database import StoreError
 from rnnlab.store.store import Store
 from rnnlab.training.checkpoint import Checkpoint
 from rnnlab.worker.job import execute
@@ -110,3 +111,20 @@ def test_a_checkpoint_of_a_step_that_its_run_does_not_have_does_not_finish_it(
     assert len(ended.message.splitlines()) == 1
     assert (ended.state, ended.step) == (RunState.FAILED, 60)
     assert [point.step for point in store.points(run)] == [0, 20, 40]
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link"])
+def test_something_else_in_the_place_of_the_list_is_said_in_a_sentence(own_home: Path, kind: str) -> None:
+    own_home.mkdir()
+    path = own_home / "runs.sqlite3"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "link":
+        path.symlink_to(own_home / "no-folder" / "runs.sqlite3")
+    elif hasattr(os, "mkfifo"):
+        os.mkfifo(path)
+    else:
+        pytest.skip("this system has no pipes with names")
+    with pytest.raises(StoreError) as told:
+        Store(own_home)
+    assert len(str(told.value).splitlines()) == 1

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -115,11 +114,12 @@ def check_header(path: Path) -> None:
     Raises:
         sqlite3.DatabaseError: The file is no database of this kind.
     """
-    with suppress(FileNotFoundError), path.open("rb") as file:
+    if not path.is_file():  # a pipe would be waited for
+        return
+    with path.open("rb") as file:
         header = file.read(100)
-        formats = header[18:20], header[44:48]
-        if not (set(formats[0]) <= {1, 2} and int.from_bytes(formats[1], "big") <= 4):
-            raise sqlite3.DatabaseError("its header is damaged")
+    if not (set(header[18:20]) <= {1, 2} and int.from_bytes(header[44:48], "big") <= 4):
+        raise sqlite3.DatabaseError("its header is damaged")
 
 
 def check_version(connection: sqlite3.Connection) -> None:
