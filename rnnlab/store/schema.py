@@ -104,7 +104,7 @@ COLUMNS: Final = {
 }
 """The names of the columns of each table."""
 
-_MAX_VERSION: Final = 1000
+_MAX_VERSION: Final = 100
 """No version will ever be beyond it."""
 
 
