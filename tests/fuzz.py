@@ -35,6 +35,9 @@ from rnnlab.data.preprocessing import DrawingError
 from rnnlab.digits import SIDE
 from rnnlab.model.reader import Reader
 from rnnlab.model.weights import Weights, WeightsError
+from rnnlab.store.database import StoreError
+from rnnlab.store.run_records import read_records
+from rnnlab.store.store import Store
 from rnnlab.system.processes import stderr_to
 from rnnlab.training.checkpoint import Checkpoint, CheckpointError, restored_array
 from rnnlab.training.optimizer import Adam
@@ -164,6 +167,16 @@ def _make_changes(folder: Path) -> list[Path]:
     return [folder / "changes.json"]
 
 
+def _make_record(folder: Path) -> list[Path]:
+    with Store(folder / "home") as store:
+        return [store.files(store.create_run(Config()).id).record]
+
+
+def _read_record(path: Path) -> None:
+    if not list(read_records(path.parents[1])):
+        raise StoreError("There is no sound record of this run.")
+
+
 def _text(path: Path) -> str:
     return path.read_bytes().decode("utf-8", "replace")
 
@@ -222,6 +235,7 @@ KINDS: dict[str, Kind] = {
     "mnist.npz": Kind(_make_archive, mnist_files.read, DatasetError, mutated_zip),
     "config": Kind(_make_config, lambda path: Config.from_json(_text(path)), ConfigError),
     "changes": Kind(_make_changes, lambda path: config_changes.from_json(_text(path)), ConfigError),
+    "record": Kind(_make_record, _read_record, StoreError),
 }
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from rnnlab.model.weights import Weights, WeightsError
-from rnnlab.runs import AccuracyPoint, Run, RunState
+from rnnlab.runs import Run, RunState
 from rnnlab.store.database import StoreError
 from rnnlab.store.store import Store
 from rnnlab.training.checkpoint import Checkpoint
@@ -52,6 +49,7 @@ def test_pages_and_other_runs_are_unharmed_when_the_disk_is_full_and_the_run_can
     assert [point.step for point in points] == list(range(0, points[-1].step + 1, 20))
     assert Checkpoint.load(store.files(run.id).checkpoint).step >= stopped.step
     Weights.load(store.files(run.id).weights)
+    wait_for(lambda: not workers_of(store.home), "the worker, which has no room, to leave")
     store.requests.resume(run.id)
     launcher.wake()
     wait_for(lambda: store.run(run.id).step > full.step + 20, "the run to go on")
@@ -169,72 +167,3 @@ def test_a_home_that_is_gone_is_said_in_one_sentence_and_not_as_an_error_of_the_
     with pytest.raises(StoreError) as told:
         launcher.wake()
     assert len(str(told.value).splitlines()) == 1
-
-
-def damage(path: Path, start: int, stop: int) -> None:
-    content = bytearray(path.read_bytes())
-    content[start:stop] = b"\xff" * (stop - start)
-    path.write_bytes(content)
-
-
-@pytest.mark.parametrize("damaged", ["header", "pages"])
-def test_a_damaged_list_of_runs_is_set_aside_and_what_can_be_read_of_it_is_kept(
-    own_home: Path, damaged: str
-) -> None:
-    with Store(own_home) as store:
-        runs = [store.create_run(LONG, claimed=True) for _ in range(3)]
-        for run in runs:
-            for step in range(0, 20_000, 20):
-                store.reports.add_point(run.id, AccuracyPoint(step, 0.5, 1.0, 1.0))
-    path = own_home / "runs.sqlite3"
-    before = path.stat().st_size
-    assert before > 100_000
-    damage(path, *((0, 100) if damaged == "header" else (before // 2, before // 2 + 8192)))
-    with Store(own_home) as store:
-        assert "kept as runs.sqlite3.damaged" in store.notice
-        saved = {run.id for run in store.runs()}
-        assert saved == (set() if damaged == "header" else {run.id for run in runs})
-        store.create_run(SHORT)
-    assert (own_home / "runs.sqlite3.damaged").stat().st_size == before
-    with Store(own_home) as store:
-        assert store.notice == ""
-        assert len(store.runs()) == len(saved) + 1
-
-
-def test_a_damaged_list_of_an_older_version_is_kept_too(own_home: Path) -> None:
-    with Store(own_home) as store:
-        runs = {store.create_run(SHORT).id for _ in range(200)}
-    path = own_home / "runs.sqlite3"
-    with closing(sqlite3.connect(path)) as connection:
-        for table in ("runs", "workers"):
-            connection.execute(f"ALTER TABLE {table} DROP COLUMN process_identity")
-        connection.execute("PRAGMA user_version = 5")
-    damage(path, path.stat().st_size - 4096, path.stat().st_size)
-    with Store(own_home) as store:
-        assert "of its runs were recovered" in store.notice
-        saved = {run.id for run in store.runs()}
-        assert saved <= runs
-        assert len(saved) > 100
-
-
-def test_of_many_who_open_a_damaged_list_of_runs_one_sets_it_aside(own_home: Path) -> None:
-    with Store(own_home) as store:
-        runs = {store.create_run(SHORT).id for _ in range(200)}
-    path = own_home / "runs.sqlite3"
-    size = path.stat().st_size
-    damage(path, size - 4096, size)
-    code = "import sys; from pathlib import Path; from rnnlab.store.store import Store; sys.stdin.read(1); "
-    code += "print(len(Store(Path(sys.argv[1])).runs()))"
-    command = [sys.executable, "-c", code, str(own_home)]
-    openers = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)
-    ]
-    for opener in openers:
-        assert opener.stdin is not None
-        opener.stdin.write("x")
-        opener.stdin.flush()
-    seen = {int(opener.communicate()[0]) for opener in openers}
-    assert len(list(own_home.glob("*.damaged*"))) == 1
-    assert len(seen) == 1
-    with Store(own_home) as store:
-        assert {run.id for run in store.runs()} <= runs

@@ -156,6 +156,7 @@ def test_a_run_is_paused_stepped_adjusted_resumed_and_trained_further(
     field.blur()
     page.keyboard.press("p")
     expect(status).to_contain_text("paused")
+    expect(page.get_by_role("button", name="Step")).to_be_enabled()
     paused = shown_step(page)
     page.keyboard.press("n")
     wait_for(lambda: shown_step(page) == paused + 20, "a single step")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -83,6 +84,10 @@ def _run(arguments: argparse.Namespace, called: str) -> int:
             config_from(vars(arguments), arguments.preset, as_options=True) if "preset" in arguments else None
         )
         with Store(_home(arguments)) as store:
+            if store.notice:
+                write_error(f"{called}: {store.notice}")
+            with suppress(StoreError):  # a full disk is no reason not to show what is there
+                store.reports.mark_interrupted()
             if "run" in arguments:
                 arguments.run = _find(store, arguments.run)
             run_command(arguments, store, config)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from dataclasses import asdict
+from typing import Final
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -16,6 +18,12 @@ from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
 from rnnlab.store.store import Store
 from rnnlab.system.processes import stop_on_signals
 from rnnlab.worker import job
+
+_DAMAGED: Final = "damaged"
+"""The state of a run whose entry in the list cannot be read, as the list of runs prints it."""
+
+_UNKNOWN: Final = ("step", "test_accuracy", "seconds", "created", "data", "config")
+"""What `runs --json` says of every run, and of a damaged one leaves open."""
 
 
 class JsonListener:
@@ -131,32 +139,43 @@ def _execute(store: Store, run: Run, stop: threading.Event, *, as_json: bool) ->
     outlet = Outlet(stop)
     if as_json:
         outlet.write(json_line(event="run", run=run.id, config=asdict(run.config)))
-        job.execute(store, run, listener=JsonListener(outlet), stop=stop)
+        ended = job.execute(store, run, listener=JsonListener(outlet), stop=stop)
     else:
         outlet.write(f"{run.id}: {describe(run.config)}\n")
         columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
         console = Console(file=outlet, highlight=False)  # type: ignore[arg-type]
         with Progress(*columns, console=console) as progress:
-            job.execute(store, run, listener=ProgressListener(progress, run.iterations), stop=stop)
-    ended = store.run(run.id)
-    outlet.write(_end_as_json(ended) if as_json else _end_in_words(ended))
+            listener = ProgressListener(progress, run.iterations)
+            ended = job.execute(store, run, listener=listener, stop=stop)
+    now = store.run(run.id)
+    is_lost = ended is RunState.INTERRUPTED and now.state.is_active
+    outlet.write(_end_as_json(now, ended if is_lost else now.state) if as_json else _end_in_words(now))
     outlet.check()
-    if ended.state in (RunState.PREPARING, RunState.TRAINING):
+    if is_lost:
         raise CommandError(
-            f"{ended.id} has ended, but its end could not be recorded, as happens if the disk is full; free "
-            f"some space, then continue it with `python -m rnnlab resume {ended.id}`."
+            f"{now.id} is {now.state} in another process, which took it over while this one stood still."
         )
-    if ended.state is RunState.PAUSED:
-        raise CommandError(f"{ended.id} is paused; continue it with `python -m rnnlab resume {ended.id}`.")
-    if ended.state not in (RunState.FINISHED, RunState.STOPPED):
-        raise CommandError(f"{ended.id} {ended.state}: {ended.message}")
+    _check_end(now)
 
 
-def _end_as_json(run: Run) -> str:
-    """Return how a run ended as a line of JSON."""
+def _check_end(run: Run) -> None:
+    """Raise `CommandError` if a run did not end well."""
+    if run.state in (RunState.PREPARING, RunState.TRAINING):
+        raise CommandError(
+            f"{run.id} has ended, but its end could not be recorded, as happens if the disk is full; free "
+            f"some space, then continue it with `python -m rnnlab resume {run.id}`."
+        )
+    if run.state is RunState.PAUSED:
+        raise CommandError(f"{run.id} is paused; continue it with `python -m rnnlab resume {run.id}`.")
+    if run.state not in (RunState.FINISHED, RunState.STOPPED):
+        raise CommandError(f"{run.id} {run.state}: {run.message}")
+
+
+def _end_as_json(run: Run, state: RunState) -> str:
+    """Return how a run ended, here or in another process that took it over, as a line of JSON."""
     return json_line(
         event="end",
-        state=run.state.value,
+        state=state.value,
         step=run.step,
         test_accuracy=run.test_accuracy,
         seconds=round(run.seconds, 3),
@@ -173,7 +192,7 @@ def _end_in_words(run: Run) -> str:
 
 def runs(store: Store, *, as_json: bool) -> None:
     """List the runs, newest first."""
-    found = store.runs()
+    found, damaged = store.runs(), store.damaged_runs()
     if as_json:
         for run in found:
             print_json(
@@ -187,8 +206,10 @@ def runs(store: Store, *, as_json: bool) -> None:
                 data=run.data,
                 config=asdict(run.config),
             )
+        for entry in damaged:
+            print_json(run=entry.name, state=_DAMAGED, **dict.fromkeys(_UNKNOWN), message=entry.problem)
         return
-    if not found:
+    if not found and not damaged:
         print_line("There is no run yet; `python -m rnnlab train` starts one.")
         return
     table = Table(box=None)
@@ -199,7 +220,11 @@ def runs(store: Store, *, as_json: bool) -> None:
         table.add_row(
             run.id, run.state, step, percent(run.test_accuracy), f"{run.seconds:,.0f}", describe(run.config)
         )
+    for entry in damaged:
+        table.add_row(escape(entry.name), _DAMAGED, *"-" * 4)
     outlet = Outlet()
     width = None if outlet.isatty() else 160
     Console(file=outlet, highlight=False, width=width).print(table)  # type: ignore[arg-type]
+    for entry in damaged:
+        outlet.write(f"{entry.problem}\n")
     outlet.check()

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, Self
 
 from filelock import FileLock
 
-from rnnlab.store import journal
+from rnnlab.store import journal, schema
 from rnnlab.system.atomic_files import quarantine
 from rnnlab.system.file_errors import reason_of
 
 _FILE: Final = "runs.sqlite3"
+
+_SIDE_FILES: Final = ("-wal", "-shm", "-journal")
+"""Endings of the files that belong to a database, whatever it is called."""
+
+_OF_A_VALUE: Final = re.compile(r"(\w+ value in|CHECK constraint failed in|non-\w+ value in) ")
+"""How SQLite's complaints begin that are about a value in a row: that row is damaged, the others are not."""
+
+_MAX_COMPLAINTS: Final = 1000
+
+_COPY_TRIES: Final = 3
+"""How often to copy a database that another machine may be writing just then."""
 
 _TURN_SECONDS: Final = 4.0
 """How long to wait for other processes that open the same database."""
@@ -28,82 +43,59 @@ _OPENING_SECONDS: Final = 5.0
 _BUSY_SECONDS: Final = 30.0
 """How long a statement waits for other processes once the database is open."""
 
-_SCHEMA_VERSION: Final = 6
-"""Version of the tables; every change to them adds one."""
-
-_UPGRADES: Final = {
-    3: "ALTER TABLE runs ADD COLUMN parent TEXT",
-    4: """
-ALTER TABLE runs ADD COLUMN pause_at INTEGER;
-ALTER TABLE runs ADD COLUMN changes TEXT NOT NULL DEFAULT '[]';
-ALTER TABLE runs ADD COLUMN requested TEXT NOT NULL DEFAULT '{}';
-ALTER TABLE runs ADD COLUMN queued REAL;
-ALTER TABLE runs ADD COLUMN owner TEXT NOT NULL DEFAULT '';
-ALTER TABLE runs ADD COLUMN branches INTEGER NOT NULL DEFAULT 0;
-UPDATE runs SET queued = created
-""",
-    5: """
-ALTER TABLE runs ADD COLUMN process_identity TEXT;
-ALTER TABLE workers ADD COLUMN process_identity TEXT
-""",
-}
-"""For each older version, the statements that turn its tables into those of the next one."""
-
-_SCHEMA: Final = """
-CREATE TABLE runs (
-    id TEXT PRIMARY KEY,
-    config TEXT NOT NULL,
-    state TEXT NOT NULL,
-    created REAL NOT NULL,
-    started REAL,
-    ended REAL,
-    heartbeat REAL,
-    step INTEGER NOT NULL DEFAULT 0,
-    seconds REAL NOT NULL DEFAULT 0,
-    message TEXT NOT NULL DEFAULT '',
-    data TEXT NOT NULL DEFAULT '',
-    data_name TEXT NOT NULL DEFAULT '',
-    data_note TEXT NOT NULL DEFAULT '',
-    cores INTEGER,
-    batch_accuracy REAL,
-    test_accuracy REAL,
-    stop_requested INTEGER NOT NULL DEFAULT 0,
-    process INTEGER,
-    parent TEXT,
-    pause_at INTEGER,
-    changes TEXT NOT NULL DEFAULT '[]',
-    requested TEXT NOT NULL DEFAULT '{}',
-    queued REAL,
-    owner TEXT NOT NULL DEFAULT '',
-    branches INTEGER NOT NULL DEFAULT 0,
-    process_identity TEXT
-);
-CREATE INDEX runs_by_state ON runs (state);
-CREATE TABLE points (
-    run TEXT NOT NULL REFERENCES runs (id),
-    step INTEGER NOT NULL,
-    accuracy REAL NOT NULL,
-    loss REAL NOT NULL,
-    seconds REAL NOT NULL,
-    PRIMARY KEY (run, step)
-) WITHOUT ROWID;
-CREATE TABLE tests (
-    run TEXT NOT NULL REFERENCES runs (id),
-    step INTEGER NOT NULL,
-    accuracy REAL NOT NULL,
-    PRIMARY KEY (run, step)
-) WITHOUT ROWID;
-CREATE TABLE workers (
-    id TEXT PRIMARY KEY,
-    process INTEGER,
-    heartbeat REAL NOT NULL,
-    process_identity TEXT
-);
-"""
-
 
 class StoreError(RuntimeError):
     """The store cannot do what was asked; its text is one sentence for people."""
+
+
+_ONLY_READ: Final = (
+    "The folder of runs {home} cannot be written to: its runs can be read, and no run can be started or "
+    "changed; choose another folder with RNNLAB_HOME."
+)
+
+
+def _age(path: Path) -> list[tuple[int, int]]:
+    """Return when a database and its log were last written, in nanoseconds, and their sizes in bytes."""
+    ages = []
+    for ending in ("", "-wal", "-journal"):  # those who only read write the other one
+        with suppress(FileNotFoundError):
+            status = os.stat(f"{path}{ending}")
+            ages.append((status.st_mtime_ns, status.st_size))
+    return ages
+
+
+def copy_files(source: Path, target: Path) -> None:
+    """Copy a database with the log that belongs to it; once more if it is written just then.
+
+    Raises:
+        OSError: It cannot be read, or there is no room for the copy.
+    """
+    for _ in range(_COPY_TRIES):
+        before = source.stat()
+        shutil.copyfile(source, target)
+        for ending in ("-wal", "-journal"):
+            with suppress(FileNotFoundError):
+                shutil.copyfile(f"{source}{ending}", f"{target}{ending}")
+        after = source.stat()
+        if (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size):
+            return
+
+
+def _rename_side_files(path: Path, to: Path) -> None:
+    """Rename the files that belong to a database as it is renamed."""
+    for ending in _SIDE_FILES:
+        with suppress(OSError):
+            os.replace(f"{path}{ending}", f"{to}{ending}")
+
+
+def _check_writable(path: Path) -> None:
+    """Check that a file, if there is one, may be written: SQLite opens another one, too, and fails later.
+
+    Raises:
+        OSError: It may not.
+    """
+    with suppress(FileNotFoundError):
+        os.close(os.open(path, os.O_RDWR))
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -115,39 +107,61 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
+Recover = Callable[[sqlite3.Connection, Path, Path | None], str]
+"""Puts into a new list of runs what can be saved of a damaged one; returns in words what that was.
+
+Its arguments are the new database, in a transaction, the home folder, and the damaged file, or `None` if
+nothing is left of it.
+"""
+
+
 class Database:
     """The database of one home folder, safe to use from several processes and threads at the same time.
 
+    Of a folder that cannot be written to, a private copy of the database is opened, from which can be read.
+
     Args:
         home: The folder; created if it is missing.
+        recover: Called with a new database that takes the place of a damaged one.
 
     Attributes:
         notice: What people should know about the opening; empty if all went well.
+        is_copy: Whether the folder can only be read from.
 
     Raises:
         StoreError: The folder or the database in it cannot be opened.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, recover: Recover) -> None:
         self.home = home
         self.notice = ""
+        self._recover = recover
         self._lock = threading.RLock()
+        self._path = home / _FILE
+        self.is_copy = False
+        self._on_close = ExitStack()
         try:
             home.mkdir(parents=True, exist_ok=True)
+            _check_writable(self._path)
             with self._alone():  # or another process could see a new list before the runs are in it
                 self._open_or_begin_anew()
         except (OSError, sqlite3.Error) as error:
-            reason = reason_of(error) if isinstance(error, OSError) else str(error)
-            if "full" in reason:
-                raise StoreError(
-                    f"The runs in {home} cannot be opened: the disk is full; free some space."
-                ) from error
-            if "locked" in reason:
-                reason += ": another program holds it, or files cannot be locked there"
-            raise StoreError(
-                f"The runs in {home} cannot be opened ({reason}); "
-                "check the folder or choose another one with RNNLAB_HOME."
-            ) from error
+            try:
+                self._open_copy(error)
+            except (OSError, sqlite3.Error) as reason:
+                raise self._not_opened(reason) from error
+
+    def _not_opened(self, error: Exception) -> StoreError:
+        """Return why nothing can be opened, in a sentence."""
+        reason = reason_of(error) if isinstance(error, OSError) else str(error)
+        if "full" in reason:
+            return StoreError(f"The runs in {self.home} cannot be opened: the disk is full; free some space.")
+        if "locked" in reason:
+            reason += ": another program holds it, or files cannot be locked there"
+        return StoreError(
+            f"The runs in {self.home} cannot be opened ({reason}); "
+            "check the folder or choose another one with RNNLAB_HOME."
+        )
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -164,10 +178,13 @@ class Database:
             self._open()
         except sqlite3.OperationalError:
             raise
-        except sqlite3.DatabaseError as error:
+        except (
+            sqlite3.DatabaseError,
+            UnicodeDecodeError,
+        ) as error:  # the latter of what SQLite says about it
             self._begin_anew(error)
 
-    def _open(self) -> None:
+    def _open(self, damaged: Path | None = None) -> None:
         """Open the database; create it if there is none.
 
         Raises:
@@ -175,66 +192,78 @@ class Database:
         """
         deadline = time.monotonic() + _OPENING_SECONDS
         with ExitStack() as stack:
-            self._connection = stack.enter_context(closing(journal.connect(self.home / _FILE, deadline)))
-            (found,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
-            if found != "ok":
-                raise sqlite3.DatabaseError(found)
-            self._create_schema()
-            self._identity = _identity(self.home / _FILE)
+            was_there = damaged is not None or self._path.is_file()
+            schema.check_header(self._path)
+            self._connection = stack.enter_context(closing(journal.connect(self._path, deadline)))
+            # One text that is not UTF-8 must not keep all others from being read.
+            self._connection.text_factory = lambda text: text.decode("utf-8", "replace")
+            for (found,) in self._connection.execute(f"PRAGMA quick_check({_MAX_COMPLAINTS})"):
+                if found != "ok" and not _OF_A_VALUE.match(found):
+                    raise sqlite3.DatabaseError(found)
+            schema.check_version(self._connection)
+            self._create_schema(damaged, was_there=was_there)
+            schema.check_tables(self._connection)
+            self._identity = _identity(self._path)
             journal.set_patience(self._connection, _BUSY_SECONDS)
             stack.pop_all()
 
-    def _begin_anew(self, error: sqlite3.DatabaseError) -> None:
+    def _begin_anew(self, error: sqlite3.DatabaseError | UnicodeDecodeError) -> None:
         """Set a damaged database aside and continue with a new one that holds what can still be read."""
-        damaged = quarantine(self.home / _FILE)
+        damaged = quarantine(self._path)
         if damaged is None:
+            raise sqlite3.DatabaseError("it is damaged and cannot be set aside") from error
+        _rename_side_files(self._path, damaged)
+        try:
+            self._open(damaged)
+        except BaseException:  # such as on a full disk: the next try is to find all that there was
+            os.replace(damaged, self._path)
+            _rename_side_files(damaged, self._path)
+            raise
+
+    def _open_copy(self, error: Exception) -> None:
+        """Open a private copy of the database if its folder cannot be written to; else raise the error.
+
+        SQLite itself reads from such a folder only if no log is needed, or the files of one are there.
+        """
+        there = self._path
+        is_forbidden = isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+        if not there.is_file() or not (is_forbidden or not os.access(self.home, os.W_OK)):
             raise error
-        for ending in ("-wal", "-shm", "-journal"):  # they belong to the file, whatever it is called
-            with suppress(OSError):
-                os.rename(self.home / f"{_FILE}{ending}", damaged.with_name(damaged.name + ending))
-        self._open()
-        runs = self._salvage(damaged)
-        self.notice = (
-            f"The list of runs was damaged and is kept as {damaged.name}; {runs} of its runs were recovered."
-        )
+        with ExitStack() as stack:
+            folder = stack.enter_context(TemporaryDirectory(prefix="rnnlab-"))
+            self._path, self.is_copy = Path(folder) / _FILE, True
+            self._age_of_copy = _age(there)
+            copy_files(there, self._path)
+            self._open_or_begin_anew()
+            self._identity = _identity(there)
+            self._on_close = stack.pop_all()
+        self.notice = f"{self.notice} {_ONLY_READ.format(home=self.home)}".strip()
 
-    def _salvage(self, damaged: Path) -> int:
-        """Copy what can be read from a damaged database; return the number of runs."""
-        with suppress(sqlite3.Error), closing(sqlite3.connect(damaged)) as source:
-            for table in ("runs", "points", "tests"):
-                self._salvage_table(source, table)
-        return int(self.query("SELECT count(*) FROM runs")[0][0])
+    def _create_schema(self, damaged: Path | None, *, was_there: bool) -> None:
+        """Create the tables of a new database, upgrade older ones, refuse unknown versions.
 
-    def _salvage_table(self, source: sqlite3.Connection, table: str) -> None:
-        """Copy the rows of a table up to the first that cannot be read."""
-        known = f"PRAGMA table_info({table})"
-        with suppress(StoreError), self.transaction() as connection:
-            of_old = {row[1] for row in source.execute(known)}  # an older version has fewer columns
-            columns = [row[1] for row in connection.execute(known) if row[1] in of_old]
-            names, places = ", ".join(columns), ", ".join("?" * len(columns))
-            rows = source.execute(f"SELECT {names} FROM {table}")
-            with suppress(sqlite3.Error):
-                for row in rows:
-                    connection.execute(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({places})", row)
-
-    def _create_schema(self) -> None:
-        """Create the tables of a new database, upgrade older ones, refuse unknown versions."""
-        if self.query("PRAGMA user_version") == [(_SCHEMA_VERSION,)]:
+        Args:
+            damaged: The database that a new one takes the place of, if any.
+            was_there: Whether there has been a file already: if it was empty, it was damaged.
+        """
+        if self.query("PRAGMA user_version") == [(schema.VERSION,)]:
             return
-        with self.transaction() as connection:
+        with self.transaction(even_of_copy=True) as connection:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
-                for statement in _SCHEMA.split(";"):
+                for statement in schema.TABLES:
                     connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+                connection.execute(f"PRAGMA user_version = {schema.VERSION}")
+                if was_there:
+                    self.notice = self._recover(connection, self.home, damaged)
                 return
-            while version in _UPGRADES:
-                for statement in _UPGRADES[version].split(";"):
+            while version in schema.UPGRADES:
+                for statement in schema.UPGRADES[version].split(";"):
                     connection.execute(statement)
                 version += 1
                 connection.execute(f"PRAGMA user_version = {version}")
-            if version != _SCHEMA_VERSION:
-                age = "a newer" if version > _SCHEMA_VERSION else "an older"
+            if version != schema.VERSION:
+                age = "a newer" if version > schema.VERSION else "an older"
                 raise StoreError(
                     f"The runs in {self.home} were written by {age} RNN Lab and cannot be read by this one; "
                     "choose another folder with RNNLAB_HOME."
@@ -242,13 +271,15 @@ class Database:
 
     @property
     def is_current(self) -> bool:
-        """Whether the file in the folder is still the one that was opened."""
-        return _identity(self.home / _FILE) == self._identity
+        """Whether the file in the folder is still the one that was opened, and if copied, as it was then."""
+        file = self.home / _FILE
+        return _identity(file) == self._identity and (not self.is_copy or _age(file) == self._age_of_copy)
 
     def close(self) -> None:
         """Close the database."""
         with self._lock:
             self._connection.close()
+            self._on_close.close()
 
     def __enter__(self) -> Self:
         return self
@@ -263,7 +294,7 @@ class Database:
             yield
         except sqlite3.IntegrityError:
             raise
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             if "full" in str(error):
                 reason = "the disk is full; free some space"
             else:
@@ -271,12 +302,16 @@ class Database:
             raise StoreError(f"The runs in {self.home} cannot be read or written: {reason}.") from error
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self, *, even_of_copy: bool = False) -> Iterator[sqlite3.Connection]:
         """Hold the write lock of the database, so that what is read in the block cannot change.
+
+        Args:
+            even_of_copy: Whether a copy may be changed, of which nobody else will see anything.
 
         Raises:
             StoreError: The database cannot be read or written, such as on a full disk.
         """
+        self._check_may_write(even_of_copy=even_of_copy)
         with self._lock, self._in_words():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -302,8 +337,13 @@ class Database:
         Raises:
             StoreError: The database cannot be written.
         """
+        self._check_may_write()
         with self._lock, self._in_words():
             return self._connection.execute(statement, values).rowcount
+
+    def _check_may_write(self, *, even_of_copy: bool = False) -> None:
+        if self.is_copy and not even_of_copy:
+            raise StoreError(_ONLY_READ.format(home=self.home))
 
     def sync(self) -> None:
         """Make sure that everything written so far is on the disk."""

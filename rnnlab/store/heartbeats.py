@@ -7,9 +7,13 @@ container, only its heartbeats are known.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from rnnlab.runs import RunState
+from rnnlab.store.database import Database
+from rnnlab.store.run_names import is_run_name
 from rnnlab.system import process_identity
 
 HEARTBEAT_GRACE: Final = 45.0
@@ -17,6 +21,17 @@ HEARTBEAT_GRACE: Final = 45.0
 
 CONFIRM_SECONDS: Final = 6.0
 """Seconds to watch a heartbeat that looks old: three of them. The clock of the other machine may differ."""
+
+
+class HeldRun(NamedTuple):
+    """A run that a worker has or had, as `dead_runs` reads it; its row may be damaged."""
+
+    id: str
+    state: str
+    heartbeat: object
+    process_identity: object
+    goes_on: bool
+    stop_requested: bool
 
 
 class _Watch(NamedTuple):
@@ -49,17 +64,18 @@ class Heartbeats:
         self._watched: dict[str, _Watch] = {}
         self.in_doubt: set[str] = set()
 
-    def is_alive(self, key: str, identity: str | None, beat: float) -> bool:
+    def is_alive(self, key: str, identity: object, beat: object) -> bool:
         """Return whether a process lives, as far as can be told from here.
 
         Args:
             key: The id of its run or of the worker.
-            identity: Its `process_identity`, if known.
-            beat: Its newest heartbeat, in seconds since the epoch.
+            identity: Its `process_identity` as text; anything else counts as not known.
+            beat: Its newest heartbeat, in seconds since the epoch; anything else counts as a very old one.
         """
-        alive = process_identity.is_alive(identity) if identity else None
+        alive = process_identity.is_alive(identity) if isinstance(identity, str) and identity else None
         if alive is None:
-            return not self._is_silent(key, beat)
+            is_time = isinstance(beat, int | float) and math.isfinite(beat)
+            return not self._is_silent(key, float(beat) if is_time else 0.0)  # type: ignore[arg-type]
         self.in_doubt.discard(key)
         return alive
 
@@ -76,3 +92,20 @@ class Heartbeats:
         else:
             self.in_doubt.discard(key)
         return watched > HEARTBEAT_GRACE or (looks_old and watched >= CONFIRM_SECONDS)
+
+
+def dead_runs(database: Database, heartbeats: Heartbeats) -> list[HeldRun]:
+    """Return the runs that a worker had when it died; those without a sound id are left out."""
+    rows = database.query(
+        "SELECT id, state, heartbeat, process_identity, pause_at IS NULL OR pause_at > step, "
+        "stop_requested = 1 FROM runs WHERE state IN (?, ?) OR (state = ? AND process IS NOT NULL)",
+        (RunState.PREPARING, RunState.TRAINING, RunState.PAUSED),
+    )
+    held = [HeldRun._make([*row[:4], bool(row[4]), bool(row[5])]) for row in rows]
+    return [
+        run
+        for run in held
+        if isinstance(run.id, str)
+        and is_run_name(run.id)
+        and not heartbeats.is_alive(run.id, run.process_identity, run.heartbeat)
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable
@@ -13,8 +12,9 @@ from rnnlab import config_changes
 from rnnlab.config_changes import Change
 from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
 from rnnlab.store.database import Database, StoreError
-from rnnlab.store.heartbeats import Heartbeats
-from rnnlab.store.rows import SELECT_RUNS, run_from_row
+from rnnlab.store.heartbeats import Heartbeats, HeldRun, dead_runs
+from rnnlab.store.rows import SELECT_RUNS, DamagedRunError, run_from_row
+from rnnlab.store.run_records import RunRecords
 from rnnlab.system.process_identity import is_alive, own_identity
 
 _WORKER_ENDED: Final = (
@@ -54,24 +54,16 @@ class PendingRequests(NamedTuple):
     changes: bool
 
 
-class _HeldRun(NamedTuple):
-    """A run that a worker has or had, as `mark_interrupted` reads it."""
-
-    id: str
-    state: str
-    heartbeat: float
-    process_identity: str | None
-    goes_on: bool
-    stop_requested: bool
-
-
 class RunReports:
     """What workers write and read about their runs; `clock` returns the time in seconds since the epoch."""
 
-    def __init__(self, database: Database, clock: Callable[[], float], heartbeats: Heartbeats) -> None:
+    def __init__(
+        self, database: Database, clock: Callable[[], float], heartbeats: Heartbeats, records: RunRecords
+    ) -> None:
         self._database = database
         self._clock = clock
         self._heartbeats = heartbeats
+        self.save_record = records.save
 
     # From claim to end
 
@@ -79,26 +71,34 @@ class RunReports:
         """Take the oldest queued run, or the given one, for this process.
 
         Returns:
-            The run, now preparing, or `None` if no run waits. No run is handed out twice. A run whose row
-            is damaged fails.
+            The run, now preparing, or `None` if no run waits. No run is handed out twice. Runs whose row is
+            damaged fail, and the next one is taken.
         """
-        now = self._clock()
         with self._database.transaction() as connection:
-            row = connection.execute(
-                "SELECT id FROM runs WHERE state = ? AND id = coalesce(?, id) ORDER BY queued, rowid LIMIT 1",
-                (RunState.QUEUED, run_id),
-            ).fetchone()
-            if row is None:
-                return None
-            connection.execute(
-                "UPDATE runs SET state = ?, started = ?, heartbeat = ?, process = ?, process_identity = ? "
-                "WHERE id = ?",
-                (RunState.PREPARING, now, now, os.getpid(), own_identity(), row[0]),
+            waiting = connection.execute(
+                "SELECT rowid FROM runs WHERE state = ? AND (id = ? OR ? IS NULL) ORDER BY queued, rowid",
+                (RunState.QUEUED, run_id, run_id),
             )
+            for (row,) in waiting.fetchall():
+                if (run := self._take(connection, row)) is not None:
+                    return run
+        return None
+
+    def _take(self, connection: Connection, row: int) -> Run | None:
+        """Give a waiting run to this process; return `None` if its row is damaged: then it fails."""
+        now = self._clock()
+        connection.execute(
+            "UPDATE runs SET state = ?, started = ?, heartbeat = ?, process = ?, process_identity = ? "
+            "WHERE rowid = ?",
+            (RunState.PREPARING, now, now, os.getpid(), own_identity(), row),
+        )
         try:
-            return run_from_row(self._database.query(f"{SELECT_RUNS} WHERE id = ?", (row[0],))[0])
-        except StoreError as error:
-            self.end_run(row[0], RunState.FAILED, message=str(error))
+            return run_from_row(connection.execute(f"{SELECT_RUNS} WHERE rowid = ?", (row,)).fetchone())
+        except DamagedRunError as error:
+            connection.execute(
+                "UPDATE runs SET state = ?, ended = ?, message = ? WHERE rowid = ?",
+                (RunState.FAILED, now, str(error), row),
+            )
             return None
 
     def set_begun(self, run_id: str, step: int, cores: int) -> None:
@@ -114,6 +114,7 @@ class RunReports:
             if not updated.rowcount:
                 raise _lost(run_id)
             discard_after(connection, run_id, step)
+        self.save_record(run_id)
 
     def set_message(self, run_id: str, message: str) -> None:
         """Say in words what the worker is doing."""
@@ -202,6 +203,7 @@ class RunReports:
                 raise _lost(run_id)
             if step is not None:
                 discard_after(connection, run_id, step)
+        self.save_record(run_id)
 
     # Requests, as the worker carries them out
 
@@ -218,7 +220,7 @@ class RunReports:
         if not rows:
             raise _lost(run_id)
         stop, pause_at, changes = rows[0]
-        return PendingRequests(bool(stop), pause_at, bool(changes))
+        return PendingRequests(stop == 1, pause_at if isinstance(pause_at, int) else None, bool(changes))
 
     def take_changes(self, run_id: str, step: int) -> tuple[Change, ...]:
         """Move the requested changes into the run's own changes, to apply from a step on.
@@ -231,16 +233,17 @@ class RunReports:
 
         Raises:
             RunLostError: As for `add_point`.
+            DamagedRunError: The row of the run is damaged.
         """
         with self._database.transaction() as connection:
             row = connection.execute(
-                f"SELECT changes, requested FROM runs WHERE id = ? AND {_OWN}", (run_id, own_identity())
+                f"{SELECT_RUNS} WHERE id = ? AND {_OWN}", (run_id, own_identity())
             ).fetchone()
             if row is None:
                 raise _lost(run_id)
-            known, requested = row
-            taken = tuple(Change(step, name, value) for name, value in json.loads(requested).items())
-            made = config_changes.merge_changes(config_changes.from_json(known), taken)
+            run = run_from_row(row)
+            taken = tuple(Change(step, name, value) for name, value in run.requested.items())
+            made = config_changes.merge_changes(run.changes, taken)
             connection.execute(
                 "UPDATE runs SET changes = ?, requested = '{}' WHERE id = ?",
                 (config_changes.to_json(made), run_id),
@@ -250,9 +253,7 @@ class RunReports:
     def take_all_changes(self, run_id: str, step: int) -> tuple[Change, ...]:
         """Apply the requested changes from a step on, and return all changes of the run in order."""
         self.take_changes(run_id, step)
-        return config_changes.from_json(
-            self._database.query("SELECT changes FROM runs WHERE id = ?", (run_id,))[0][0]
-        )
+        return run_from_row(self._database.query(f"{SELECT_RUNS} WHERE id = ?", (run_id,))[0]).changes
 
     def set_paused(self, run_id: str) -> None:
         """Record that a run is paused and its worker waits with it."""
@@ -267,6 +268,7 @@ class RunReports:
         self._database.execute(
             f"UPDATE runs SET state = ? WHERE id = ? AND {_OWN}", (state, run_id, own_identity())
         )
+        self.save_record(run_id)
 
     def release(self, run_id: str, step: int) -> bool:
         """Give up a run that is paused at a step, so that its worker can take another one.
@@ -300,18 +302,12 @@ class RunReports:
         Returns:
             The ids of the runs that are newly interrupted.
         """
-        with self._database.transaction() as connection:
-            rows = connection.execute(
-                "SELECT id, state, heartbeat, process_identity, pause_at IS NULL OR pause_at > step, "
-                "stop_requested FROM runs WHERE state IN (?, ?) OR (state = ? AND process IS NOT NULL)",
-                (RunState.PREPARING, RunState.TRAINING, RunState.PAUSED),
-            ).fetchall()
-            held = [_HeldRun._make([*row[:4], bool(row[4]), bool(row[5])]) for row in rows]
-            dead = [
-                run
-                for run in held
-                if not self._heartbeats.is_alive(run.id, run.process_identity, run.heartbeat)
-            ]
+        if not dead_runs(
+            self._database, self._heartbeats
+        ):  # so that a look alone need not wait for those who write
+            return []
+        with self._database.transaction(even_of_copy=True) as connection:
+            dead = dead_runs(self._database, self._heartbeats)
             for run in dead:
                 self._part_from_worker(connection, run)
         return [run.id for run in dead if run.state != RunState.PAUSED]
@@ -326,11 +322,11 @@ class RunReports:
             time.sleep(_POLL_SECONDS)
             self.mark_interrupted()
 
-    def _part_from_worker(self, connection: Connection, run: _HeldRun) -> None:
+    def _part_from_worker(self, connection: Connection, run: HeldRun) -> None:
         """Record that the worker of a run has died; a paused run may have been asked to stop or resume."""
         if run.state != RunState.PAUSED:
             # One elsewhere may only have slept, and then goes on: a request to stop waits for it.
-            has_ended = run.process_identity is not None and is_alive(run.process_identity) is False
+            has_ended = isinstance(run.process_identity, str) and is_alive(run.process_identity) is False
             connection.execute(
                 "UPDATE runs SET state = ?, ended = heartbeat, message = ?, "
                 "stop_requested = stop_requested AND NOT ? WHERE id = ?",

@@ -12,10 +12,12 @@ from sqlite3 import Connection
 from typing import Final, NamedTuple
 
 from rnnlab import config_changes
-from rnnlab.config import HYPERPARAMETERS, Config, ConfigError, Value
+from rnnlab.config import HYPERPARAMETERS, ConfigError, Value
 from rnnlab.runs import REPORT_EVERY, STOPPED_EARLY, RunState
 from rnnlab.store.database import Database, StoreError
 from rnnlab.store.heartbeats import Heartbeats
+from rnnlab.store.rows import COLUMNS, SELECT_RUNS, run_from_row
+from rnnlab.store.run_records import RunRecords
 
 _HAVE_A_WORKER: Final = (RunState.PREPARING, RunState.TRAINING)
 
@@ -42,12 +44,18 @@ class _Standing(NamedTuple):
 
 
 class RunRequests:
-    """The requests in one home folder; `clock` returns the time in seconds since the epoch."""
+    """The requests in one home folder; `clock` returns the time in seconds since the epoch.
 
-    def __init__(self, database: Database, clock: Callable[[], float], heartbeats: Heartbeats) -> None:
+    Every request raises `StoreError` if there is no such run, or its row is damaged.
+    """
+
+    def __init__(
+        self, database: Database, clock: Callable[[], float], heartbeats: Heartbeats, records: RunRecords
+    ) -> None:
         self._database = database
         self._clock = clock
         self._heartbeats = heartbeats
+        self._records = records
 
     def stop(self, run_id: str) -> None:
         """Ask a run to stop: one without a worker ends immediately, one that trains at its next report."""
@@ -61,6 +69,7 @@ class RunRequests:
                     "UPDATE runs SET state = ?, ended = ?, message = ?, pause_at = NULL WHERE id = ?",
                     (RunState.STOPPED, self._clock(), message, run_id),
                 )
+        self._records.save(run_id)
 
     def pause(self, run_id: str) -> None:
         """Ask a run to pause at its next report."""
@@ -76,6 +85,7 @@ class RunRequests:
                 self._set_pause(connection, run_id, None)
             elif run.state.can_resume:
                 self._enqueue(connection, run_id, None)
+        self._records.save(run_id)
 
     def step(self, run_id: str) -> None:
         """Let a run that is paused, or is about to be, train up to one more report; each request adds one."""
@@ -86,6 +96,7 @@ class RunRequests:
                 self._set_pause(connection, run_id, pause_at)
             elif not run.has_a_worker and run.state.can_resume:
                 self._enqueue(connection, run_id, pause_at)
+        self._records.save(run_id)
 
     def train_further(self, run_id: str, iterations: int) -> None:
         """Let a finished or stopped run train for a number of further iterations.
@@ -105,6 +116,7 @@ class RunRequests:
                     )
                 self._request(connection, run_id, {"iterations": run.step + iterations})
                 self._enqueue(connection, run_id, None)
+        self._records.save(run_id)
 
     def change(self, run_id: str, values: Mapping[str, object]) -> None:
         """Ask for other hyperparameters from the next report on; the present value cancels a request.
@@ -117,14 +129,12 @@ class RunRequests:
             state = self._standing(connection, run_id).state
             if state.is_active or state.can_resume or state.can_train_further:
                 self._request(connection, run_id, valid)
+        self._records.save(run_id)
 
     def _request(self, connection: Connection, run_id: str, values: Mapping[str, Value]) -> None:
-        requested, config, known = connection.execute(
-            "SELECT requested, config, changes FROM runs WHERE id = ?", (run_id,)
-        ).fetchone()
-        now = config_changes.with_changes(Config.from_json(config), config_changes.from_json(known))
-        asked = {**json.loads(requested), **values}
-        left = {name: value for name, value in asked.items() if value != getattr(now, name)}
+        run = run_from_row(connection.execute(f"{SELECT_RUNS} WHERE id = ?", (run_id,)).fetchone())
+        asked = {**run.requested, **values}
+        left = {name: value for name, value in asked.items() if value != getattr(run.config_now, name)}
         connection.execute("UPDATE runs SET requested = ? WHERE id = ?", (json.dumps(left), run_id))
 
     def _set_pause(self, connection: Connection, run_id: str, pause_at: int | None) -> None:
@@ -142,15 +152,17 @@ class RunRequests:
 
         Raises:
             StoreError: There is no such run.
+            DamagedRunError: Its row is damaged.
         """
         row = connection.execute(
-            "SELECT state, step, pause_at, process, process_identity, heartbeat FROM runs WHERE id = ?",
+            f"SELECT process IS NOT NULL, process_identity, {', '.join(COLUMNS)} FROM runs WHERE id = ?",
             (run_id,),
         ).fetchone()
         if row is None:
             raise StoreError(
                 f"There is no run called {run_id[:60]!r}; the list of runs shows those there are."
             )
-        state, step, pause_at, process, identity, beat = row
-        is_held = process is not None and self._heartbeats.is_alive(run_id, identity, beat or 0.0)
-        return _Standing(RunState(state), step, pause_at, is_held)
+        has_process, identity, *columns = row
+        run = run_from_row(tuple(columns))
+        is_held = bool(has_process) and self._heartbeats.is_alive(run_id, identity, run.heartbeat)
+        return _Standing(run.state, run.step, run.pause_at, is_held)

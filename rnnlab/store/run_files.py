@@ -10,6 +10,7 @@ A home folder holds:
     <run id>/start.npz          the weights of the parent, if the run starts from another run
     <run id>/steps/<step>.npz   snapshots: weights saved during the run
     <run id>/hand/              the labelled drawings that it learns from, if any
+    <run id>/run.json           what the list of runs says of the run, if the list should be lost
     <run id>/log.txt            what happened, with the traceback if something failed
 """
 
@@ -19,6 +20,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
+from rnnlab.config_changes import constant_segments
 from rnnlab.data.labelled_drawings import LabelledDrawings
 from rnnlab.model.weights import MAX_FILE_BYTES, Weights
 from rnnlab.runs import Run
@@ -27,7 +29,7 @@ from rnnlab.store.run_names import is_run_name
 from rnnlab.store.weight_history import WeightHistory
 from rnnlab.system.atomic_files import replace
 from rnnlab.system.regular_files import read_regular_file
-from rnnlab.training.checkpoint import Checkpoint
+from rnnlab.training.checkpoint import Checkpoint, CheckpointError
 
 _DRAWINGS: Final = "hand"
 
@@ -45,6 +47,7 @@ class RunFiles:
         weights: The newest weights, once the run has reported.
         checkpoint: What the run needs to continue, once it has reported.
         start: The weights that the run starts from, if it has a parent.
+        record: What the list of runs says of the run (`run_records`).
         log: What happened.
         labelled_drawings: The folder with a copy of the labelled drawings that the run learns from, if any.
 
@@ -62,6 +65,7 @@ class RunFiles:
         self.weights = self.folder / "weights.npz"
         self.checkpoint = self.folder / "checkpoint.npz"
         self.start = self.folder / "start.npz"
+        self.record = self.folder / "run.json"
         self.log = self.folder / "log.txt"
         self.labelled_drawings = self.folder / _DRAWINGS
 
@@ -95,11 +99,18 @@ class RunFiles:
         """Return what the run starts from: a checkpoint, or the weights of its parent, or neither.
 
         Raises:
-            CheckpointError: The checkpoint is missing or damaged.
+            CheckpointError: The checkpoint is missing or damaged, or of a step that the run does not have.
             WeightsError: The weights of the parent are missing or damaged.
         """
         if self.has_begun(run):
-            return Checkpoint.load(self.checkpoint, run.config.neurons), None
+            checkpoint = Checkpoint.load(self.checkpoint, run.config.neurons)
+            last = max(config.iterations for _, config in constant_segments(run.config, run.changes))
+            if checkpoint.step > last:
+                raise CheckpointError(
+                    f"The checkpoint {self.checkpoint} is of a step beyond the {last:,} that the run has; "
+                    "start a new run from its weights."
+                )
+            return checkpoint, None
         return None, Weights.load(self.start)[0] if run.parent else None
 
     def copy_labelled_drawings(self) -> None:

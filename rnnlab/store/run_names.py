@@ -28,4 +28,4 @@ def new_run_name() -> str:
 
 def is_run_name(text: str) -> bool:
     """Return whether a text has the form of a run's name, so that it is safe as a folder's name."""
-    return re.fullmatch(r"[a-z]+-[a-z]+-[0-9a-f]{4}", text) is not None
+    return re.fullmatch(r"[a-z]{1,20}-[a-z]{1,20}-[0-9a-f]{4}", text) is not None

@@ -18,11 +18,21 @@ from rnnlab.config import Config
 from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
 from rnnlab.store.database import Database, StoreError
 from rnnlab.store.heartbeats import Heartbeats
+from rnnlab.store.recovery import recover
 from rnnlab.store.reports import RunReports
 from rnnlab.store.requests import RunRequests
-from rnnlab.store.rows import SELECT_RUNS, run_from_row, runs_from_rows
+from rnnlab.store.rows import (
+    SELECT_RUNS,
+    DamagedRun,
+    damaged_runs_from_rows,
+    points_from_rows,
+    run_from_row,
+    runs_from_rows,
+    tests_from_rows,
+)
 from rnnlab.store.run_files import RunFiles, labelled_drawings_folder
 from rnnlab.store.run_names import new_run_name
+from rnnlab.store.run_records import RunRecords
 from rnnlab.store.workers import Workers
 from rnnlab.system.process_identity import own_identity
 
@@ -58,12 +68,14 @@ class Store:
     ) -> None:
         self.home = home
         self._clock = clock
-        self._database = Database(home)
+        self._database = Database(home, recover)
         self.notice = self._database.notice
         heartbeats = Heartbeats(clock, steady)
-        self.requests = RunRequests(self._database, clock, heartbeats)
-        self.reports = RunReports(self._database, clock, heartbeats)
+        self._records = RunRecords(self._database)
+        self.requests = RunRequests(self._database, clock, heartbeats, self._records)
+        self.reports = RunReports(self._database, clock, heartbeats, self._records)
         self.workers = Workers(self._database, clock, heartbeats)
+        self._records.save_missing()
 
     def close(self) -> None:
         """Close the database."""
@@ -118,6 +130,7 @@ class Store:
                         self._copy_weights(parent, name)
             except sqlite3.IntegrityError:
                 continue
+            self._records.save(name)
             return self.run(name)
 
     def _copy_weights(self, parent: str, name: str) -> None:
@@ -134,6 +147,7 @@ class Store:
 
         Raises:
             StoreError: There is no such run.
+            DamagedRunError: Its row is damaged.
         """
         rows = self._database.query(f"{SELECT_RUNS} WHERE id = ?", (run_id,))
         if not rows:
@@ -149,31 +163,41 @@ class Store:
             StoreError: No run matches, or more than one.
         """
         runs = self.runs()
-        if name == "latest":
-            if not runs:
-                raise StoreError("There is no run yet; start one first.")
+        if name == "latest" and runs:
             return runs[0]
-        matches = [run for run in runs if run.id == name] or [
-            r for r in runs if name and r.id.startswith(name)
-        ]
+        damaged = self.damaged_runs()
+        if name == "latest":
+            raise StoreError(damaged[0].problem if damaged else "There is no run yet; start one first.")
+        ids = [run.id for run in runs] + [run.name for run in damaged]
+        matches = [name] if name in ids else [each for each in ids if name and each.startswith(name)]
         if len(matches) > 1:
             raise StoreError(
-                f"{len(matches)} runs begin with {name[:60]!r}, such as {matches[0].id}; "
-                "give more of the name."
+                f"{len(matches)} runs begin with {name[:60]!r}, such as {matches[0]}; give more of the name."
             )
-        return matches[0] if matches else self.run(name)
+        return self.run(matches[0] if matches else name)
 
     def runs(self) -> list[Run]:
         """Return all runs, newest first."""
-        return runs_from_rows(self._database.query(f"{SELECT_RUNS} ORDER BY created DESC, rowid DESC"))
+        return runs_from_rows(self._rows())
+
+    def damaged_runs(self) -> list[DamagedRun]:
+        """Return the runs that `runs` leaves out, since their rows are damaged."""
+        return damaged_runs_from_rows(self._rows())
+
+    def _rows(self) -> list[tuple[object, ...]]:
+        return self._database.query(f"{SELECT_RUNS} ORDER BY created DESC, rowid DESC")
 
     def current_run(self) -> Run | None:
         """Return the run to show to a new visitor: one that trains, else waits or pauses, else the newest."""
-        rows = self._database.query(
-            f"{SELECT_RUNS} ORDER BY state IN (?, ?) DESC, state IN (?, ?) DESC, created DESC LIMIT 3",
-            (RunState.TRAINING, RunState.PREPARING, RunState.QUEUED, RunState.PAUSED),
-        )
-        return next(iter(runs_from_rows(rows)), None)
+        states = (RunState.TRAINING, RunState.PREPARING, RunState.QUEUED, RunState.PAUSED)
+        for limit in (1, -1):  # all of them only if the row of the first one is damaged
+            rows = self._database.query(
+                f"{SELECT_RUNS} ORDER BY state IN (?, ?) DESC, state IN (?, ?) DESC, created DESC LIMIT ?",
+                (*states, limit),
+            )
+            if found := runs_from_rows(rows):
+                return found[0]
+        return None
 
     def active_runs(self) -> list[Run]:
         """Return the runs that wait, train or pause."""
@@ -200,17 +224,17 @@ class Store:
             "SELECT step, accuracy, loss, seconds FROM points WHERE run = ? AND step > ? ORDER BY step",
             (run_id, after),
         )
-        return [AccuracyPoint(*row) for row in rows]
+        return list(points_from_rows(rows))
 
     def branches(self, run_id: str) -> int:
         """Return how often reported points of a run have been discarded."""
         rows = self._database.query("SELECT branches FROM runs WHERE id = ?", (run_id,))
-        return int(rows[0][0]) if rows else 0
+        return rows[0][0] if rows and isinstance(rows[0][0], int) else 0
 
     def tests(self, run_id: str) -> list[TestPoint]:
         """Return the accuracies on the test set, in order."""
         rows = self._database.query("SELECT step, accuracy FROM tests WHERE run = ? ORDER BY step", (run_id,))
-        return [TestPoint(*row) for row in rows]
+        return list(tests_from_rows(rows))
 
     # Files
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from rnnlab.model.weights import Weights
 from rnnlab.runs import REPORT_EVERY
+
+_NAME: Final = re.compile(r"[0-9]{9}\.npz")
 
 MAX_BYTES: Final = 32_000_000
 """Bytes that the snapshots of one run may take."""
@@ -31,8 +35,13 @@ class WeightHistory:
         self._count = len(self.paths())
 
     def paths(self) -> dict[int, Path]:
-        """Return the files by step, in order."""
-        return {int(path.stem): path for path in sorted(self._folder.glob("[0-9]*.npz"))}
+        """Return the files by step, in order; what does not look like a snapshot is passed over."""
+        try:
+            with os.scandir(self._folder) as entries:
+                names = [each.name for each in entries if _NAME.fullmatch(each.name) and each.is_file()]
+        except OSError:
+            return {}
+        return {int(name[:-4]): self._folder / name for name in sorted(names)}
 
     def at_or_before(self, step: int) -> Path | None:
         """Return the newest snapshot that is not newer than a step, or `None`."""
@@ -49,6 +58,8 @@ class WeightHistory:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{step:09d}.npz"
+        if path.is_dir():  # somebody else's, which is no reason to end the run
+            return
         weights.save(path, step)
         self._count += 1
         if self._count > max(MIN_SNAPSHOTS, self._budget // path.stat().st_size):

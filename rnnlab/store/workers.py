@@ -38,10 +38,10 @@ class Workers:
             if not (queued or even_idle):
                 return None
             # One that has been started, but has not sent a heartbeat yet, has no identity.
-            known = connection.execute("SELECT id, process_identity, heartbeat FROM workers").fetchall()
-            for worker, identity, beat in known:
-                if not self._heartbeats.is_alive(worker, identity, beat):
-                    connection.execute("DELETE FROM workers WHERE id = ?", (worker,))
+            known = connection.execute("SELECT rowid, id, process_identity, heartbeat FROM workers")
+            for row, worker, identity, beat in known.fetchall():
+                if not self._heartbeats.is_alive(str(worker), identity, beat):
+                    connection.execute("DELETE FROM workers WHERE rowid = ?", (row,))
             if connection.execute("SELECT count(*) FROM workers").fetchone()[0] >= limit:
                 return None
             worker_id = secrets.token_hex(4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,9 @@ _REPLACE_PATIENCE: Final = 5.0
 
 _READ_PATIENCE: Final = 0.5 if os.name == "nt" else 0.0
 """Seconds to wait for those who replace a file that is to be read: elsewhere, nobody needs to."""
+
+_LEFTOVER: Final = re.compile(r"\.\w+\.npz\.\d+\.\d+")
+"""Name of a file that `atomic_write` has not finished: that of the file, of the process and of the thread."""
 
 _Result = TypeVar("_Result")
 
@@ -87,8 +91,9 @@ def retry_if_folder_removed(write: Callable[[], None]) -> None:
 def remove_leftovers(folder: Path) -> None:
     """Remove the unfinished files of processes that were killed while they wrote."""
     for leftover in folder.glob(".*.npz.*"):
-        with suppress(OSError):
-            leftover.unlink()
+        if _LEFTOVER.fullmatch(leftover.name):
+            with suppress(OSError):
+                leftover.unlink()
 
 
 def quarantine(path: Path) -> Path | None:

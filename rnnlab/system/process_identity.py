@@ -20,6 +20,9 @@ _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _OWN_NAMESPACE: Final = Path("/proc/self/ns/pid")
 _SELF: Final = Path("/proc/self")
 
+_MAX_NUMBER: Final = 2**31 - 1
+"""Largest number that a process may have; Windows and Linux stay far below it."""
+
 
 class ProcessIdentity(NamedTuple):
     """What tells a process from all others, on this machine and elsewhere.
@@ -44,7 +47,8 @@ class ProcessIdentity(NamedTuple):
         """Return the identity that `str` made this text of; `None` if it is another text."""
         with suppress(ValueError):
             machine, number, began = text.split(" ")
-            return cls(machine, int(number), None if began == "-" else float(began))
+            if 0 < int(number) <= _MAX_NUMBER:
+                return cls(machine, int(number), None if began == "-" else float(began))
         return None
 
 

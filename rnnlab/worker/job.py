@@ -21,6 +21,7 @@ from rnnlab.model.weights import WeightsError
 from rnnlab.runs import STOPPED_EARLY, Run, RunState
 from rnnlab.store.database import StoreError
 from rnnlab.store.reports import RunLostError
+from rnnlab.store.rows import DamagedRunError
 from rnnlab.store.run_files import RunFiles
 from rnnlab.store.store import Store
 from rnnlab.system import memory
@@ -99,7 +100,7 @@ def _classify_failure(error: Exception, kills: int) -> tuple[RunState, str]:
         case HelperError(status=status):
             killed = status == -SIGKILL
             return RunState.INTERRUPTED, memory.explain_kill(kills) if killed else f"{error}."
-        case MemoryShortError() | DatasetError() | WeightsError() | CheckpointError():
+        case MemoryShortError() | DatasetError() | WeightsError() | CheckpointError() | DamagedRunError():
             message = str(error)
         case OSError() | StoreError():
             reason = reason_of(error) if isinstance(error, OSError) else str(error).rstrip(".")

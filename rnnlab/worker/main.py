@@ -16,7 +16,7 @@ from rnnlab.store.database import StoreError
 from rnnlab.store.store import Store
 from rnnlab.system.processes import give_way, module_command, stop_on_signals
 from rnnlab.worker.job import MAX_RETRY_SECONDS, RETRY_SECONDS, execute
-from rnnlab.worker.reporting import heartbeat
+from rnnlab.worker.reporting import heartbeat, log
 
 IDLE_SECONDS: Final = 600.0
 """Seconds that a worker waits for the next run before it ends; `RNNLAB_WORKER_IDLE_SECONDS` changes it."""
@@ -105,6 +105,8 @@ def main(home: str, worker_id: str, began: str = "") -> None:
         give_way()
     idle_seconds = float(os.environ.get("RNNLAB_WORKER_IDLE_SECONDS") or IDLE_SECONDS)
     with Store(Path(home)) as store:
+        if store.notice:
+            log.warning("%s", store.notice)
         if not serve(store, worker_id, idle_seconds, stop_on_signals()):
             return
     # The process keeps its number, so that the launcher still knows it, and gives back all its memory.

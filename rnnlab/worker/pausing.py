@@ -91,4 +91,5 @@ class RunCallback:
         self._sync()
         checkpoint = state.checkpoint()
         retry_if_folder_removed(lambda: checkpoint.save(self._path))
+        self._reports.save_record(self._run_id)
         self._saved = time.monotonic()

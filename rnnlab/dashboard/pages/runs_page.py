@@ -49,6 +49,9 @@ def _history() -> None:
     kept = st.container(key="kept_choice")
     messages.render_trouble()
     runs = app_state().store.runs()
+    with st.container():  # so that the table keeps its place
+        for entry in app_state().store.damaged_runs():
+            st.warning(plain(entry.problem), icon=":material/broken_image:")
     if not runs:
         st.info("There is no run yet. Start one in the Lab.", icon=":material/science:")
         if st.button("To the Lab", type="primary"):
