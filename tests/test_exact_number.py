@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 from streamlit.testing.v1 import AppTest
 
+from rnnlab.dashboard.regions.run_buttons import ADJUST_KEY
 from rnnlab.store.store import Store
 from tests import dashboard
 from tests.pages import add_run, lab, shown, texts
@@ -98,6 +99,8 @@ def test_slider_and_field_are_used_by_keyboard_and_there_again_after_another_pag
 def test_the_exact_learning_rate_of_a_run_can_be_typed_while_it_trains(store: Store) -> None:
     run = add_run(store)
     app = lab()
+    app.session_state[ADJUST_KEY] = True
+    app.run()
     (field,) = [each for each in app.text_input if str(each.key).startswith("adjust_learning_rate")]
     field.set_value("7").run()
     assert REFUSAL in said(app)

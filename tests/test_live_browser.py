@@ -156,7 +156,7 @@ def test_a_run_is_paused_stepped_adjusted_resumed_and_trained_further(
     field.blur()
     page.keyboard.press("p")
     expect(status).to_contain_text("paused")
-    expect(page.get_by_role("button", name="Step")).to_be_enabled()
+    expect(page.locator(".st-key-run_step").get_by_role("button")).to_be_enabled()
     paused = shown_step(page)
     page.keyboard.press("n")
     wait_for(lambda: shown_step(page) == paused + 20, "a single step")
@@ -208,7 +208,7 @@ def test_what_is_being_adjusted_stays_while_a_waiting_run_begins_and_is_stopped(
     dashboard.start_button(page).click()
     expect(status).to_contain_text("waiting for its turn")
     page.get_by_role("button", name="Adjust").click()
-    field = page.get_by_label("batch size (images)").last
+    field = page.locator("[class*=st-key-adjust_batch_size] input")
     field.press_sequentially("7")
     typed = field.input_value()
     with Store(home) as store:

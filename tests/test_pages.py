@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from rnnlab.config import HYPERPARAMETERS, Config
 from rnnlab.dashboard import app_state
 from rnnlab.dashboard.regions.live import live_interval, page_is_outdated
+from rnnlab.dashboard.regions.run_buttons import ADJUST_KEY
 from rnnlab.dashboard.session import PEN_KEY, PEN_WIDTHS
 from rnnlab.presets import config_from
 from rnnlab.runs import RunState, TestPoint
@@ -201,8 +202,8 @@ def test_a_request_from_before_the_url_changed_does_not_bring_back_the_run_of_be
 def test_the_more_is_watched_the_less_often_each_part_gets_an_update(store: Store) -> None:
     begun = add_run(store)
     waiting = store.create_run(Config())
-    assert [live_interval(begun, regions) for regions in (1, 17, 18, 50, 52)] == [1, 1, 2, 3, 4]
-    assert [live_interval(waiting, regions) for regions in (1, 5, 6, 18)] == [0.3, 0.3, 1, 2]
+    assert [live_interval(begun, regions) for regions in (1, 25, 26, 75, 76)] == [1, 1, 2, 3, 4]
+    assert [live_interval(waiting, regions) for regions in (1, 7, 8, 26)] == [0.3, 0.3, 1, 2]
     store.reports.end_run(begun.id, RunState.FINISHED)
     assert live_interval(store.run(begun.id), 50) is None
 
@@ -241,6 +242,8 @@ def test_the_controls_of_a_run_show_what_is_after_somebody_else_has_changed_it(s
     app = lab()
     store.requests.change(run.id, {"learning_rate": 0.01})
     store.reports.take_changes(run.id, 41)
+    assert not [each for each in app.select_slider if str(each.key).startswith("adjust")]  # it is closed
+    app.session_state[ADJUST_KEY] = True
     app.run()
     (rate,) = [each for each in app.select_slider if str(each.key).startswith("adjust_learning_rate")]
     assert rate.value == 0.01

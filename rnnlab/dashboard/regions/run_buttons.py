@@ -24,6 +24,9 @@ from rnnlab.system import memory
 _MORE_STEPS = 5_000
 """Further steps offered by default for a run that has made all its steps."""
 
+ADJUST_KEY = "adjust"
+"""Widget key of the popover Adjust; its value is whether it is open."""
+
 _IN_REACH = tuple(name for name in CHANGEABLE if name != "iterations")
 """Hyperparameters under Adjust; iterations are added under Train further."""
 
@@ -183,9 +186,21 @@ def _further(run: Run, permissions: Permissions) -> None:
 
 
 def _adjust(run: Run) -> None:
-    """Render the popover that changes learning rate and batch size of a run that has begun."""
+    """Render the popover that changes learning rate and batch size of a run that has begun.
+
+    While it is closed it is empty: its controls would be a quarter of what an update of the page costs.
+    """
+    popover = st.popover(
+        "Adjust",
+        icon=":material/tune:",
+        help="Other values from the next report on.",
+        key=ADJUST_KEY,
+        on_change=mark_user_action,
+    )
+    if not popover.open:
+        return
     shown = {name: run.requested.get(name, getattr(run.config_now, name)) for name in _IN_REACH}
-    with st.popover("Adjust", icon=":material/tune:", help="Other values from the next report on."):
+    with popover:
         values = {
             name: hyperparameter_control(
                 HYPERPARAMETERS[name],
