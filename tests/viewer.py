@@ -24,7 +24,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.asyncio.client import ClientConnection, connect
 
-_MAX_PATIENCE = 1.0
+_PATIENCE = 3.0
 """Seconds after which the belief panel asks again; see `belief_panel.js`."""
 
 
@@ -146,17 +146,19 @@ class Viewer:
         await self.rerun(fragment=self._fragments[canvas])
 
     async def answered(self, since: int, seconds: float = 60.0) -> float:
-        """Wait until there are more than `since` answers; ask again after a second, as the page does.
+        """Wait until there are more than `since` answers; ask again once, after a while, as the page does.
 
         Returns:
             When the answer came.
+
+        Raises:
+            TimeoutError: None came.
         """
-        async with asyncio.timeout(seconds):
-            while len(self.answers) <= since:
-                with suppress(TimeoutError):
-                    await self.until(lambda: len(self.answers) > since, seconds=_MAX_PATIENCE)
-                    break
-                await self.rerun(fragment=self._fragments[self.components["belief"]])
+        with suppress(TimeoutError):
+            await self.until(lambda: len(self.answers) > since, seconds=_PATIENCE)
+        if len(self.answers) <= since:
+            await self.rerun(fragment=self._fragments[self.components["belief"]])
+            await self.until(lambda: len(self.answers) > since, seconds)
         return self.answers[since]
 
     async def until(self, condition: Callable[[], bool], seconds: float = 60.0) -> None:

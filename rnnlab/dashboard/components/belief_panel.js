@@ -12,9 +12,9 @@ const CIVIDIS = [
   [138, 134, 120], [165, 156, 116], [195, 179, 105], [254, 232, 56],
 ]
 
-// Streamlit sometimes drops an answer when another part of the page is rendered at the same moment and the server is
-// busy. This long after the last stroke, the panel asks once more, whatever has come in the time between.
-const MILLISECONDS_TO_ANSWER = 1000
+// Should an answer be lost, the panel asks once more, this long after the last stroke, whatever has come in the time
+// between. Not sooner: where many people draw, the server would have twice as much to do just when it has most.
+const MILLISECONDS_TO_ANSWER = 3000
 
 const panels = new WeakMap()
 
