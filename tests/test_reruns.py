@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -34,6 +36,25 @@ def test_a_timer_of_the_page_before_does_not_bring_it_back(store: Store) -> None
 
     with dashboard.dashboard({"RNNLAB_HOME": str(store.home), "RNNLAB_WARM_WORKER": "0"}) as (url, _):
         run_async(leave_while_a_timer_goes_off(url))
+
+
+@pytest.mark.slow
+def test_no_click_is_lost_to_a_request_that_comes_right_after_it(own_home: Path) -> None:
+    async def click_in_a_hurry(url: str, store: Store) -> None:
+        for visit in range(1, 9):
+            async with Viewer(url, "dataset=digits") as viewer:
+                await viewer.finished()
+                await viewer.click("Start")
+                await viewer.rerun()
+                await viewer.until(lambda count=visit: len(store.runs()) == count)  # type: ignore[misc]
+
+    environment = {"RNNLAB_HOME": str(own_home), "RNNLAB_WARM_WORKER": "0"}
+    with (
+        Store(own_home, clock=lambda: time.time() + 3600) as store,
+        dashboard.dashboard(environment) as (url, _),
+    ):
+        store.workers.beat("test")  # one that counts as alive, so no other one is started
+        run_async(click_in_a_hurry(url, store))
 
 
 @dataclass(eq=False)

@@ -1,27 +1,32 @@
-"""Requests of a browser to render a part of the page, handled only if they fit what it shows.
+"""Requests of a browser to render its page or a part of it, handled only if they fit what it shows.
 
-Streamlit renders the pages of a visitor in threads, which hand their messages to its event loop. Two things
-go wrong there if a request for a fragment (a live region, the drawing pad) comes at the wrong moment. Both
-leave the page empty until somebody loads it again, and both are likelier the busier the machine is:
+Streamlit renders the pages of a visitor in threads, which hand their messages to its event loop. Three things
+go wrong there if a request comes at the wrong moment, all the likelier the busier the machine is. The first
+two leave the page empty until somebody loads it again, if the request is for a fragment (a live region, the
+drawing pad); the third loses a click:
 
 - The visitor has gone to another page, which the browser has not heard of yet, and a timer of the page
   before goes off. The request names that page, and the browser clears the new one.
 - The thread of a page has just ended, but its last messages are still to be handed over. The request gets a
   new thread, and from then on Streamlit ignores messages of other threads: the rest of the page is lost.
+- The callbacks of the request before are about to be called, or one is at work. It ends where it next reads
+  the session state, since Streamlit looks for newer requests there, and a browser sends a click once.
 
-Streamlit has no setting for that, so `install` puts a check before `AppSession.request_rerun`.
+Streamlit has no setting for that, so `install` puts a check before `AppSession.request_rerun`, and has
+callbacks called to their end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
+from streamlit.runtime.state.safe_session_state import SafeSessionState
 
 _RETRY_DELAY: Final = 0.005
 """Seconds after which a request that waits for the messages of a page is looked at again."""
@@ -105,5 +110,15 @@ def install() -> None:
     def request_rerun(self: AppSession, client_state: ClientState | None) -> None:
         reruns.handle(self, client_state)
 
+    def on_script_will_rerun(self: SafeSessionState, *states: Any, **others: Any) -> None:
+        yield_to_requests = self._yield_callback
+        object.__setattr__(self, "_yield_callback", lambda: None)  # assigning would set a value of the state
+        try:
+            with self._lock:
+                self._state.on_script_will_rerun(*states, **others)
+        finally:
+            object.__setattr__(self, "_yield_callback", yield_to_requests)
+
     request_rerun.is_checked = True  # type: ignore[attr-defined]
     AppSession.request_rerun = request_rerun  # type: ignore[method-assign]
+    SafeSessionState.on_script_will_rerun = on_script_will_rerun  # type: ignore[method-assign]
