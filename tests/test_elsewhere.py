@@ -19,7 +19,15 @@ from rnnlab.store.store import Store
 from rnnlab.worker.launcher import LocalLauncher
 from tests.elsewhere import in_a_container
 from tests.waiting import wait_for
-from tests.workers import LONG, give_weights, start, wait_for_points, wait_until, workers_of
+from tests.workers import (
+    LONG,
+    give_weights,
+    start,
+    suspend_between_writes,
+    wait_for_points,
+    wait_until,
+    workers_of,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -60,7 +68,7 @@ def test_a_run_of_another_container_goes_on_and_is_stopped_from_here(
     store.create_run(LONG)
     launcher.wake()
     assert not launcher._workers  # the worker over there will take it
-    contained_worker.suspend()
+    suspend_between_writes(contained_worker, store.home)
     store.requests.stop(run.id)
     with Store(store.home, later(20), later(20)) as in_20_seconds:
         for _ in range(5):
@@ -89,8 +97,7 @@ def test_a_stopped_worker_is_not_called_dead_and_follows_what_it_was_asked_once_
     run = start(store, launcher, LONG)
     wait_for_points(store, run, 1)
     (worker,) = workers_of(store.home)
-    worker.suspend()
-    wait_for(lambda: worker.status() == psutil.STATUS_STOPPED, "the worker to be stopped")
+    suspend_between_writes(worker, store.home)
     store.requests.stop(run.id)
     for seconds in (20.0, 3600.0, -3600.0):
         with Store(store.home, later(seconds), later(abs(seconds))) as other:
@@ -109,7 +116,7 @@ def test_a_number_that_now_belongs_to_another_process_is_not_the_worker(
     run = start(store, launcher, LONG)
     wait_for_points(store, run, 1)
     (worker,) = workers_of(store.home)
-    worker.suspend()
+    suspend_between_writes(worker, store.home)
     identity = store._database.query("SELECT process_identity FROM runs WHERE id = ?", (run.id,))[0][0]
     reused = identity.replace(f" {worker.pid} ", f" {os.getpid()} ")
     store._database.execute("UPDATE runs SET process_identity = ? WHERE id = ?", (reused, run.id))
@@ -127,7 +134,7 @@ def test_a_dashboard_in_another_container_leaves_the_runs_of_this_one_alone(
         "print(Store(Path(sys.argv[1])).reports.mark_interrupted())"
     )
     (worker,) = workers_of(store.home)
-    worker.suspend()
+    suspend_between_writes(worker, store.home)
     command = in_a_container(sys.executable, "-c", code, str(own_home))
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

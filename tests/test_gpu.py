@@ -230,7 +230,7 @@ def test_a_worker_gives_back_the_gpu_after_a_run_by_beginning_anew(
     run = start(store, launcher, SHORT)
     wait_until(store, run, RunState.FINISHED)
     wait_for(begun_anew, "the worker to begin anew")
-    assert workers_of(store.home) == [worker]
+    wait_for(lambda: workers_of(store.home) == [worker], "the same process")  # see above
     assert worker.nice() == nice
     launcher.reap()
     assert store.run(run.id).state is RunState.FINISHED

@@ -364,12 +364,10 @@ def test_the_dashboard_never_loads_tensorflow(store: Store) -> None:
 
 def test_one_thread_reads_and_one_renders_for_a_visitor_and_no_garbage_is_collected_after_updates() -> None:
     code = (
-        "import threading\n"
         "from streamlit.testing.v1 import AppTest\n"
         "from streamlit import config\n"
         "from threadpoolctl import threadpool_info\n"
         f"assert not AppTest.from_file({str(APP)!r}, default_timeout=30).run().exception\n"
-        "[thread.join() for thread in threading.enumerate() if thread.name == 'prepare to read']\n"
         "print({each['num_threads'] for each in threadpool_info() if each['user_api'] == 'blas'})\n"
         "config.get_config_options(force_reparse=True)\n"
         "print(config.get_option('runner.postScriptGC'), config.get_option('runner.fastReruns'))"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -31,6 +33,21 @@ def workers_of(home: Path) -> list[psutil.Process]:
         ):
             found.append(process)
     return found
+
+
+def suspend_between_writes(worker: psutil.Process, home: Path) -> None:
+    """Stop a worker as a sleeping laptop does, but not in the milliseconds in which nobody else can write."""
+    while True:
+        worker.suspend()
+        wait_for(lambda: worker.status() == psutil.STATUS_STOPPED, "the worker to be stopped")
+        with closing(sqlite3.connect(home / "runs.sqlite3", timeout=0, isolation_level=None)) as probe:
+            try:
+                probe.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                worker.resume()
+            else:
+                probe.execute("ROLLBACK")
+                return
 
 
 def start(store: Store, launcher: LocalLauncher, config: Config) -> Run:

@@ -112,25 +112,16 @@ _opening = threading.Lock()
 """Held while the shared state is looked up: two visitors at the same time must not open it twice."""
 
 
-def _prepare_to_read() -> None:
-    """Load what drawings are read with, so that nobody's first stroke waits for it."""
-    importlib.import_module("rnnlab.data.components")  # with SciPy, which brings a BLAS of its own
-    _read_on_one_thread()
-
-
-def _read_on_one_thread() -> None:
-    """Use one thread for products. Those of a drawing are small: beside a run, threads wait."""
-    threadpool_limits(limits=1, user_api="blas")
-
-
 @functools.cache
 def _app_state_of(home: Path) -> AppState:
     # Streamlit imports pandas when it first needs it. Plotly checks whether pandas is loaded, and fails if
     # another visitor's thread is importing it at that moment.
     importlib.import_module("pandas")
     reruns.install()
-    _read_on_one_thread()
-    threading.Thread(target=_prepare_to_read, name="prepare to read", daemon=True).start()
+    # SciPy takes longer to load than a drawing to be read: nobody's first stroke is to wait for it.
+    importlib.import_module("rnnlab.data.components")
+    # Products that read a drawing are small: beside a run on all cores, threads of one wait for each other.
+    threadpool_limits(limits=1, user_api="blas")
     store = Store(home)
     permissions = Permissions.from_environment()
     launcher = LocalLauncher(store, permissions.workers)
