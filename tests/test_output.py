@@ -6,6 +6,7 @@ import json
 import math
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -22,7 +23,7 @@ from rnnlab.store.store import Store
 from rnnlab.system.standard_streams import printable
 from rnnlab.training.checkpoint import Checkpoint
 from tests import dashboard
-from tests.commands import TRAIN, add_trained_run, hear_ctrl_c, start_command
+from tests.commands import TRAIN, add_trained_run, hear_ctrl_c, hearing_ctrl_c, start_command
 from tests.systems import needs_signals
 
 pytestmark = [needs_signals, pytest.mark.slow]
@@ -65,8 +66,9 @@ def test_a_reader_that_leaves_ends_every_command_quietly(trained: str, picture: 
 
 
 @needs_full_device
-def test_full_output_is_said_in_one_sentence(trained: str) -> None:
-    for arguments in (["runs"], ["evaluate", trained], ["--help"]):
+def test_full_output_is_said_in_one_sentence(trained: str, tmp_path: Path) -> None:
+    export = ["export", trained, str(tmp_path / "network.keras")]
+    for arguments in (["runs"], ["evaluate", trained], export, ["--help"]):
         with open("/dev/full", "wb") as full, start_command(*arguments, stdout=full) as process:
             _, said = process.communicate()
         assert (process.returncode, said.count("\n")) == (1, 1), (arguments, said)
@@ -92,6 +94,28 @@ def test_closed_output_is_said_in_one_sentence_or_by_the_status_alone(
     assert "The output could not be written" in said
     with start_command("runs", stdout=None, stderr=None, preexec_fn=close_everything) as process:
         assert process.wait() == 1
+
+
+def close_errors() -> None:
+    hear_ctrl_c()
+    os.close(2)
+
+
+@pytest.mark.parametrize(("close", "status"), [(close_everything, 1), (close_errors, 0)])
+def test_the_status_of_a_command_without_output_is_its_own_whatever_a_library_prints_at_the_end(
+    trained: str, close: Callable[[], None], status: int
+) -> None:
+    code = "import atexit, os, sys; from rnnlab.__main__ import main; sys.argv[1:] = ['runs']\n"
+    code += "def late():\n"
+    code += (
+        "    assert os.fstat(2).st_mode == os.stat(os.devnull).st_mode or os._exit(99)  # no pipe of ours\n"
+    )
+    code += "    sys.stderr.write('late')\n"
+    code += "atexit.register(late); sys.exit(main())"
+    with hearing_ctrl_c(
+        [sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=None, preexec_fn=close
+    ) as process:
+        assert process.wait() == status
 
 
 @pytest.mark.parametrize("form", [["--json"], []])

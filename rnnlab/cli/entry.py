@@ -14,10 +14,10 @@ from rnnlab.system import standard_streams
 
 def run() -> int:
     """Run the command line of this process; return the exit status."""
+    standard_streams.open_missing()  # or the pipe for Ctrl-C would take their numbers
     interrupts.end_on_interrupt()
     status = None
     try:
-        standard_streams.open_missing()
         standard_streams.show_everything()
         status = _command()
     finally:

@@ -114,10 +114,14 @@ def printable(text: str) -> str:
 
 
 def discard_unwritten() -> None:
-    """Forget what could not be written, or Python would try again while it ends, and complain."""
+    """Forget what could not be written, or Python would try again while it ends, and complain.
+
+    So it would with what libraries print at the very end to a stream that was closed from the beginning.
+    """
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
+            os.write(stream.fileno(), b"")
         except OSError:
             with suppress(OSError):
                 nowhere = os.open(os.devnull, os.O_WRONLY)
