@@ -44,11 +44,12 @@ def dead(own_home: Path) -> str:
 
 
 def test_runs_lists_a_run_whose_worker_has_died_as_interrupted(
-    dead: str, capsys: pytest.CaptureFixture[str]
+    dead: str, own_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["runs", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert (listed["run"], listed["state"]) == (dead, "interrupted")
+    assert json.loads((own_home / dead / "run.json").read_text())["state"] == "interrupted"
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,13 @@ def check_all_listed(store: Store, runs: dict[str, Run]) -> None:
         assert now.state in expected
 
 
+def copied(whole: tuple[Path, dict[str, Run]], own_home: Path) -> dict[str, Run]:
+    """Copy the whole home to one that a test may damage; return its runs."""
+    home, runs = whole
+    shutil.copytree(home, own_home)
+    return runs
+
+
 @pytest.mark.parametrize(
     ("start", "stop", "least"),
     [(0.0, 100, 1.0), (0.0, 4096, 1.0), (0.0, 8192, 1.0), (0.5, 8192, 0.7), (0.97, 100_000, 0.8)],
@@ -80,8 +87,7 @@ def check_all_listed(store: Store, runs: dict[str, Run]) -> None:
 def test_all_runs_are_listed_again_and_of_their_points_what_is_left(
     whole: tuple[Path, dict[str, Run]], own_home: Path, start: float, stop: int, least: float
 ) -> None:
-    home, runs = whole
-    shutil.copytree(home, own_home)
+    runs = copied(whole, own_home)
     path = own_home / "runs.sqlite3"
     size = path.stat().st_size
     assert size > 100_000
@@ -104,8 +110,7 @@ def test_all_runs_are_listed_again_and_of_their_points_what_is_left(
 def test_runs_are_listed_again_from_their_folders_if_nothing_is_left_of_the_list(
     whole: tuple[Path, dict[str, Run]], own_home: Path, content: bytes
 ) -> None:
-    home, runs = whole
-    shutil.copytree(home, own_home)
+    runs = copied(whole, own_home)
     (own_home / "runs.sqlite3").write_bytes(content)
     with Store(own_home) as store:
         assert len(store.notice.splitlines()) == 1
@@ -143,8 +148,7 @@ def test_random_damages_lose_no_run(whole: tuple[Path, dict[str, Run]], tmp_path
 def test_a_recovery_that_is_cut_short_is_made_anew(
     whole: tuple[Path, dict[str, Run]], own_home: Path
 ) -> None:
-    home, runs = whole
-    shutil.copytree(home, own_home)
+    runs = copied(whole, own_home)
     damage(own_home / "runs.sqlite3", 0, 100)
     code = "import os, sys; from pathlib import Path; from rnnlab.store import recovery, store\n"
     code += "recovery._save_points = lambda *_: os._exit(9)\nstore.Store(Path(sys.argv[1]))"
@@ -158,8 +162,7 @@ def test_a_recovery_that_is_cut_short_is_made_anew(
 def test_a_list_that_cannot_be_recovered_now_is_left_as_it_was(
     whole: tuple[Path, dict[str, Run]], own_home: Path
 ) -> None:
-    home, runs = whole
-    shutil.copytree(home, own_home)
+    runs = copied(whole, own_home)
     damage(own_home / "runs.sqlite3", 0, 100)
     before = (own_home / "runs.sqlite3").read_bytes()
     resource = pytest.importorskip("resource")
@@ -178,8 +181,7 @@ def test_a_list_that_cannot_be_recovered_now_is_left_as_it_was(
 
 
 def test_a_damaged_record_is_passed_over(whole: tuple[Path, dict[str, Run]], own_home: Path) -> None:
-    home, runs = whole
-    shutil.copytree(home, own_home)
+    runs = copied(whole, own_home)
     (own_home / "runs.sqlite3").write_bytes(b"")
     broken, other, last = runs
     (own_home / broken / "run.json").write_text("[" * 100_000)
@@ -294,3 +296,10 @@ def test_a_run_of_another_configuration_keeps_it(own_home: Path) -> None:
     with Store(own_home) as store:
         assert store.run(run.id).config == run.config
         assert store.run(run.id).requested == {"learning_rate": 0.02}
+
+
+def test_the_record_of_a_run_that_no_worker_can_train_says_so(store: Store) -> None:
+    run = store.create_run(SHORT)
+    store.reports.fail_queued("No worker can be started.")
+    record = json.loads(store.files(run.id).record.read_text())
+    assert (record["state"], record["message"]) == ("failed", "No worker can be started.")

@@ -310,6 +310,8 @@ class RunReports:
             dead = dead_runs(self._database, self._heartbeats)
             for run in dead:
                 self._part_from_worker(connection, run)
+        for run in dead:
+            self.save_record(run.id)
         return [run.id for run in dead if run.state != RunState.PAUSED]
 
     def mark_interrupted_surely(self) -> None:
@@ -362,10 +364,14 @@ class RunReports:
 
     def fail_queued(self, message: str, run_id: str | None = None) -> None:
         """End every waiting run, or the given one, as failed: no worker can train it."""
+        which, values = "state = ? AND id = coalesce(?, id)", (RunState.QUEUED, run_id)
+        waiting = self._database.query(f"SELECT id FROM runs WHERE {which}", values)
         self._database.execute(
-            "UPDATE runs SET state = ?, ended = ?, message = ? WHERE state = ? AND id = coalesce(?, id)",
-            (RunState.FAILED, self._clock(), message, RunState.QUEUED, run_id),
+            f"UPDATE runs SET state = ?, ended = ?, message = ? WHERE {which}",
+            (RunState.FAILED, self._clock(), message, *values),
         )
+        for (name,) in waiting:
+            self.save_record(name)
 
 
 def _lost(run_id: str) -> RunLostError:
