@@ -118,9 +118,8 @@ def _app_state_of(home: Path) -> AppState:
     # another visitor's thread is importing it at that moment.
     importlib.import_module("pandas")
     reruns.install()
-    # SciPy takes longer to load than a drawing to be read: nobody's first stroke is to wait for it.
-    importlib.import_module("rnnlab.data.components")
     # Products that read a drawing are small: beside a run on all cores, threads of one wait for each other.
+    # That holds for libraries that are loaded by now: numpy's, and SciPy's with `session`.
     threadpool_limits(limits=1, user_api="blas")
     store = Store(home)
     permissions = Permissions.from_environment()

@@ -18,6 +18,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from rnnlab.config import Config
 from rnnlab.dashboard.pacing import PACING
+from rnnlab.data import outside_pictures
 from rnnlab.data.image_files import load_drawing, load_picture
 from rnnlab.data.preprocessing import DrawingError, PreparedDrawing, prepare
 from rnnlab.digits import SIDE
@@ -170,8 +171,6 @@ class BroughtPicture:
     @classmethod
     def from_file(cls, data: bytes, name: str) -> Self:
         """Find the digit in an image file; whatever is wrong with it becomes `problem`."""
-        from rnnlab.data import outside_pictures  # with SciPy, which takes time to load
-
         caption = f"Your picture {name}" if len(name) <= _MAX_NAME else f"Your picture {name[:_MAX_NAME]}…"
         photo = ""
         try:

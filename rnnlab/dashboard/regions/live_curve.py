@@ -24,21 +24,8 @@ def render(shared: AppState, run: Run) -> None:
             width=150,
             persist_state="session",
         )
-        with_loss = st.toggle(
-            "loss",
-            st.session_state.get("with_loss", False),
-            key="with_loss",
-            on_change=mark_user_action,
-            persist_state="session",
-        )
-        close_up = st.toggle(
-            "90 to 100 %",
-            st.session_state.get("close_up", False),
-            key="close_up",
-            on_change=mark_user_action,
-            persist_state="session",
-            help="Stretches the top of the accuracy axis.",
-        )
+        with_loss = _switch("loss", "with_loss")
+        close_up = _switch("90 to 100 %", "close_up", "Stretches the top of the accuracy axis.")
     curve = shared.curves.curve(run.id)
     tests = tuple(shared.store.tests(run.id))
     last = (
@@ -69,3 +56,15 @@ def render_before_any_run() -> None:
 def _changes(run: Run) -> str:
     """Return the changes during the run in words, for people who cannot see the curve."""
     return "".join(f" From step {change.step:,} on: {describe_change(change)}." for change in run.changes)
+
+
+def _switch(label: str, key: str, help_text: str | None = None) -> bool:
+    """Render a switch and return whether it is on."""
+    return st.toggle(
+        label,
+        st.session_state.get(key, False),
+        key=key,
+        on_change=mark_user_action,
+        persist_state="session",
+        help=help_text,
+    )

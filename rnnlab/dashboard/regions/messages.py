@@ -41,8 +41,9 @@ def collect_errors() -> Iterator[None]:
 
 
 def render_trouble() -> None:
-    """Say why nothing can be written at present, if that is so."""
-    if trouble := app_state().trouble:
+    """Say why nothing can be written at present, if that is so and the page does not begin with it."""
+    trouble = app_state().trouble
+    if trouble and trouble != app_state().store.notice:
         st.error(plain(trouble), icon=":material/folder_off:")
 
 
