@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from rnnlab.config import HYPERPARAMETERS, UNCHANGED_DIGITS, Config, ConfigError
+from rnnlab.config import HYPERPARAMETERS, UNCHANGED_DIGITS, Config, ConfigError, Value
 
 PRESETS: Mapping[str, Config] = {
     "default": Config(),
@@ -71,12 +71,20 @@ def settings_query(config: Config) -> dict[str, str]:
 
     `config_from` reads them. The preset is left out if it is `default`, so the default settings need none.
     """
+    preset, differing = nearest_preset(config)
+    values = {name: str(value) for name, value in differing.items()}
+    return ({} if preset == "default" else {"preset": preset}) | values
+
+
+def nearest_preset(config: Config) -> tuple[str, dict[str, Value]]:
+    """Return the preset from which a configuration differs least, and by name the values that differ."""
+    values = asdict(config)
     differing = {
-        name: {key: str(value) for key, value in asdict(config).items() if value != getattr(preset, key)}
+        name: {key: value for key, value in values.items() if value != getattr(preset, key)}
         for name, preset in PRESETS.items()
     }
     nearest = min(PRESETS, key=lambda name: len(differing[name]))  # the first of several
-    return ({} if nearest == "default" else {"preset": nearest}) | differing[nearest]
+    return nearest, differing[nearest]
 
 
 def teaching_config(config: Config) -> Config:

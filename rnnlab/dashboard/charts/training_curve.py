@@ -19,6 +19,7 @@ from plotly.subplots import make_subplots
 from rnnlab.config import HYPERPARAMETERS
 from rnnlab.config_changes import Change
 from rnnlab.dashboard.charts.curve_data import Curve, downsample, moving_average
+from rnnlab.dashboard.settings_text import value_text
 from rnnlab.runs import TestPoint
 
 # From the palette of Okabe and Ito, which people with any kind of colour vision can tell apart.
@@ -162,8 +163,7 @@ def training_curve_json(
 
 def describe_change(change: Change) -> str:
     """Return a change in words, such as `learning rate 0.01`."""
-    value = f"{change.value:,}" if isinstance(change.value, int) else f"{change.value:g}"
-    return f"{HYPERPARAMETERS[change.name].label} {value}"
+    return f"{HYPERPARAMETERS[change.name].label} {value_text(change.value)}"
 
 
 def _marks(changes: tuple[Change, ...]) -> dict[str, Any]:
