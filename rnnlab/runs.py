@@ -13,6 +13,9 @@ from rnnlab.config_changes import Change, with_changes
 REPORT_EVERY = 20
 """Steps between two points of the accuracy curve, as in the notebook."""
 
+READINGS_OF_MEAN = 5
+"""Readings whose mean is a run's batch accuracy: that of a single batch jumps too much."""
+
 STOPPED_EARLY = "Stopped before it began."
 """What people are told about a run that was stopped before it had learned anything."""
 
@@ -70,7 +73,8 @@ class Run:
         data_name: Its name for `datasets.load`; empty until known.
         data_note: What people should know about the choice of data or of the processor; may be empty.
         cores: How many processor cores it trains on, or `None` until known.
-        batch_accuracy: Newest accuracy on the batch just trained on, 0 to 1, or `None`.
+        batch_accuracy: Mean of the newest `READINGS_OF_MEAN` accuracies on the batch just trained on, 0 to 1,
+            or `None`. Wherever people are told a "batch accuracy", it is this one.
         test_accuracy: Newest accuracy on the whole test set, 0 to 1, or `None`.
         stop_requested: Whether someone asked it to stop.
         parent: The run whose weights it started from, or `None`.

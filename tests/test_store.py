@@ -101,7 +101,7 @@ def test_reports_are_seen_by_another_opening_of_the_store(store: Store, own_home
     with Store(own_home) as other:
         seen = other.run(run.id)
         assert (seen.state, seen.step, seen.seconds) == (RunState.TRAINING, 21, 0.4)
-        assert (seen.batch_accuracy, seen.test_accuracy) == (0.5, 0.45)
+        assert (seen.batch_accuracy, seen.test_accuracy) == (0.3, 0.45)
         assert other.points(run.id) == [AccuracyPoint(0, 0.1, 2.3, 0.0), AccuracyPoint(20, 0.5, 1.3, 0.4)]
         assert other.points(run.id, after=0) == [AccuracyPoint(20, 0.5, 1.3, 0.4)]
         assert other.tests(run.id) == [TestPoint(20, 0.45)]
@@ -114,6 +114,23 @@ def test_a_point_reported_again_counts_once(store: Store) -> None:
         store.reports.add_test(run.id, TestPoint(step, 0.1))
     assert [point.step for point in store.points(run.id)] == [0, 20, 40]
     assert [test.step for test in store.tests(run.id)] == [0, 20, 40]
+
+
+def test_the_batch_accuracy_is_the_mean_of_the_five_newest_readings(own_home: Path) -> None:
+    with Store(own_home) as store:
+        run = store.create_run(Config(), claimed=True)
+        for index in range(8):
+            store.reports.add_point(run.id, AccuracyPoint(20 * index, index / 10, 1.0, 0.1))
+        assert store.run(run.id).batch_accuracy == pytest.approx(0.5)
+        store.reports.set_begun(run.id, 61, 1)  # it goes on from there
+        assert store.run(run.id).batch_accuracy == pytest.approx(0.15)
+    connection = sqlite3.connect(own_home / "runs.sqlite3")
+    connection.execute("UPDATE runs SET batch_accuracy = 0.3")  # as before version 7
+    connection.execute("PRAGMA user_version = 6")
+    connection.commit()
+    connection.close()
+    with Store(own_home) as store:
+        assert store.run(run.id).batch_accuracy == pytest.approx(0.15)
 
 
 def test_a_worker_that_has_lost_its_run_cannot_report_on_it(store: Store) -> None:

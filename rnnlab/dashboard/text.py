@@ -6,7 +6,7 @@ import datetime
 import re
 from typing import Final, Literal
 
-from rnnlab.runs import RunState
+from rnnlab.runs import READINGS_OF_MEAN, RunState
 
 Colour = Literal["gray", "violet", "blue", "green", "orange", "red"]
 
@@ -23,6 +23,11 @@ STATE_BADGES: Final[dict[RunState, tuple[str, str, Colour]]] = {
 }
 """How each state is shown: word, icon, colour."""
 
+BATCH_ACCURACY_HELP: Final = (
+    f"Share of the batch just trained on that was read correctly: the mean of the last {READINGS_OF_MEAN} "
+    "readings, one every 20 steps."
+)
+"""What `Run.batch_accuracy` is: the help wherever it is shown, as `percent(run.batch_accuracy)`."""
 
 WEIGHTS_ARE_GONE: Final = (
     "The weights of this run are not there, or were damaged; resume it or train another one."

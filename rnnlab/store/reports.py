@@ -15,6 +15,7 @@ from rnnlab.store.database import Database, StoreError
 from rnnlab.store.heartbeats import Heartbeats, HeldRun, dead_runs
 from rnnlab.store.rows import SELECT_RUNS, DamagedRunError, run_from_row
 from rnnlab.store.run_records import RunRecords
+from rnnlab.store.schema import NEWEST_ACCURACY
 from rnnlab.system.process_identity import is_alive, own_identity
 
 _WORKER_ENDED: Final = (
@@ -151,10 +152,10 @@ class RunReports:
                 (run_id, point.step, point.accuracy, point.loss, point.seconds),
             )
             updated = connection.execute(
-                "UPDATE runs SET state = ?, step = ?, seconds = ?, batch_accuracy = ?, message = '', "
-                f"ended = NULL, heartbeat = ? WHERE id = ? AND {_OWN}",
+                f"UPDATE runs SET state = ?, step = ?, seconds = ?, batch_accuracy = {NEWEST_ACCURACY}, "
+                f"message = '', ended = NULL, heartbeat = ? WHERE id = ? AND {_OWN}",
                 (
-                    *(RunState.TRAINING, point.step + 1, point.seconds, point.accuracy),
+                    *(RunState.TRAINING, point.step + 1, point.seconds),
                     *(self._clock(), run_id, own_identity()),
                 ),
             )
@@ -383,4 +384,7 @@ def discard_after(connection: Connection, run_id: str, step: int) -> None:
     points = connection.execute("DELETE FROM points WHERE run = ? AND step >= ?", (run_id, step))
     tests = connection.execute("DELETE FROM tests WHERE run = ? AND step > ?", (run_id, step))
     if points.rowcount or tests.rowcount:
-        connection.execute("UPDATE runs SET branches = branches + 1 WHERE id = ?", (run_id,))
+        connection.execute(
+            f"UPDATE runs SET branches = branches + 1, batch_accuracy = {NEWEST_ACCURACY} WHERE id = ?",
+            (run_id,),
+        )

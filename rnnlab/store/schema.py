@@ -11,8 +11,19 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-VERSION: Final = 6
-"""Version of the tables; every change to them adds one."""
+from rnnlab.runs import READINGS_OF_MEAN
+
+VERSION: Final = 7
+"""Version of the tables; every change to them, or to what a column says, adds one."""
+
+NEWEST_ACCURACY: Final = f"""coalesce((
+    SELECT avg(accuracy) FROM (
+        SELECT accuracy FROM points
+        WHERE run = runs.id AND typeof(accuracy) = 'real' AND accuracy BETWEEN 0 AND 1.000001
+        ORDER BY step DESC LIMIT {READINGS_OF_MEAN}
+    )
+), batch_accuracy)"""
+"""What `batch_accuracy` of a run is set to: the mean of its newest readings, if there are any."""
 
 UPGRADES: Final = {
     3: "ALTER TABLE runs ADD COLUMN parent TEXT",
@@ -29,6 +40,7 @@ UPDATE runs SET queued = created
 ALTER TABLE runs ADD COLUMN process_identity TEXT;
 ALTER TABLE workers ADD COLUMN process_identity TEXT
 """,
+    6: f"UPDATE runs SET batch_accuracy = {NEWEST_ACCURACY}",  # it was the newest reading alone
 }
 """For each older version, the statements that turn its tables into those of the next one."""
 

@@ -15,11 +15,8 @@ from rnnlab.dashboard.app_state import AppState
 from rnnlab.dashboard.charts.training_curve import describe_change
 from rnnlab.dashboard.regions import run_buttons, sidebar
 from rnnlab.dashboard.session import session
-from rnnlab.dashboard.text import STATE_BADGES, Colour, duration, percent, plain
+from rnnlab.dashboard.text import BATCH_ACCURACY_HELP, STATE_BADGES, Colour, duration, percent, plain
 from rnnlab.runs import Run, RunState
-
-_RECENT = 5
-"""Readings whose mean is shown as the batch accuracy: that of a single batch jumps too much."""
 
 
 def render(shared: AppState, run: Run) -> None:
@@ -27,9 +24,7 @@ def render(shared: AppState, run: Run) -> None:
     line = _line()
     with line.container(key="status_words"):
         _words(shared, run)
-    curve = shared.curves.curve(run.id)
-    recent = float(curve.accuracy[-_RECENT:].mean()) if len(curve.accuracy) else None
-    _accuracies(line, recent, run.test_accuracy)
+    _accuracies(line, run.batch_accuracy, run.test_accuracy)
 
 
 def render_before_any_run(shared: AppState) -> None:
@@ -58,7 +53,7 @@ def _accuracies(line: DeltaGenerator, batch: float | None, test: float | None) -
         "batch accuracy",
         percent(batch),
         width="content",
-        help=f"Share of the last {_RECENT} reported batches read correctly.",
+        help=BATCH_ACCURACY_HELP,
     )
     line.metric(
         "test accuracy",
