@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from rnnlab.presets import config_from
+from rnnlab.runs import AccuracyPoint, RunState
 from rnnlab.store.store import Store
 from tests import dashboard
 from tests.waiting import wait_for
@@ -95,6 +97,83 @@ def test_scroll_sort_and_selection_stay_while_others_start_runs(
     click_in(again, table, 100, 15)  # so that it is in view
     wait_for(lambda: names(table, "tr[aria-selected=true]") == [chosen], "the selection in another tab")
     again.close()
+
+
+def test_the_table_works_by_keys_and_the_name_stays_in_sight(page: Page, url: str) -> None:
+    table = open_table(page, url)
+    page.get_by_test_id("stMain").focus()
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if table.locator("canvas").first.evaluate("(canvas) => canvas.contains(document.activeElement)"):
+            break
+    first, second, third = names(table)[:3]
+    wait_for(lambda: focused(page) == first, "the cursor in the table")
+    for key, name in (("Enter", second), ("Space", third)):
+        page.keyboard.press("ArrowDown")
+        wait_for(lambda: focused(page) == name, "the next row")  # noqa: B023
+        page.keyboard.press(key)
+        wait_for(lambda: names(table, "tr[aria-selected=true]") == [name], "the choice")  # noqa: B023
+        expect(page.get_by_role("strong").filter(has_text=name)).to_be_visible()
+    page.keyboard.press("Space")
+    wait_for(lambda: not names(table, "tr[aria-selected=true]"), "no choice")
+    page.keyboard.press("Escape")
+    wait_for(lambda: focused(page) == first, "the cursor back in the table")
+    page.keyboard.press("ArrowDown")
+    wait_for(lambda: focused(page) == second, "the next row")
+    page.keyboard.press("Enter")
+    wait_for(lambda: names(table, "tr[aria-selected=true]") == [second], "the choice")
+    expect(page.get_by_role("button", name="Open in the Lab")).to_be_visible()
+    for _ in range(3):
+        page.keyboard.press("Tab")
+        if focused(page).endswith("Open in the Lab"):
+            break
+    assert focused(page).endswith("Open in the Lab")
+
+    box = table.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 300, box["y"] + 200)
+    page.mouse.wheel(5000, 0)
+    wait_for(lambda: "started" in table.locator("thead").inner_text(), "the last column")
+    assert names(table)[:3] == [first, second, third]
+
+
+def focused(page: Page) -> str:
+    """Return the text of what has the focus."""
+    return str(page.evaluate("document.activeElement.innerText"))
+
+
+def test_a_changed_value_is_shown_as_changed_and_the_settings_are_copied_as_a_link(
+    page: Page, url: str, home: Path, chromium: Browser
+) -> None:
+    with Store(home) as store:
+        run = store.create_run(config_from({"learning_rate": 0.001, "neurons": 48}), claimed=True)
+        store.reports.add_point(run.id, AccuracyPoint(0, 0.1, 2.3, 0.1))
+        store.requests.change(run.id, {"learning_rate": 0.01})
+        store.reports.take_changes(run.id, 4021)
+        store.reports.end_run(run.id, RunState.FINISHED)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    table = open_table(page, url)
+    click_in(page, table, 15, 53)  # the newest
+    expect(page).to_have_url(re.compile(rf"/runs\?run={run.id}$"))
+    row = table.locator(f"tr:has-text('{run.id}') td").all_inner_texts()
+    told = "default, learning rate 0.01 (0.001 until step 4,021), 48 neurons"
+    assert told in row
+    assert "0.001" not in row
+    expect(page.get_by_text(f"Trained with: {told}.")).to_be_visible()
+    link = f"{url}/?learning_rate=0.01&neurons=48"
+    copy = page.get_by_role("button", name="Copy link")
+    copy.click()
+    expect(page.get_by_text("Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == link
+    plain = chromium.new_page()  # as over HTTP in a class room, where the browser offers no clipboard
+    plain.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    plain.goto(page.url)
+    plain.get_by_role("button", name="Copy link").click()
+    expect(plain.get_by_text("Copied")).to_be_visible()
+    assert plain.evaluate("document.getSelection().toString()") == link
+    plain.close()
+    page.goto(link)
+    expect(page.get_by_label("neurons", exact=True)).to_have_value("48")
 
 
 def test_back_and_forward_follow_run_and_page(page: Page, url: str, home: Path) -> None:

@@ -19,6 +19,7 @@ from rnnlab.dashboard.charts.evaluation_charts import (
 from rnnlab.dashboard.components.plotly_figure import plot
 from rnnlab.dashboard.regions import messages, mistakes
 from rnnlab.dashboard.session import session
+from rnnlab.dashboard.settings_text import what_tells_apart
 from rnnlab.dashboard.text import STATE_BADGES, WEIGHTS_ARE_GONE, percent, plain
 from rnnlab.data.errors import DatasetError
 from rnnlab.model.evaluation import Evaluation
@@ -64,10 +65,11 @@ def _choice(shared: AppState, run: Run) -> None:
     def label(run_id: str) -> str:
         accuracy = by_id[run_id].test_accuracy
         known = f", test accuracy {percent(accuracy, 2)}" if accuracy is not None else ""
-        return f"{run_id}, {STATE_BADGES[by_id[run_id].state][0]}{known}"
+        return f"{run_id}, {STATE_BADGES[by_id[run_id].state][0]}{known}, {settings[run_id]}"
 
     by_id = {each.id: each for each in shared.store.runs()}
     by_id.setdefault(run.id, run)
+    settings = what_tells_apart(by_id.values())
     st.session_state[_RUN_KEY] = run.id
     ids = list(by_id)
     st.selectbox("run", ids, ids.index(run.id), key=_RUN_KEY, format_func=label, on_change=choose, width=480)

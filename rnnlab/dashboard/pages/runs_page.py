@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import datetime
-from urllib.parse import urlencode
 
 import streamlit as st
 
 from rnnlab.config import HYPERPARAMETERS
 from rnnlab.dashboard import address, navigation, tab
 from rnnlab.dashboard.app_state import app_state
-from rnnlab.dashboard.charts.training_curve import describe_change
+from rnnlab.dashboard.components.copy_link import copy_link
+from rnnlab.dashboard.components.table_keys import table_keys
 from rnnlab.dashboard.navigation import Destination
 from rnnlab.dashboard.regions import messages
 from rnnlab.dashboard.session import session
-from rnnlab.dashboard.text import STATE_BADGES, duration, log_in_time_zone, percent, plain
+from rnnlab.dashboard.settings_text import what_differs
+from rnnlab.dashboard.text import (
+    BATCH_ACCURACY_HELP,
+    STATE_BADGES,
+    duration,
+    log_in_time_zone,
+    percent,
+    plain,
+)
 from rnnlab.dashboard.visitor import time_zone
 from rnnlab.presets import settings_query
 from rnnlab.runs import Run
@@ -24,6 +32,11 @@ _REFRESH_INTERVAL = 2.0
 """Seconds between two updates of the table."""
 
 _TABLE_KEY = "run_table"
+
+_SETTINGS_HELP = (
+    "Its preset, and what differs from it. The columns further right say what it trains with now, or trained "
+    "with in the end."
+)
 
 _LOG_LINES = 200
 """Lines of a log that are shown: its end, which says why a run failed."""
@@ -58,13 +71,15 @@ def _history() -> None:
             navigation.LAB.open({})
         return
     _table(runs)
+    with kept:
+        table_keys(_TABLE_KEY, key="run_table_keys")
     chosen = [run for run in runs if run.id == session().chosen_run_id]
     if chosen:
         session().address["run"] = chosen[0].id
         _chosen(chosen[0])
     else:
         session().address.pop("run", None)
-        st.caption("Click the box at the left of a row to choose that run.")
+        st.caption("Click the box at the left of a row to choose that run, or press Enter in the row.")
     with kept:
         tab.keep_page("tab_choice", is_history=False)
 
@@ -89,8 +104,10 @@ def _table(runs: list[Run]) -> None:
         selection_default={"selection": {"rows": rows}},
         key=_TABLE_KEY,
         column_config={
+            "run": st.column_config.TextColumn(pinned=True),  # in sight, however far one scrolls
+            "settings": st.column_config.TextColumn(width=260, help=_SETTINGS_HELP),
             "test accuracy": st.column_config.NumberColumn(format="%.2f %%"),
-            "batch accuracy": st.column_config.NumberColumn(format="%.2f %%"),
+            "batch accuracy": st.column_config.NumberColumn(format="%.2f %%", help=BATCH_ACCURACY_HELP),
             "started": st.column_config.DatetimeColumn(format="localized"),  # as the browser writes times
         },
     )
@@ -101,11 +118,12 @@ def _row(run: Run) -> dict[str, object]:
     return {
         "run": run.id,
         "state": STATE_BADGES[run.state][0],
+        "settings": what_differs(run),
         "test accuracy": _hundredfold(run.test_accuracy),
         "batch accuracy": _hundredfold(run.batch_accuracy),
         "steps done": run.step,
         "training time": duration(run.seconds),
-        **{h.label: getattr(run.config, name) for name, h in HYPERPARAMETERS.items()},
+        **{h.label: getattr(run.config_now, name) for name, h in HYPERPARAMETERS.items()},
         "data used": run.data,
         "started": datetime.datetime.fromtimestamp(run.created, time_zone()),
     }
@@ -126,11 +144,7 @@ def _chosen(run: Run) -> None:
             st.markdown(f"test accuracy {percent(run.test_accuracy, 2)}", width="content")
         if run.parent:
             st.markdown(f"Started from the weights of **{plain(run.parent)}**.")
-        if run.changes:
-            changes = ", ".join(
-                f"{describe_change(change)} from step {change.step:,} on" for change in run.changes
-            )
-            st.markdown(f"Changed during the run: {plain(changes)}.")
+        st.markdown(f"Trained with: {plain(what_differs(run))}.")
         if run.message:
             st.markdown(plain(run.message))
         with st.container(horizontal=True):
@@ -138,8 +152,9 @@ def _chosen(run: Run) -> None:
                 _show_on(navigation.LAB, run)
             if st.button("Evaluate", icon=":material/fact_check:"):
                 _show_on(navigation.EVALUATION, run)
-        query = "?" + urlencode(settings_query(run.config))
-        st.caption(f"The same settings for a new run, as the end of the Lab's address: {plain(query)}")
+        which = "the settings that it ended with" if run.changes else "the same settings"
+        settings = settings_query(run.config_now) or {"preset": "default"}
+        copy_link(f"A link for a new run with {which}", settings, key="copy_settings")
         with st.expander("Log", icon=":material/description:"):
             st.code(_log_of(run), language=None)
 
