@@ -250,18 +250,6 @@ def test_the_controls_of_a_run_show_what_is_after_somebody_else_has_changed_it(s
     assert app.button(key="adjust_apply").disabled
 
 
-def test_a_list_of_runs_that_was_removed_is_said_and_the_page_goes_on_with_what_is_there(
-    store: Store, own_home: Path
-) -> None:
-    add_run(store)
-    assert "step 41 of" in texts(lab())
-    for path in own_home.glob("runs.sqlite3*"):
-        path.rename(own_home / f"removed-{path.name}")
-    app = lab()
-    assert "removed or replaced" in texts(app)
-    assert "No network has been trained yet" in texts(app)
-
-
 def test_a_page_to_watch_on_starts_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[str] = []
     for name in ("warm", "wake", "reap"):

@@ -24,7 +24,7 @@ from rnnlab.store.run_records import read_records
 from rnnlab.store.store import Store
 from tests import dashboard
 from tests.mutations import mutated
-from tests.pages import lab, texts
+from tests.pages import add_run, lab, texts
 from tests.weights import random_weights
 from tests.workers import LONG, SHORT
 
@@ -106,12 +106,17 @@ def test_all_runs_are_listed_again_and_of_their_points_what_is_left(
         assert len(store.runs()) == 4
 
 
-@pytest.mark.parametrize("content", [b"", b"not a database at all" * 1000], ids=["empty", "text"])
+@pytest.mark.parametrize(
+    "content", [None, b"", b"not a database at all" * 1000], ids=["missing", "empty", "text"]
+)
 def test_runs_are_listed_again_from_their_folders_if_nothing_is_left_of_the_list(
-    whole: tuple[Path, dict[str, Run]], own_home: Path, content: bytes
+    whole: tuple[Path, dict[str, Run]], own_home: Path, content: bytes | None
 ) -> None:
     runs = copied(whole, own_home)
-    (own_home / "runs.sqlite3").write_bytes(content)
+    if content is None:
+        (own_home / "runs.sqlite3").unlink()
+    else:
+        (own_home / "runs.sqlite3").write_bytes(content)
     with Store(own_home) as store:
         assert len(store.notice.splitlines()) == 1
         check_all_listed(store, runs)
@@ -303,3 +308,27 @@ def test_the_record_of_a_run_that_no_worker_can_train_says_so(store: Store) -> N
     store.reports.fail_queued("No worker can be started.")
     record = json.loads(store.files(run.id).record.read_text())
     assert (record["state"], record["message"]) == ("failed", "No worker can be started.")
+
+
+def test_runs_that_were_removed_are_said_to_be_gone_and_the_page_goes_on(
+    store: Store, own_home: Path
+) -> None:
+    run = add_run(store)
+    assert "step 41 of" in texts(lab())
+    for path in (*own_home.glob("runs.sqlite3*"), own_home / run.id):
+        path.rename(own_home / f"removed-{path.name}")
+    app = lab()
+    assert "removed or replaced" in texts(app)
+    assert "No network has been trained yet" in texts(app)
+
+
+def test_a_run_whose_list_was_removed_is_listed_again_while_the_page_is_open(
+    store: Store, own_home: Path
+) -> None:
+    run = add_run(store)
+    assert "step 41 of" in texts(lab())
+    for path in own_home.glob("runs.sqlite3*"):
+        path.rename(own_home / f"removed-{path.name}")
+    words = texts(lab()).replace("\\", "")
+    assert "The list of runs was missing; 1 of its runs was listed again" in words
+    assert run.id in words

@@ -192,7 +192,6 @@ class Database:
         """
         deadline = time.monotonic() + _OPENING_SECONDS
         with ExitStack() as stack:
-            was_there = damaged is not None or self._path.is_file()
             schema.check_header(self._path)
             self._connection = stack.enter_context(closing(journal.connect(self._path, deadline)))
             # One text that is not UTF-8 must not keep all others from being read.
@@ -201,7 +200,7 @@ class Database:
                 if found != "ok" and not _OF_A_VALUE.match(found):
                     raise sqlite3.DatabaseError(found)
             schema.check_version(self._connection)
-            self._create_schema(damaged, was_there=was_there)
+            self._create_schema(damaged)
             schema.check_tables(self._connection)
             self._identity = _identity(self._path)
             journal.set_patience(self._connection, _BUSY_SECONDS)
@@ -239,12 +238,12 @@ class Database:
             self._on_close = stack.pop_all()
         self.notice = f"{self.notice} {_ONLY_READ.format(home=self.home)}".strip()
 
-    def _create_schema(self, damaged: Path | None, *, was_there: bool) -> None:
+    def _create_schema(self, damaged: Path | None) -> None:
         """Create the tables of a new database, upgrade older ones, refuse unknown versions.
 
         Args:
-            damaged: The database that a new one takes the place of, if any.
-            was_there: Whether there has been a file already: if it was empty, it was damaged.
+            damaged: The database that a new one takes the place of, if any. If there is none, the folders of
+                runs may still be there.
         """
         if self.query("PRAGMA user_version") == [(schema.VERSION,)]:
             return
@@ -254,8 +253,7 @@ class Database:
                 for statement in schema.TABLES:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {schema.VERSION}")
-                if was_there:
-                    self.notice = self._recover(connection, self.home, damaged)
+                self.notice = self._recover(connection, self.home, damaged)
                 return
             while version in schema.UPGRADES:
                 for statement in schema.UPGRADES[version].split(";"):

@@ -1,4 +1,4 @@
-"""What becomes of the runs if the list of them is damaged: it is put together again from what is left.
+"""What becomes of the runs if the list of them is damaged or missing: it is put together from what is left.
 
 The rows of the damaged file come first, then the records beside the weights (`run_records`) of those runs
 that are missing, then the points of all of them. A row counts only if it is sound.
@@ -76,8 +76,8 @@ def recover(connection: sqlite3.Connection, home: Path, damaged: Path | None) ->
         if source is not None:
             _save_points(connection, source, runs)
     if damaged is None:
-        empty = f"The list of runs was empty; {_count(records)} listed again from their folders."
-        return empty if records else ""
+        missing = f"The list of runs was missing; {_count(records)} listed again from their folders."
+        return missing if records else ""
     kept = f" and is kept as {damaged.name}" if damaged.parent == home else ""
     from_folders = f", {records} of them from their folders" if records else ""
     return f"The list of runs was damaged{kept}; {_count(len(runs))} recovered{from_folders}."
