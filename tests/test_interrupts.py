@@ -19,7 +19,7 @@ from PIL import Image
 
 from rnnlab.runs import RunState
 from rnnlab.store.store import Store
-from tests.commands import TRAIN, add_trained_run, hearing_ctrl_c, start_command
+from tests.commands import TRAIN, add_trained_run, hear_ctrl_c, hearing_ctrl_c, start_command
 from tests.systems import needs_signals
 
 pytestmark = [needs_signals, pytest.mark.slow]
@@ -84,6 +84,31 @@ def test_a_training_that_is_interrupted_ends_before_there_is_a_run_or_stops_in_o
         expected = (0,) if begun else (130, BY_SIGNAL)
         assert is_pythons_own(said) or (said, status in expected) == ("", True)
         assert not begun or store.find("latest").state is RunState.STOPPED
+
+
+@pytest.mark.parametrize("outlives", [False, True], ids=["in a terminal", "nohup"])
+def test_a_terminal_that_closes_stops_a_training_in_order_unless_it_is_to_outlive_it(
+    store: Store, outlives: bool
+) -> None:
+    def hear() -> None:
+        hear_ctrl_c()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if outlives else signal.SIG_DFL)
+
+    command = start_command(*TRAIN, "--from", add_trained_run(store), "--json", preexec_fn=hear)
+    with command as process:
+        assert process.stdout is not None
+        points = (line for line in process.stdout if '"step"' in line)
+        next(points)
+        process.send_signal(signal.SIGHUP)
+        if outlives:
+            for _ in range(20):
+                next(points)
+            process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+    assert (said, process.returncode) == ("", 0)
+    run = store.find("latest")
+    assert run.state is RunState.STOPPED
+    assert store.files(run.id).weights.exists()
 
 
 LOST = """

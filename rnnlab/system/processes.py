@@ -127,7 +127,10 @@ def _flush_stderr() -> None:
 
 
 def stop_on_signals() -> threading.Event:
-    """Return an event that is set when the process is asked to end (Ctrl-C, SIGTERM)."""
+    """Return an event that is set when the process is asked to end: Ctrl-C, SIGTERM, a terminal that closes.
+
+    A process that was started so that it outlives its terminal (`nohup`) goes on.
+    """
     stop = threading.Event()
 
     def on_signal(*_: object) -> None:
@@ -136,4 +139,6 @@ def stop_on_signals() -> threading.Event:
     signal.set_wakeup_fd(-1)  # first, since whoever listens there would end the process
     signal.signal(signal.SIGINT, on_signal)
     signal.signal(signal.SIGTERM, on_signal)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, on_signal)
     return stop
