@@ -21,6 +21,7 @@ from rnnlab.model.weights import Weights
 from rnnlab.presets import config_from
 from rnnlab.runs import AccuracyPoint, RunState
 from rnnlab.store.store import Store, default_home
+from tests.commands import add_trained_run
 from tests.pens import draw_digit
 from tests.systems import needs_signals
 from tests.waiting import wait_for
@@ -367,3 +368,16 @@ def test_export_writes_a_file_that_loads_without_rnnlab(trained: str, tmp_path: 
         [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False, cwd=tmp_path
     )
     assert loaded.returncode == 0, loaded.stderr
+
+
+def test_too_little_memory_is_said_in_a_sentence(
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def lacks(*_: object) -> None:
+        np.empty(1 << 60, np.uint8)
+
+    monkeypatch.setattr("rnnlab.model.evaluation.evaluate", lacks)
+    assert main(["evaluate", add_trained_run(store)]) == 1
+    said = capsys.readouterr().err
+    assert said.endswith("There is not enough memory for this; close other programs and try again.\n")
+    assert len(said.splitlines()) == 1

@@ -97,6 +97,9 @@ def _run(arguments: argparse.Namespace, called: str) -> int:
     except (CommandError, DatasetError, WeightsError, StoreError) as error:
         write_error(f"{called}: {error}")
         return FAILED
+    except MemoryError:
+        write_error(f"{called}: There is not enough memory for this; close other programs and try again.")
+        return FAILED
     return 0
 
 
