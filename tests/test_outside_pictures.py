@@ -129,9 +129,12 @@ def test_a_picture_that_is_too_large_is_refused_before_it_is_unpacked() -> None:
         load_picture(bytes(MAX_FILE_BYTES + 1))
 
 
-def run_length_encoded(width: int, height: int) -> bytes:
-    """Return a BMP file with one black pixel at the left of each white row, in a few bytes a row."""
-    rows = b"\x01\x00\x00\x00" * height + b"\x00\x01"
+def run_length_encoded(width: int, height: int, jumps: int = 0) -> bytes:
+    """Return a BMP file with one black pixel at the left of each white row, in a few bytes a row.
+
+    It begins with a number of jumps that lead nowhere.
+    """
+    rows = b"\x00\x02\x00\x00" * jumps + b"\x01\x00\x00\x00" * height + b"\x00\x01"
     start = 14 + 40 + 2 * 4
     header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, len(rows), 0, 0, 2, 0)
     colours = bytes(4) + b"\xff\xff\xff\x00"
@@ -142,6 +145,8 @@ def test_a_small_file_that_would_be_decoded_for_seconds_is_refused() -> None:
     assert load_picture(run_length_encoded(30, 20)).shape == (20, 30, 3)
     with pytest.raises(DrawingError, match="at most 4 megapixels, not 8000 x 8000; save it as a PNG file"):
         load_picture(run_length_encoded(8000, 8000))
+    with pytest.raises(DrawingError, match="far larger than the BMP picture in it; save it as a PNG file"):
+        load_picture(run_length_encoded(30, 20, jumps=10_000_000))
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "TIFF", "WEBP"])

@@ -51,6 +51,12 @@ MAX_WEBP_PIXELS: Final = 25_000_000
 MAX_RLE_PIXELS: Final = 4_000_000
 """Most pixels of a run-length encoded BMP picture: its decoder is in Python, and takes a second for these."""
 
+_RLE_BYTES: Final = 6
+"""Most bytes that a pixel of such a picture takes, one that ends its line included."""
+
+_RLE_BYTES_BESIDE: Final = 10_000
+"""Most bytes of such a file beside its pixels."""
+
 MAX_SIDE: Final = 65_535
 """Longest side of a picture, in pixels: that of a JPEG file."""
 
@@ -199,11 +205,23 @@ def _check_pixels(image: ImageFile) -> None:
             f"A WebP picture must have at most {MAX_WEBP_PIXELS // 1_000_000} megapixels, "
             f"not {width} x {height}; make it smaller, or save it as a JPEG file."
         )
-    if width * height > MAX_RLE_PIXELS and any(tile.codec_name == "bmp_rle" for tile in image.tile):
+    if any(tile.codec_name == "bmp_rle" for tile in image.tile):
+        _check_run_lengths(image)
+
+
+def _check_run_lengths(image: ImageFile) -> None:
+    """Raise `DrawingError` if a run-length encoded BMP picture would take long to decode."""
+    width, height = image.size
+    if width * height > MAX_RLE_PIXELS:
         raise DrawingError(
             f"A run-length encoded BMP picture must have at most {MAX_RLE_PIXELS // 1_000_000} megapixels, "
             f"not {width} x {height}; save it as a PNG file."
         )
+    if (
+        image.fp is not None
+        and image.fp.seek(0, io.SEEK_END) > width * height * _RLE_BYTES + _RLE_BYTES_BESIDE
+    ):
+        raise DrawingError("The file is far larger than the BMP picture in it; save it as a PNG file.")
 
 
 def _upright(picture: FloatArray, orientation: int) -> FloatArray:
