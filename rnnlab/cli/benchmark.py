@@ -110,7 +110,7 @@ def compare(config: Config, data: Dataset, *, rounds: int, seconds: float) -> Co
         seconds: About how long a turn is.
     """
     with ExitStack() as stack:
-        ours = stack.enter_context(_ours(config, data))
+        ours = stack.enter_context(our_turns(config, data))
         turns: dict[str, Turn] = {"rnnlab": ours, "keras_fit": _keras_fit(config, data)}
         threads = None
         if (torch := _torch()) is not None:
@@ -177,8 +177,13 @@ def _until(moment: float) -> loop.Callback:
 
 
 @contextmanager
-def _ours(config: Config, data: Dataset) -> Iterator[Turn]:
-    """Offer turns of RNN Lab, each a run in a temporary store."""
+def our_turns(config: Config, data: Dataset) -> Iterator[Turn]:
+    """Offer turns of RNN Lab, each a run in a temporary store.
+
+    Args:
+        config: The hyperparameters; its number of iterations does not count.
+        data: Digits to train on.
+    """
     config = replace(config, iterations=_MAX_ITERATIONS)
     with (
         tempfile.TemporaryDirectory() as home,
@@ -345,7 +350,7 @@ def growth(
     for name, values in (("batch_size", batch_sizes), ("neurons", neurons)):
         costs = {}
         for value in values:
-            with _ours(config_from({name: value}), data) as turn:
+            with our_turns(config_from({name: value}), data) as turn:
                 costs[value] = 1000 / turn(seconds)
         grown.append(Growth(name, costs))
     costs = {count: _cost_of_rows(count, seconds) for count in rows}
