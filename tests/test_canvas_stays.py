@@ -125,7 +125,7 @@ def test_the_canvas_stays_where_it_is_whatever_happens_to_a_run(
 
     worker.reports.claim(waiting.id)
     for page in windows.values():  # not with the mouse, for which Playwright would scroll
-        page.get_by_role("button", name=f"Watch {waiting.id} live").dispatch_event("click")
+        page.get_by_role("button", name="Watch live").dispatch_event("click")
     all_show(windows, "Started by somebody else")
     moves = {kind: dashboard.canvas_moves(page) for kind, page in windows.items()}
     assert max(moves.values()) <= 1, moves

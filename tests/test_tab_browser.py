@@ -66,7 +66,7 @@ def expect_all_as_before(page: Page, ink: int, pen: str) -> None:
     expect(page.locator(".verdict .digit")).not_to_have_text("")
     expect(page.locator(".st-key-pen_width input")).to_have_value(pen)
     expect(page.get_by_label("neurons", exact=True)).to_have_value("72")
-    expect(page.locator(".st-key-control_preset input")).to_have_value("custom")
+    expect(page.locator(".st-key-control_preset input")).to_have_value("default, changed")
     page.get_by_role("button", name="Undo").click()
     wait_for(lambda: 100 < dashboard.drawn_ink(page) < ink * 0.8, "one stroke less")
     wait_for(lambda: strokes(page) == 1, "one stroke to be kept")

@@ -17,10 +17,17 @@ from rnnlab.runs import Run
 from rnnlab.store.database import StoreError
 
 
-def run_on_show() -> Run | None:
-    """Return the run that the visitor chose or the URL names, else the current one; put it in the URL."""
+def run_on_show(*, unless_prepared: bool = False) -> Run | None:
+    """Return the run that the visitor chose or the URL names, else the current one; put it in the URL.
+
+    Args:
+        unless_prepared: Whether there is none if settings from the URL wait for Start: the current run would
+            look as if it had been trained with them.
+    """
     store, remembered = app_state().store, session()
     remembered.run_id = named_run() or remembered.run_id
+    if unless_prepared and remembered.awaits_start:
+        return None
     run = store.run(remembered.run_id) if remembered.run_id else store.current_run()
     if run is not None:
         remembered.run_id = remembered.address["run"] = run.id
@@ -56,16 +63,21 @@ def read_settings() -> None:
     remembered = session()
     if not remembered.url_read:
         remembered.url_read = True
-        take_settings(st.query_params)
+        has_settings = take_settings(st.query_params)
+        remembered.is_prepared = has_settings and "run" not in st.query_params
 
 
-def take_settings(given: Mapping[str, str]) -> None:
+def take_settings(given: Mapping[str, str]) -> bool:
     """Set the sidebar's controls to hyperparameters from outside; report those that cannot be used.
 
     Args:
         given: URL parameters as `settings_query` returns them; other names are ignored.
+
+    Returns:
+        Whether there are any, and all can be used.
     """
     problems = session().problems
+    known = len(problems)
     try:
         set_controls(config_from({}, given.get("preset", "default")))
     except ConfigError as error:
@@ -76,6 +88,7 @@ def take_settings(given: Mapping[str, str]) -> None:
                 st.session_state[control_key(name)] = hyperparameter.parse(given[name])
             except ConfigError as error:
                 problems.append(str(error))
+    return len(problems) == known and any(name in given for name in ("preset", *HYPERPARAMETERS))
 
 
 def set_controls(config: Config) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from rnnlab.dashboard import navigation, session, style, tab
+from rnnlab.dashboard.components.help_bubbles import help_bubbles
+from rnnlab.dashboard.components.sidebar_answer import sidebar_answer
 from rnnlab.dashboard.pages import evaluation_page, guide_page, lab_page, runs_page
 from rnnlab.dashboard.regions import messages
 
@@ -26,4 +28,7 @@ def run() -> None:
     with messages.show_store_errors():
         page.run()
     with kept:
+        help_bubbles(key="help_bubbles")
+        visit = session.session()
+        sidebar_answer(page.url_path, visit.answered, is_refused=visit.is_refused, key="sidebar_answer")
         tab.keep_page(is_history=page.url_path != navigation.RUNS.path)

@@ -202,12 +202,15 @@ class Session:
         adjusted: How often this visitor has asked for other hyperparameters of a run that had begun.
         taught: What happened to the last drawing that was labelled or removed, in words; may be empty.
         url_read: Whether the controls have taken over the hyperparameters in the URL.
+        is_prepared: Whether the visit began with settings in the URL and no run.
         has_taken_over: Whether it has what the tab kept for an earlier session.
         visitor_secret: The secret that the browser keeps in its storage; empty if it has sent none.
         is_forgotten: Whether the browser keeps nothing by which its visitor could be known again.
         problems: Sentences about what could not be done, to be shown.
         has_acted: Whether the person has just asked for something and waits for the next update.
         started: The settings that were last started, with the time of `time.monotonic`; or `None`.
+        answered: How many presses of Start have been answered; a second press at once is none.
+        is_refused: Whether the last of them started nothing.
     """
 
     name: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -223,12 +226,20 @@ class Session:
     adjusted: int = 0
     taught: str = ""
     url_read: bool = False
+    is_prepared: bool = False
     has_taken_over: bool = False
     visitor_secret: str = ""
     is_forgotten: bool = False
     problems: list[str] = field(default_factory=list)
     has_acted: bool = False
     started: tuple[Config, float] | None = None
+    answered: int = 0
+    is_refused: bool = False
+
+    @property
+    def awaits_start(self) -> bool:
+        """Whether settings from the URL wait for Start, and the visitor has chosen no run either."""
+        return self.is_prepared and self.run_id is None
 
     @property
     def has_just_started(self) -> bool:

@@ -122,18 +122,18 @@ def _live(rendered: Run | None) -> None:
         if session().problems or page_is_outdated(rendered, run, session().run_id):
             render_again()
         with top:
-            status.render(shared, run) if run else status.render_before_any_run(shared)
+            status.render(shared, run) if run else status.render_before_a_run(shared)
         messages.render_trouble()
         if run and run.message != shared.trouble:  # which stands there already
             status.render_how_it_ended(run)
         with below:
-            live_curve.render(shared, run) if run else live_curve.render_before_any_run()
+            live_curve.render(shared, run) if run else live_curve.render_before_a_run()
 
 
 def _newest(shared: AppState, rendered: Run | None) -> Run | None:
     """Return the run as the store knows it now."""
     if rendered is None:
-        return shared.store.current_run()
+        return None if session().awaits_start else shared.store.current_run()
     try:
         return shared.store.run(rendered.id)
     except StoreError:

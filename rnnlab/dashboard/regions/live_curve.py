@@ -42,8 +42,8 @@ def render(shared: AppState, run: Run) -> None:
     )
 
 
-def render_before_any_run() -> None:
-    """Say what will be seen here before any run exists."""
+def render_before_a_run() -> None:
+    """Say what will be seen here once a run is on show."""
     with st.container(border=True):
         st.subheader("Here you will see it learn")
         st.markdown(

@@ -16,6 +16,7 @@ from rnnlab.dashboard.permissions import Permissions, RefusalError
 from rnnlab.dashboard.regions import messages
 from rnnlab.dashboard.regions.sidebar import hyperparameter_control
 from rnnlab.dashboard.session import mark_user_action, session
+from rnnlab.dashboard.settings_text import what_tells_apart
 from rnnlab.dashboard.text import plain
 from rnnlab.dashboard.visitor import visitor
 from rnnlab.runs import REPORT_EVERY, Run, RunState
@@ -193,7 +194,7 @@ def _adjust(run: Run) -> None:
     popover = st.popover(
         "Adjust",
         icon=":material/tune:",
-        help="Other values from the next report on.",
+        help="Another learning rate or batch size.",
         key=ADJUST_KEY,
         on_change=mark_user_action,
     )
@@ -201,6 +202,7 @@ def _adjust(run: Run) -> None:
         return
     shown = {name: run.requested.get(name, getattr(run.config_now, name)) for name in _IN_REACH}
     with popover:
+        st.caption(f"Counts {when_it_counts(run)}.")
         values = {
             name: hyperparameter_control(
                 HYPERPARAMETERS[name],
@@ -222,6 +224,15 @@ def _adjust(run: Run) -> None:
         )
 
 
+def when_it_counts(run: Run) -> str:
+    """Return from when on a change of hyperparameters counts, in words."""
+    if run.state.can_train_further:
+        return "when it is trained further"
+    if run.state.can_resume and not run.is_going_on:
+        return "when it is resumed"
+    return "as soon as it begins" if run.state is RunState.QUEUED else "from the next report on"
+
+
 def _change(run_id: str, values: Mapping[str, Value]) -> None:
     """Ask for other hyperparameters, if there is enough memory for them.
 
@@ -241,10 +252,12 @@ def _queue(shared: AppState) -> None:
     waiting = shared.store.queue()
     if not waiting:
         return
+    settings = what_tells_apart(waiting)
     with st.popover(f"Queue: {len(waiting)}", icon=":material/hourglass_empty:", help="Runs that wait."):
         for place, run in enumerate(waiting, start=1):
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(f"{place}\\. **{plain(run.id)}**", width="content")
+                text = f"{place}\\. **{plain(run.id)}**: {plain(settings[run.id])}"
+                st.markdown(text, width="content")
                 if not shared.permissions.may_change(run, visitor()):
                     continue
                 st.button(

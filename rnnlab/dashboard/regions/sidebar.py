@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from rnnlab.config import HYPERPARAMETERS, ConfigError, Hyperparameter, Value
+from rnnlab.config import HYPERPARAMETERS, Config, ConfigError, Hyperparameter, Value
 from rnnlab.dashboard import address
 from rnnlab.dashboard.app_state import app_state
 from rnnlab.dashboard.components.shortcut_switch import START, shortcut_switch
@@ -18,21 +18,23 @@ from rnnlab.dashboard.session import control_key, session
 from rnnlab.dashboard.text import plain
 from rnnlab.dashboard.visitor import visitor
 from rnnlab.data import datasets
-from rnnlab.presets import PRESET_HELP, PRESETS, config_from, preset_of, settings_query
+from rnnlab.presets import PRESET_HELP, PRESETS, config_from, nearest_preset, preset_of, settings_query
 from rnnlab.runs import Run
 
-_CUSTOM = "custom"
+_FEW_FOR_BEST = 6_000
+"""Steps below which nobody has measured the preset `best`; with those of `PRESETS` it reads best."""
+
 _PRESET_KEY = "control_preset"
 
 
 def render(run: Run | None) -> None:
     """Render the controls, the button that starts a run with their values, and the data set in use."""
-    address.read_settings()
     with st.container(gap="small"):
         _presets()
         for hyperparameter in HYPERPARAMETERS.values():
             if not hyperparameter.advanced:
                 _control(hyperparameter)
+        _steps_of_best()
         with st.expander("More", icon=":material/tune:"):
             _advanced()
         if app_state().permissions.read_only:
@@ -43,7 +45,7 @@ def render(run: Run | None) -> None:
         if not app_state().permissions.read_only:
             shortcut_switch(key="shortcut_switch")
     remembered = session()
-    remembered.settings = settings_query(config_from(_values()))
+    remembered.settings = settings_query(config())
     remembered.address |= remembered.settings
 
 
@@ -77,13 +79,18 @@ def start_button(
     )
 
 
+def config() -> Config:
+    """Return the configuration that Start would begin with."""
+    return config_from(_values())
+
+
 def _values() -> dict[str, Value]:
     """Return the values of the controls, or defaults before they have been rendered."""
     return {name: st.session_state.get(control_key(name), h.default) for name, h in HYPERPARAMETERS.items()}
 
 
 def _presets() -> None:
-    """Render the choice of a preset; it shows `custom` if the controls match no preset."""
+    """Render the choice of a preset; if the controls match none, it names the nearest one as changed."""
 
     def choose() -> None:
         chosen = st.session_state[_PRESET_KEY]
@@ -91,12 +98,20 @@ def _presets() -> None:
             unchanged = {name: _values()[name] for name in ("seed", "iterations", "dataset")}
             address.set_controls(config_from(unchanged, chosen))
 
-    current = preset_of(config_from(_values())) or _CUSTOM
+    present = config()
+    current = preset_of(present) or f"{nearest_preset(present)[0]}, changed"
     st.session_state[_PRESET_KEY] = current
-    options = [*PRESETS, *([_CUSTOM] if current == _CUSTOM else [])]
+    options = [*PRESETS, *([] if current in PRESETS else [current])]
     help_text = "\n".join(f"- **{name}**: {text}" for name, text in PRESET_HELP.items())
     index = options.index(current)
     st.selectbox("preset", options, index, key=_PRESET_KEY, on_change=choose, help=help_text)
+
+
+def _steps_of_best() -> None:
+    """Say that the steps are too few for the preset `best`, if so."""
+    present = config()
+    if preset_of(present) == "best" and present.iterations < _FEW_FOR_BEST:
+        st.caption(f"**best** needs about {PRESETS['best'].iterations:,} steps.")
 
 
 def _control(hyperparameter: Hyperparameter) -> None:
@@ -140,13 +155,17 @@ def _help_of(hyperparameter: Hyperparameter) -> str:
 
 def _start() -> None:
     """Queue a run with the values of the controls and wake a worker; a second press at once does nothing."""
+    remembered = session()
+    known = len(remembered.problems)
     with messages.collect_errors():
         _take_over_texts()
-        config = config_from(_values())
-        if session().is_second_press(config):
+        wanted = config()
+        if remembered.is_second_press(wanted):
             return
-        session().run_id = app_state().start(config, visitor()).id
-        session().started = config, time.monotonic()
+        remembered.run_id = app_state().start(wanted, visitor()).id
+        remembered.started = wanted, time.monotonic()
+    remembered.answered += 1
+    remembered.is_refused = len(remembered.problems) > known
 
 
 def _take_over_texts() -> None:

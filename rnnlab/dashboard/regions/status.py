@@ -6,6 +6,8 @@ more room than a line is said elsewhere.
 
 from __future__ import annotations
 
+import html
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -15,6 +17,7 @@ from rnnlab.dashboard.app_state import AppState
 from rnnlab.dashboard.charts.training_curve import describe_change
 from rnnlab.dashboard.regions import run_buttons, sidebar
 from rnnlab.dashboard.session import session
+from rnnlab.dashboard.settings_text import what_differs
 from rnnlab.dashboard.text import BATCH_ACCURACY_HELP, STATE_BADGES, Colour, duration, percent, plain
 from rnnlab.runs import Run, RunState
 
@@ -27,17 +30,22 @@ def render(shared: AppState, run: Run) -> None:
     _accuracies(line, run.batch_accuracy, run.test_accuracy)
 
 
-def render_before_any_run(shared: AppState) -> None:
-    """Render the status before there is any run."""
-    line = _line()
+def render_before_a_run(shared: AppState) -> None:
+    """Render the status before there is any run, or while settings from the address wait for Start."""
+    line, current = _line(), shared.store.current_run()
+    config = sidebar.config()
     with line.container(key="status_words"):
-        with st.container(horizontal=True, vertical_alignment="center", key="status_name"):
-            st.markdown("**No network has been trained yet**")
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", key="status_name"):
+            words = "No network has been trained yet" if current is None else "These settings are ready"
+            st.markdown(f"**{words}**", width="content")
+            _link_to_current(current, None)
+        _settings(Run("", config, RunState.QUEUED, created=0.0))
         with st.container(horizontal=True, vertical_alignment="center", key="transport"):
             if shared.permissions.read_only:
                 st.caption("Watching only.")
             else:
-                sidebar.start_button(st.container(), "Start the first run", key="start_first", wide=False)
+                label = "Start the first run" if current is None else "Start with these settings"
+                sidebar.start_button(st.container(), label, key="start_first", wide=False)
         st.progress(0.0, text="It learns to read digits row by row.")
     _accuracies(line, None, None)
 
@@ -69,14 +77,29 @@ def _words(shared: AppState, run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="status_name"):
         st.markdown(f"**{plain(run.id)}**", width="content")
         st.badge(word, icon=icon, color=colour)
-        current = shared.store.current_run()
-        elsewhere = current is not None and current.id != run.id and current.state.is_active
-        if current and elsewhere and st.button(f"Watch {current.id} live", icon=":material/visibility:"):
-            session().run_id = current.id
-            render_again()
+        _link_to_current(shared.store.current_run(), run)
+    _settings(run)
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="transport"):
         run_buttons.render(shared, run)
     st.progress(min(1.0, run.step / run.iterations), text=_progress_text(shared, run))
+
+
+def _link_to_current(current: Run | None, on_show: Run | None) -> None:
+    """Render a button that shows the run that trains now or, if none is on show, the newest one."""
+    if current is None or (on_show and (on_show.id == current.id or not current.state.is_active)):
+        return
+    label = "Watch live" if current.state.is_active else "Show the last run"
+    # Its key has the name of the run: a press must not show another one that has begun meanwhile.
+    if st.button(label, icon=":material/visibility:", help=current.id, key=f"watch_{current.id}"):
+        session().run_id = current.id
+        render_again()
+
+
+def _settings(run: Run) -> None:
+    """Render what a run is trained with in one line; whoever points at it, taps it or tabs to it sees all."""
+    text = html.escape(f"preset {what_differs(run)}")
+    with st.container(key="status_settings"):
+        st.html(f'<p class="rnnlab-settings" tabindex="0">{text}</p>')
 
 
 def render_how_it_ended(run: Run) -> None:
@@ -101,9 +124,9 @@ def _progress_text(shared: AppState, run: Run) -> str:
     """Return step, speed and time left in words."""
     steps = f"step {run.step:,} of {run.iterations:,}"
     speed = shared.curves.curve(run.id).steps_per_second()
-    if run.requested and run.state.is_active:
+    if run.requested:
         requested = ", ".join(describe_change(Change(run.step, *item)) for item in run.requested.items())
-        return f"{steps}, requested: {requested} from the next report on"
+        return f"{steps}, requested: {requested} {run_buttons.when_it_counts(run)}"
     if run.state is RunState.QUEUED:
         return f"{steps}, {_place_in_queue(shared, run)}"
     if run.state is RunState.PAUSED:
