@@ -110,6 +110,7 @@ def _to_json(found: tuple[Answer, NDArray[np.uint8]] | str) -> dict[str, Any]:
         "digit": said.digit,
         "probability": said.probability,
         "decided_at": said.decided_at,
+        "first_ink_row": said.first_ink_row,
         "beliefs": said.rounded_beliefs(7),
     }
 
@@ -120,7 +121,7 @@ def _in_words(found: tuple[Answer, NDArray[np.uint8]] | str) -> str:
         return _NO_DIGIT.get(found, found)
     said, picture = found
     if said.is_sure:
-        verdict = f"{said.digit}, {said.probability:.1%} sure, decided at row {said.decided_at} of 28"
+        verdict = f"{said.digit}, {said.probability:.1%} sure, {said.decision}"
     else:
         verdict = f"not sure, perhaps a {said.digit} ({said.probability:.1%})"
     lines = [verdict, f"  row {'what it saw':<28}" + "".join(f"{digit:>6}" for digit in range(10))]
@@ -155,6 +156,7 @@ def evaluate(store: Store, name: str, *, as_json: bool) -> None:
         print_line(f"{row:>3} {accuracy:>10.1%} {confidence:>17.1%} {error:>28.1%}")
     rows = ", ".join(f"{fraction:.0%} by row {result.decided_by(fraction)}" for fraction in (0.5, 0.9, 0.99))
     print_line(f"decided, the top digit never changes again: {rows}")
+    print_line(f"of these before the first row with ink: {result.decided_before_ink:,} images")
     print_line("digit (row) read as (column)")
     print_line("   " + "".join(f"{digit:>6}" for digit in range(10)))
     for digit, counts in enumerate(result.confusion):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnlab.digits import FloatArray
-from rnnlab.model.reader import Reader, decided_at
+from rnnlab.digits import ROWS, FloatArray
+from rnnlab.model.reader import Reader, decided_at, first_ink_rows
 from rnnlab.model.uncertainty import CONFIDENCE_THRESHOLD, augmented_confidence
 
 
@@ -22,6 +22,8 @@ class Answer:
         probability: Its belief in that digit after the last row, 0 to 1.
         confidence: Its mean belief in that digit over the picture and slightly changed copies of it, 0 to 1.
         decided_at: The first row, 1 to 28, from which the top digit never changes again.
+        first_ink_row: The first row, 1 to 28, in which there is ink. If it was decided above that, no ink has
+            decided it: the favourite of before all reading has turned out to be the answer.
     """
 
     beliefs: FloatArray
@@ -29,6 +31,14 @@ class Answer:
     probability: float
     confidence: float
     decided_at: int
+    first_ink_row: int
+
+    @property
+    def decision(self) -> str:
+        """When it was decided, in words."""
+        if self.decided_at < self.first_ink_row:
+            return f"decided before the first ink (row {self.first_ink_row})"
+        return f"decided at row {self.decided_at} of {ROWS}"
 
     @property
     def is_sure(self) -> bool:
@@ -51,4 +61,5 @@ def answer(reader: Reader, picture: NDArray[np.uint8]) -> Answer:
         probability=float(beliefs[-1, digit]),
         confidence=float(augmented_confidence(reader, picture[None], beliefs[-1:])[0]),
         decided_at=decided_at(beliefs),
+        first_ink_row=int(first_ink_rows(picture[None])[0]),
     )

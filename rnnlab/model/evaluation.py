@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from rnnlab.digits import DIGITS, ROWS
-from rnnlab.model.reader import Reader
+from rnnlab.model.reader import Reader, first_ink_rows
 
 CONFIDENCE_BINS: Final = 15
 """How many intervals of confidence are compared with accuracy."""
@@ -64,6 +64,8 @@ class Evaluation:
             shape (28,); see `calibration_error`.
         decisions_by_row: How many images are decided at each row, shape (28,). From that row on, the top
             digit, right or wrong, never changes again.
+        decided_before_ink: How many of them are decided in the empty rows at their top: what the network took
+            them for before it had seen any ink is what it reads.
         confusion: How many images of each digit (first index) are read as each digit (second index), shape
             (10, 10).
         mistakes: The images read wrong.
@@ -74,6 +76,7 @@ class Evaluation:
     confidence_by_row: NDArray[np.float64]
     calibration_error_by_row: NDArray[np.float64]
     decisions_by_row: NDArray[np.int64]
+    decided_before_ink: int
     confusion: NDArray[np.int64]
     mistakes: Mistakes
 
@@ -94,6 +97,7 @@ class Evaluation:
             "confidence_by_row": self.confidence_by_row.tolist(),
             "calibration_error_by_row": self.calibration_error_by_row.tolist(),
             "decisions_by_row": self.decisions_by_row.tolist(),
+            "decided_before_ink": self.decided_before_ink,
             "confusion": self.confusion.tolist(),
             "mistakes": self.mistakes.to_json(),
         }
@@ -106,6 +110,7 @@ def evaluate(reader: Reader, images: NDArray[np.uint8], labels: NDArray[np.uint8
         beliefs = reader.read(images).beliefs
     read = beliefs.argmax(axis=2)
     correct, confidence = read == labels[:, None], beliefs.max(axis=2)
+    decided = decision_rows(read)
     confusion = np.zeros((DIGITS, DIGITS), np.int64)
     np.add.at(confusion, (labels, read[:, -1]), 1)
     return Evaluation(
@@ -115,7 +120,8 @@ def evaluate(reader: Reader, images: NDArray[np.uint8], labels: NDArray[np.uint8
         calibration_error_by_row=np.array(
             [calibration_error(confidence[:, row], correct[:, row]) for row in range(beliefs.shape[1])]
         ),
-        decisions_by_row=np.bincount(decision_rows(read) - 1, minlength=ROWS),
+        decisions_by_row=np.bincount(decided - 1, minlength=ROWS),
+        decided_before_ink=int((decided < first_ink_rows(images)).sum()),
         confusion=confusion,
         mistakes=_mistakes(read[:, -1], confidence[:, -1], labels),
     )

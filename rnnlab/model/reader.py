@@ -23,6 +23,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnlab.data.preprocessing import INK_THRESHOLD
 from rnnlab.digits import COLUMNS, ROWS, FloatArray
 from rnnlab.model.weights import Weights
 
@@ -124,6 +125,16 @@ class Reader:
         if recorded is None:
             return (beliefs,)
         return (beliefs, hidden_states.swapaxes(0, 1), *(state.swapaxes(0, 1) for state in recorded))
+
+
+def first_ink_rows(images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return the first row, 1 to 28, of each image in which there is ink; 1 for an image without any.
+
+    Args:
+        images: Shape (N, 28, 28), 0 = background, 255 = ink.
+    """
+    first: NDArray[np.int64] = (images > INK_THRESHOLD).any(axis=2).argmax(axis=1) + 1
+    return first
 
 
 def decided_at(beliefs: NDArray[Any]) -> int:
