@@ -96,7 +96,9 @@ def check_parts(parts: dict[str, Any], held: str) -> None:
     assert all(box["left"] >= belief_map["right"] for box in parts["row_numbers"]), held
     by_row = sorted(parts["row_numbers"], key=lambda box: float(box["top"]))
     assert all(upper["bottom"] <= lower["top"] + 1 for upper, lower in pairwise(by_row)), held
-    assert all(left["right"] <= right["left"] for left, right in pairwise(parts["digits"])), held
+    for left, right in pairwise(parts["digits"]):  # with a gap, so that they can be told apart
+        assert right["left"] - left["right"] >= 0.2 * left["width"], held
+        assert left["height"] >= 15, held
     assert len(parts["bars"]) == len(parts["digits"]) == 10, held
     for digit, bar in zip(parts["digits"], parts["bars"], strict=True):
         assert bar["left"] - 3 <= (digit["left"] + digit["right"]) / 2 <= bar["right"] + 3, held

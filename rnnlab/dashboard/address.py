@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from rnnlab.config import HYPERPARAMETERS, Config, ConfigError
 from rnnlab.dashboard.app_state import app_state
-from rnnlab.dashboard.session import control_key, session
+from rnnlab.dashboard.caches import data_of
+from rnnlab.dashboard.session import TestDigit, control_key, session
+from rnnlab.data.datasets import TestSet
+from rnnlab.data.errors import DatasetError
 from rnnlab.presets import config_from
 from rnnlab.runs import Run
 from rnnlab.store.database import StoreError
+
+DIGIT: Final = "digit"
+"""The URL parameter with the number of a test digit."""
+
+_MAX_NAMED: Final = 20
+"""Most characters of a value from the URL that are repeated on the page."""
 
 
 def run_on_show(*, unless_prepared: bool = False) -> Run | None:
@@ -41,7 +50,7 @@ def named_run() -> str | None:
     may ask before it has learned of a new URL, and would bring back the run of before.
     """
     named, remembered = st.query_params.get("run"), session()
-    counts = _went_back_or_forward() or not remembered.has_read_run
+    counts = went_back_or_forward() or not remembered.has_read_run
     remembered.has_read_run = True
     if named is None or not counts:
         return None
@@ -52,7 +61,73 @@ def named_run() -> str | None:
         return None
 
 
-def _went_back_or_forward() -> bool:
+def read_digit(run: Run | None) -> None:
+    """Show the test digit that the URL names, if any; if there is no such digit, say so.
+
+    It counts when the URL does: when a visit begins in the Lab, and after going back or forward.
+
+    Args:
+        run: The run on show, whose test set it is a part of.
+    """
+    remembered, named = session(), st.query_params.get(DIGIT)
+    counts = went_back_or_forward() or not remembered.has_read_digit
+    remembered.has_read_digit = True
+    if counts and named is not None:
+        show_digit(run, named)
+    elif went_back_or_forward() and isinstance(remembered.cover, TestDigit):
+        remembered.cover = None
+
+
+def show_digit(run: Run | None, named: str) -> None:
+    """Show a test digit instead of the drawing; if there is no such digit, say so.
+
+    Args:
+        run: The run whose test set it is a part of.
+        named: Its number, as it comes from outside.
+    """
+    problems = session().problems
+    if run is None:
+        problems.append("There is no run yet, so there is no test digit to show; start one first.")
+        return
+    try:
+        test_set = app_state().evaluations.test_set(run)
+    except DatasetError as error:
+        problems.append(str(error))
+        return
+    index = _index_of(named, test_set)
+    if index is None:
+        shown = named if len(named) <= _MAX_NAMED else f"{named[:_MAX_NAMED]}…"
+        last = len(test_set.labels) - 1
+        problems.append(
+            f"There is no test digit {shown!r} in {test_set.title}; they are numbered from 0 to {last}."
+        )
+    else:
+        session().cover = TestDigit.of(test_set, index)
+
+
+def _index_of(named: str, test_set: TestSet) -> int | None:
+    """Return which digit of a test set a text names, or `None` if none."""
+    if not (named.isascii() and named.isdecimal()):
+        return None
+    # Python refuses to read numbers of thousands of digits.
+    index = int(named) if len(named) <= _MAX_NAMED else len(test_set.labels)
+    return index if index < len(test_set.labels) else None
+
+
+def name_digit(run: Run | None) -> None:
+    """Put the test digit on show, if any, into the URL, which names the run as well.
+
+    Args:
+        run: The run on show. The number means nothing if it has other test digits.
+    """
+    remembered, cover = session(), session().cover
+    if isinstance(cover, TestDigit) and run is not None and cover.data == data_of(run):
+        remembered.address[DIGIT] = str(cover.index)
+    else:
+        remembered.address.pop(DIGIT, None)
+
+
+def went_back_or_forward() -> bool:
     """Return whether the page is rendered because the visitor went through the browser's history."""
     context = get_script_run_ctx()
     return context is not None and context.is_history_navigation

@@ -51,6 +51,11 @@ Stamp = tuple[int, int, str]
 """What an evaluation was made from: time (ns) and size (bytes) of the weights file, name of the data set."""
 
 
+def data_of(run: Run) -> str:
+    """Return the name of the data set that a run has learned from, or is going to learn from."""
+    return run.data_name or run.config.dataset
+
+
 @dataclass(frozen=True, eq=False)
 class RunEvaluation:
     """An evaluation of a run as it was at one step; two are the same only if they are one object.
@@ -75,6 +80,7 @@ class EvaluationCache:
         self._store = store
         self._evaluating = threading.Lock()
         self._cached: OrderedDict[str, RunEvaluation] = OrderedDict()
+        self._last_test_set: TestSet | None = None
 
     def last(self, run_id: str) -> RunEvaluation | None:
         """Return the last evaluation of a run, of whichever step, or `None` if there is none in memory."""
@@ -108,7 +114,7 @@ class EvaluationCache:
             status = self._store.files(run.id).weights.stat()
         except OSError:
             return None
-        return status.st_mtime_ns, status.st_size, run.data_name or run.config.dataset
+        return status.st_mtime_ns, status.st_size, data_of(run)
 
     def _evaluate(self, run: Run, stamp: Stamp) -> RunEvaluation:
         """Read the test set with the newest weights of a run."""
@@ -118,10 +124,20 @@ class EvaluationCache:
             evaluate(Reader(weights), test_set.images, test_set.labels), test_set, step, stamp
         )
 
+    def test_set(self, run: Run) -> TestSet:
+        """Return the test images of a run's data set.
+
+        Raises:
+            DatasetError: They are not on this machine, or damaged.
+        """
+        return self._test_set(data_of(run))
+
     def _test_set(self, name: str) -> TestSet:
-        """Return a test set; load it only if no cached evaluation has it."""
-        loaded = (each.test_set for each in self._cached.values() if each.test_set.name == name)
-        return next(loaded, None) or load_test(name)
+        """Return a test set; load it only if it is neither the last one nor that of a cached evaluation."""
+        loaded = [self._last_test_set, *(each.test_set for each in list(self._cached.values()))]
+        found = next((each for each in loaded if each and each.name == name), None) or load_test(name)
+        self._last_test_set = found
+        return found
 
 
 @functools.lru_cache(maxsize=8)

@@ -19,6 +19,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from rnnlab.config import Config
 from rnnlab.dashboard.pacing import PACING
 from rnnlab.data import outside_pictures
+from rnnlab.data.datasets import TestSet
 from rnnlab.data.image_files import load_drawing, load_picture
 from rnnlab.data.preprocessing import DrawingError, PreparedDrawing, prepare
 from rnnlab.digits import SIDE
@@ -127,6 +128,7 @@ class TestDigit:
         picture: `uint8` of shape (28, 28), 0 = background, 255 = ink.
         index: Its position in its test set, counted from 0.
         label: The digit that it is.
+        data: The name of its data set, as `TestSet` has it.
         title: The name of its data set, for people.
         problem: Always empty: it can be read.
         photo: Always empty: the picture is all there is.
@@ -137,9 +139,16 @@ class TestDigit:
     picture: NDArray[np.uint8]
     index: int
     label: int
+    data: str
     title: str
     problem: str = ""
     photo: str = ""
+
+    @classmethod
+    def of(cls, test_set: TestSet, index: int) -> Self:
+        """Return one digit of a test set."""
+        picture = test_set.images[index].copy()  # a view would keep the whole test set in memory
+        return cls(picture, index, int(test_set.labels[index]), test_set.name, test_set.title)
 
     @property
     def prepared(self) -> PreparedDrawing:
@@ -148,8 +157,8 @@ class TestDigit:
 
     @property
     def caption(self) -> str:
-        """The test digit in words, with its number, its data set and its label."""
-        return f"Test digit {self.index:,} of {self.title}: a {self.label}"
+        """The test digit in words, with its number and its data set."""
+        return f"Test digit {self.index:,} of {self.title}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,6 +193,19 @@ class BroughtPicture:
         return cls(caption, outside_pictures.on_square(prepared, picture.shape), "", photo)
 
 
+@dataclass(frozen=True)
+class GalleryFocus:
+    """The thumbnail that is to be brought into view, once.
+
+    Attributes:
+        index: The position of its digit in the test set; if that is not shown, the first thumbnail counts.
+        count: How often the visitor has asked for one; the browser follows each wish once.
+    """
+
+    index: int
+    count: int
+
+
 @dataclass
 class Session:
     """One visitor's session.
@@ -194,11 +216,15 @@ class Session:
         run_id: The run on show, or `None` before there is any.
         address: What the URL of the page is to say: the run, and in the Lab the settings.
         has_read_run: Whether the run in the URL has been looked up.
+        has_read_digit: Whether the test digit in the URL has been looked up.
         settings: The hyperparameters of the controls as URL parameters, or `None` before these are rendered.
         chosen_run_id: The run chosen on the Runs page.
         drawing: The visitor's drawing.
         cover: What covers the drawing and is read instead, a test digit or a picture; or `None`.
         pictures: How many pictures the visitor has brought.
+        gallery: Which thumbnail of the gallery of mistakes is to be in view.
+        gallery_followed: The last of these wishes that has been followed.
+        gallery_shows: What the gallery consists of: the evaluation, and which of its mistakes.
         adjusted: How often this visitor has asked for other hyperparameters of a run that had begun.
         taught: What happened to the last drawing that was labelled or removed, in words; may be empty.
         url_read: Whether the controls have taken over the hyperparameters in the URL.
@@ -218,11 +244,15 @@ class Session:
     run_id: str | None = None
     address: dict[str, str] = field(default_factory=dict)
     has_read_run: bool = False
+    has_read_digit: bool = False
     settings: dict[str, str] | None = None
     chosen_run_id: str | None = None
     drawing: Drawing = field(default_factory=Drawing)
     cover: TestDigit | BroughtPicture | None = None
     pictures: int = 0
+    gallery: GalleryFocus = field(default_factory=lambda: GalleryFocus(-1, 0))
+    gallery_followed: int = 0
+    gallery_shows: tuple[object, ...] = ()
     adjusted: int = 0
     taught: str = ""
     url_read: bool = False
@@ -240,6 +270,10 @@ class Session:
     def awaits_start(self) -> bool:
         """Whether settings from the URL wait for Start, and the visitor has chosen no run either."""
         return self.is_prepared and self.run_id is None
+
+    def focus_in_gallery(self, index: int) -> None:
+        """Have the gallery bring a thumbnail into view when it is rendered next."""
+        self.gallery = GalleryFocus(index, self.gallery.count + 1)
 
     @property
     def has_just_started(self) -> bool:

@@ -26,6 +26,9 @@ _PAGE_KEY: Final = "tab_page"
 _SETTINGS: Final = ("preset", *HYPERPARAMETERS)
 """URL parameters that are settings."""
 
+_ON_SHOW: Final = ("run", address.DIGIT)
+"""URL parameters that say what is on show."""
+
 _PNG_URL: Final = "data:image/png;base64,"
 
 _MAX_POINTS: Final = 100_000
@@ -40,13 +43,12 @@ def keep_page(key: str = _PAGE_KEY, *, is_history: bool = True) -> None:
         is_history: Whether another run on this page makes an entry in the browser's history.
     """
     remembered = session()
-    query = {name: value for name, value in remembered.address.items() if name != "run"}
-    if run := remembered.address.get("run"):
-        query["run"] = run  # last
+    query = {name: value for name, value in remembered.address.items() if name not in _ON_SHOW}
+    query |= {name: remembered.address[name] for name in _ON_SHOW if name in remembered.address}  # last
     memory = _memory({} if remembered.settings is None else {"settings": remembered.settings})
     memory["page"] = {
         "query": query,
-        "names": [*_SETTINGS, "run"],
+        "names": [*_SETTINGS, *_ON_SHOW],
         "asked": st.query_params.get("run"),
         "is_history": is_history,
     }
@@ -98,9 +100,11 @@ def _take_over_address(there: dict[str, str], kept: dict[str, str]) -> None:
     if kept and (not opened or opened == kept):
         session().url_read = True
         address.take_settings(kept)
-    if "run" in there:
-        with suppress(StoreError):
+    with suppress(StoreError):
+        if "run" in there:
             session().run_id = app_state().store.find(there["run"]).id
+        if address.DIGIT in there:
+            address.show_digit(address.run_on_show(), there[address.DIGIT])
 
 
 def _part(value: object, name: str) -> dict[str, Any]:

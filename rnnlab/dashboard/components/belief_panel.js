@@ -18,6 +18,13 @@ const MILLISECONDS_TO_ANSWER = 3000
 
 const panels = new WeakMap()
 
+// Whether each test digit begins hidden, for a class to guess; remembered from one to the next.
+let isGuessing = false
+
+// What has a use of its own for the arrow keys.
+const USES_ARROWS = 'input, textarea, select, [contenteditable], [role="slider"], [role="combobox"], [role="listbox"], '
+  + '[role="menu"], [role="radiogroup"], [role="tablist"], [role="grid"]'
+
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component
   let panel = panels.get(parentElement)
@@ -34,6 +41,7 @@ function createPanel(root) {
   const find = (selector) => root.querySelector(selector)
   const scrubber = find('.scrubber')
   const play = find('.play')
+  const guess = find('.guess')
   const map = find('.map canvas')
   let data = {}
   let row = ROWS
@@ -42,15 +50,18 @@ function createPanel(root) {
   let unanswered = null
   let isAwaited = false
   let held = null
+  let said = ''
 
   buildBars(find('.bars'))
   buildRowLabels(find('.rows'))
   find('.scale').style.background = `linear-gradient(to right, ${CIVIDIS.map((stop) => `rgb(${stop.join(' ')})`)})`
   scrubber.addEventListener('input', () => { stop(); moveTo(Number(scrubber.value)) })
   play.addEventListener('click', () => (timer ? stop() : start()))
+  guess.addEventListener('click', () => { isGuessing = !isGuessing; stop(); moveTo(isGuessing ? 0 : ROWS) })
   new ResizeObserver(() => render()).observe(map)
   document.addEventListener('rnnlab-stroke', awaitAnswer)
   document.addEventListener('click', holdLink, true)
+  document.addEventListener('keydown', turnByKey)
 
   // pen_input.js has handed a stroke to the canvas.
   function awaitAnswer() {
@@ -62,6 +73,12 @@ function createPanel(root) {
       clearTimeout(unanswered)
       unanswered = setTimeout(() => { panel.askAgain(); releaseLink() }, MILLISECONDS_TO_ANSWER)
     }
+  }
+
+  // The arrow keys press the buttons above that lead from one test digit to the next.
+  function turnByKey(event) {
+    if (!root.isConnected) document.removeEventListener('keydown', turnByKey)
+    else if (isTestDigit(data)) pressForKey(event)
   }
 
   // Another page takes the canvas away, and with it a stroke that the server has not taken in yet.
@@ -84,7 +101,7 @@ function createPanel(root) {
     if (newPicture !== picture) {
       picture = newPicture
       stop()
-      row = ROWS
+      row = isGuessing && isTestDigit(newData) ? 0 : ROWS
       releaseLink()
     }
     data = newData
@@ -92,7 +109,7 @@ function createPanel(root) {
   }
 
   function start() {
-    if (row >= ROWS) moveTo(1)
+    if (row >= ROWS) moveTo(isTestDigit(data) ? 0 : 1)
     timer = setInterval(() => (row < ROWS ? moveTo(row + 1) : stop()), MILLISECONDS_PER_ROW)
     labelPlay()
   }
@@ -114,18 +131,33 @@ function createPanel(root) {
   }
 
   function render() {
-    renderVerdict(find, data)
+    renderVerdict(find, data, row)
+    say()
     renderMap(map, data.beliefs, row)
     renderReading(find, data, row)
-    renderPicture(find('.picture'), data.picture, row)
+    renderPicture(find('.picture'), data.picture, row, data.caption ? 0 : 0.3)
     renderCover(find, data)
     renderBars(find('.bars'), data.beliefs, row)
-    scrubber.disabled = play.disabled = !data.beliefs
+    scrubber.disabled = play.disabled = guess.disabled = !data.beliefs
+    scrubber.min = isTestDigit(data) ? 0 : 1
     scrubber.value = row
+    guess.hidden = !isTestDigit(data)
+    guess.setAttribute('aria-pressed', String(isGuessing))
     scrubber.setAttribute('aria-valuetext', describe(data.beliefs, row))
     find('.row').textContent = `row ${row} of ${ROWS}`
-    find('.top').textContent = data.beliefs ? `so far: ${describe(data.beliefs, row)}` : ''
+    find('.top').textContent = data.beliefs && row ? `: ${describe(data.beliefs, row)}` : ''
     find('.note').textContent = data.note ?? ''
+  }
+
+  // A screen reader says the verdict once it is there: not at each row while the picture is played, nor again and
+  // again while the belief about the same picture changes a little with each step of the training.
+  function say() {
+    const verdict = verdictOf(data, row)
+    const isWhole = row >= ROWS || !data.beliefs
+    const about = isWhole ? [picture, verdict.digit, verdict.outcome, verdict.hint].join() : ''
+    if (about === said) return
+    said = about
+    find('.said').textContent = isWhole ? sentence(verdict) : ''
   }
 
   const panel = { show, stop, askAgain: () => {} }
@@ -140,30 +172,70 @@ function best(belief) {
   return belief.indexOf(Math.max(...belief))
 }
 
+function isTestDigit({ label }) {
+  return label !== undefined
+}
+
+/** @param {KeyboardEvent} event */
+function pressForKey(event) {
+  const key = { ArrowLeft: 'mistake_before', ArrowRight: 'mistake_after' }[event.key]
+  const isTaken = event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey
+  const isUsed = event.composedPath().some((node) => node.matches?.(USES_ARROWS))
+  if (!key || isTaken || isUsed || document.documentElement.dataset.shortcuts === 'off') return
+  document.querySelector(`.st-key-${key} button`)?.click()
+}
+
 function describe(beliefs, row) {
-  if (!beliefs) return ''
+  if (!beliefs || !row) return ''
   const belief = beliefs[row - 1]
   const digit = best(belief)
   return `${digit}, ${percent(belief[digit])}`
 }
 
-function renderVerdict(find, { beliefs, decided_at, sure, hint }) {
-  const last = beliefs?.[ROWS - 1]
-  const belief = last ? percent(last[best(last)]) : ''
-  const decided = `decided at row ${decided_at} of ${ROWS}`
-  set(find('.digit'), !last ? '' : sure ? String(best(last)) : '?')
-  set(find('.sure'), !last ? '' : sure ? `${belief} sure` : 'not sure')
-  set(find('.decided'), !last ? '' : sure ? decided : `perhaps a ${best(last)}, ${belief}`)
-  set(find('.hint'), last ? '' : hint ?? '')
-  const mark = find('.mark')
-  mark.style.display = last ? 'block' : 'none'
-  mark.style.top = last ? `${((decided_at - 0.5) / ROWS) * 100}%` : '0'
-  mark.title = last ? `decided at row ${decided_at}` : ''
+/**
+ * What stands above the drawing: before the last row, what is believed so far, and nothing of what is to come.
+ *
+ * @returns {{digit: string, outcome?: string, sure?: string, decided?: string, hint?: string}}
+ */
+function verdictOf(data, row) {
+  const { beliefs, label, sure, hint } = data
+  if (!beliefs) return { digit: '', hint: hint ?? '' }
+  if (row === 0) return { digit: '?', sure: 'Which digit is it?', decided: 'Nothing is read yet: press Play.' }
+  const belief = beliefs[row - 1]
+  const digit = best(belief)
+  const share = percent(belief[digit])
+  if (row < ROWS) return { digit: String(digit), sure: `so far: ${digit}, ${share} sure`, decided: `after row ${row} of ${ROWS}` }
+  const shown = sure ? String(digit) : '?'
+  if (isTestDigit(data)) {
+    return { digit: shown, outcome: outcomeOf(label, digit, sure), sure: sure ? `${share} sure` : `${share}, not sure`, decided: decision(data) }
+  }
+  if (!sure) return { digit: shown, sure: 'not sure', decided: `perhaps a ${digit}, ${share}` }
+  return { digit: shown, sure: `${share} sure`, decided: decision(data) }
 }
 
-// Writing the same text again would make a screen reader say it again.
-function set(element, text) {
-  if (element.textContent !== text) element.textContent = text
+function outcomeOf(label, digit, sure) {
+  if (digit === label) return sure ? `right: a ${label},` : `right: perhaps a ${label},`
+  return `wrong: a ${label}, ${sure ? 'read as' : 'perhaps a'} ${digit},`
+}
+
+function decision({ decided_at: row, first_ink_row: firstInk }) {
+  return row < firstInk ? `decided before the first ink (row ${firstInk})` : `decided at row ${row} of ${ROWS}`
+}
+
+function sentence({ digit, outcome, sure, decided, hint }) {
+  const named = outcome || digit === '?' ? '' : digit && `${digit},`
+  return [named, outcome, sure && `${sure},`, decided, hint].filter(Boolean).join(' ')
+}
+
+function renderVerdict(find, data, row) {
+  const verdict = verdictOf(data, row)
+  for (const part of ['digit', 'outcome', 'sure', 'decided', 'hint']) find(`.${part}`).textContent = verdict[part] ?? ''
+  find('.verdict').classList.toggle('judged', Boolean(verdict.outcome))
+  const isDecided = Boolean(data.beliefs) && row === ROWS
+  const mark = find('.mark')
+  mark.style.display = isDecided ? 'block' : 'none'
+  mark.style.top = isDecided ? `${((data.decided_at - 0.5) / ROWS) * 100}%` : '0'
+  mark.title = isDecided ? decision(data) : ''
 }
 
 function colour(share) {
@@ -185,8 +257,8 @@ function renderMap(canvas, beliefs, row) {
   context.clearRect(0, 0, width, height)
   const cellWidth = width / DIGITS
   const cellHeight = height / ROWS
-  beliefs?.forEach((belief, t) => {
-    context.globalAlpha = t < row ? 1 : 0.25
+  // What is believed after the rows to come is hidden: whoever watches is to guess.
+  beliefs?.slice(0, row).forEach((belief, t) => {
     belief.forEach((share, digit) => {
       context.fillStyle = colour(share)
       context.fillRect(digit * cellWidth, t * cellHeight, cellWidth + 0.5, cellHeight + 0.5)
@@ -199,7 +271,7 @@ function renderMap(canvas, beliefs, row) {
     context.fill()
   })
   const text = beliefs
-    ? `Belief map, 28 rows by 10 digits; after row ${row}: ${describe(beliefs, row)}`
+    ? `Belief map, 28 rows by 10 digits; after row ${row}: ${describe(beliefs, row) || 'none yet'}`
     : 'Belief map, empty'
   canvas.setAttribute('aria-label', text)
 }
@@ -226,24 +298,28 @@ function renderReading(find, { beliefs, picture, top, row_height: rowHeight }, r
 }
 
 // A test digit or a photograph covers the canvas, so that nobody draws on it.
-function renderCover(find, { caption, photo, picture }) {
+function renderCover(find, { caption, photo, picture, label, beliefs }) {
   const cover = find('.cover')
   cover.hidden = !caption
-  set(find('.caption'), caption ?? '')
+  // Once a test digit is read, the verdict needs the room; the note then says which digit it is.
+  find('.caption').textContent = label !== undefined && beliefs ? '' : caption ?? ''
   cover.setAttribute('aria-label', caption ?? '')
   const image = photo ? `url("${photo}")` : 'none'
   if (cover.style.backgroundImage !== image) cover.style.backgroundImage = image
   if (photo) cover.getContext('2d').clearRect(0, 0, ROWS, ROWS)
   else if (caption) renderPicture(cover, picture, ROWS)
+  find('.veil').classList.toggle('closed', Boolean(caption))
 }
 
-function renderPicture(canvas, picture, row) {
+// Of the rows to come, so much shows through: nothing of a test digit, which a class is to guess.
+function renderPicture(canvas, picture, row, through = 0) {
   const context = canvas.getContext('2d')
   const image = context.createImageData(ROWS, ROWS)
   for (let i = 0; i < ROWS * ROWS; i += 1) {
     const read = Math.floor(i / ROWS) < row
     const grey = picture?.[i] ?? 0
-    image.data.set(read ? [grey, grey, grey, 255] : [grey * 0.3 + 40, grey * 0.3 + 40, grey * 0.3 + 40, 255], i * 4)
+    const level = read ? grey : grey * through + 40
+    image.data.set([level, level, level, 255], i * 4)
   }
   context.putImageData(image, 0, 0)
 }

@@ -33,7 +33,9 @@ class ShownBelief(TypedDict):
         row_height: If there is a drawing: the height of a row, as a fraction of the canvas' height.
         beliefs: If there is a network, too: probabilities after every row, 28 lists of 10.
         decided_at: The first row, 1 to 28, from which the top digit never changes again.
+        first_ink_row: The first row, 1 to 28, in which there is ink.
         sure: Whether the network is sure enough to give an answer.
+        label: The digit that it is, if it is a test digit.
         caption: What the picture is if it is no drawing: it covers the canvas, which takes no strokes.
         photo: What covers the canvas, as a data URL; by default the picture that the network sees.
     """
@@ -45,7 +47,9 @@ class ShownBelief(TypedDict):
     row_height: NotRequired[float]
     beliefs: NotRequired[list[list[float]]]
     decided_at: NotRequired[int]
+    first_ink_row: NotRequired[int]
     sure: NotRequired[bool]
+    label: NotRequired[int]
     caption: NotRequired[str]
     photo: NotRequired[str]
 

@@ -1,10 +1,19 @@
 // Renders a Plotly figure and updates it in place. The data is described in plotly_figure.py.
 
+// Nothing of what is shown leaves this machine: Plotly's own button would upload the figure to its maker's cloud.
 const CONFIG = {
   displaylogo: false,
   responsive: true,
-  modeBarButtonsToRemove: ['lasso2d', 'select2d', 'autoScale2d'],
+  showSendToCloud: false,
+  plotlyServerURL: '',
+  modeBarButtonsToRemove: ['sendChartToCloud', 'lasso2d', 'select2d', 'autoScale2d'],
 }
+
+// From this width of the window on, the text is to be read from the last row of a classroom: 16 pixels instead of 13.
+const PROJECTOR = 1000
+
+// Pixels at the right of a figure for the buttons that appear there.
+const MODEBAR_WIDTH = 36
 
 // How long to wait before Plotly's script is asked for again; after these, the last of them again and again.
 const MILLISECONDS_BETWEEN_TRIES = [500, 1000, 2000, 4000, 8000]
@@ -12,7 +21,7 @@ const MILLISECONDS_BETWEEN_TRIES = [500, 1000, 2000, 4000, 8000]
 // After so many tries in vain, the page says so.
 const TRIES_IN_SILENCE = 3
 
-export default function ({ data, parentElement }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   const place = parentElement.querySelector('.rnnlab-plot')
   const trouble = parentElement.querySelector('.rnnlab-plot-trouble')
   place.setAttribute('role', 'img')
@@ -27,8 +36,16 @@ export default function ({ data, parentElement }) {
     // Newer figures may have come while Plotly was loading: only the newest is rendered.
     if (place.isConnected && place.newest === data.figure) {
       Plotly.react(place, data.figure.data, themed(data.figure.layout, place), CONFIG)
+      if (data.answers_clicks) answerClicks(place, setTriggerValue)
     }
   })
+}
+
+/** Tells Python where somebody clicks, as the figure's axes name the place. */
+function answerClicks(place, setTriggerValue) {
+  place.classList.add('rnnlab-plot-answers')
+  place.removeAllListeners('plotly_click')
+  place.on('plotly_click', ({ points: [{ x, y }] }) => setTriggerValue('clicked', { x: String(x), y: String(y) }))
 }
 
 /**
@@ -74,17 +91,20 @@ function themed(layout, place) {
   const style = getComputedStyle(place)
   const text = style.getPropertyValue('--st-text-color').trim() || style.color
   const grid = style.getPropertyValue('--st-border-color').trim() || '#8888'
+  const size = window.innerWidth < PROJECTOR ? 13 : 16
   const background = style.getPropertyValue('--st-background-color').trim() || '#fff'
   const result = {
     ...layout,
     paper_bgcolor: 'rgba(0,0,0,0)',
     plot_bgcolor: 'rgba(0,0,0,0)',
-    font: { color: text, family: style.fontFamily, size: 13 },
+    font: { color: text, family: style.fontFamily, size },
     hoverlabel: { bgcolor: background, font: { color: text } },
-    modebar: { bgcolor: 'rgba(0,0,0,0)', color: text, activecolor: text },
+    // Below each other in the margin at the right, where there is no legend.
+    modebar: { orientation: 'v', bgcolor: 'rgba(0,0,0,0)', color: text, activecolor: text },
+    margin: { ...layout.margin, r: MODEBAR_WIDTH },
   }
   for (const name of Object.keys(layout).filter((key) => /^[xy]axis/.test(key))) {
-    const title = { ...layout[name].title, font: { size: 14 } }
+    const title = { ...layout[name].title, font: { size: size + 1 } }
     result[name] = { ...layout[name], title, gridcolor: grid, linecolor: grid, zeroline: false }
   }
   return result

@@ -7,6 +7,7 @@ package, so nothing is fetched from the internet.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,21 +35,36 @@ _TROUBLE = (
 )
 
 
-def plot(figure: dict[str, Any], *, key: str, description: str) -> None:
+def plot(
+    figure: dict[str, Any],
+    *,
+    key: str,
+    description: str,
+    on_click: Callable[[str, str], None] | None = None,
+) -> None:
     """Render a figure, or update the one that was rendered under the same key.
 
     Args:
         figure: The JSON form of the figure; its `uirevision` says whether zoom and pan are kept.
         key: Widget key of the component.
         description: What the figure shows, for people who cannot see it.
+        on_click: Called with x and y, as texts, of a point that was clicked; by default clicks do nothing.
     """
+
+    def click() -> None:
+        point = (st.session_state.get(key) or {}).get("clicked")
+        if on_click and isinstance(point, dict):
+            on_click(str(point.get("x")), str(point.get("y")))
+
     _component(
         data={
             "figure": figure,
             "source": f"component/{_served.name}/plotly.min.js?v={plotly.__version__}",
             "description": description,
             "trouble": _TROUBLE,
+            "answers_clicks": on_click is not None,
         },
         key=key,
+        on_clicked_change=click,
         height=int(figure["layout"]["height"]),
     )

@@ -22,6 +22,7 @@ from rnnlab.dashboard.session import session
 from rnnlab.dashboard.settings_text import what_tells_apart
 from rnnlab.dashboard.text import STATE_BADGES, WEIGHTS_ARE_GONE, percent, plain
 from rnnlab.data.errors import DatasetError
+from rnnlab.digits import DIGITS
 from rnnlab.model.evaluation import Evaluation
 from rnnlab.model.weights import WeightsError
 from rnnlab.runs import Run
@@ -194,7 +195,17 @@ def _rows(run: Run, result: Evaluation) -> None:
     )
     st.caption(
         "The row at which it **decides**: from there on its favourite, right or wrong, never changes again. "
-        f"Decided: {decided}."
+        f"Decided: {decided}.{_before_ink(result)}"
+    )
+
+
+def _before_ink(result: Evaluation) -> str:
+    """Return a sentence on the digits that were decided before anything of them was seen; may be empty."""
+    if not result.decided_before_ink:
+        return ""
+    return (
+        f" {result.decided_before_ink:,} were decided **before the first ink**, in the empty rows at their "
+        "top: the favourite that it has for an empty picture stayed to the end."
     )
 
 
@@ -221,8 +232,17 @@ def _confusion(run: Run, result: Evaluation) -> None:
         confusion_json(result.confusion),
         key="evaluation_confusion",
         description=f"Confusion matrix of {run.id}. Most often: {commonest or 'no mistake at all'}.",
+        on_click=_show_cell,
     )
     st.caption(
         "The **confusion matrix**: on the diagonal the digits read correctly, everywhere else the mistakes, "
-        f"yellow if there are many. Most often: {commonest or 'none at all'}."
+        f"yellow if there are many. Most often: {commonest or 'none at all'}. Click a coloured cell to "
+        "see its digits below; the choices **is a** and **read as** there do the same."
     )
+
+
+def _show_cell(read_as: str, label: str) -> None:
+    """Show the mistakes of a cell in the gallery below; the diagonal has none."""
+    digits = [str(digit) for digit in range(DIGITS)]
+    if label in digits and read_as in digits and label != read_as:
+        mistakes.show_cell(int(label), int(read_as))

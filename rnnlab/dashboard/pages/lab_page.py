@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from rnnlab.dashboard import visitor
-from rnnlab.dashboard.address import read_settings, run_on_show
+from rnnlab.dashboard.address import read_digit, read_settings, run_on_show
 from rnnlab.dashboard.app_state import app_state
 from rnnlab.dashboard.regions import drawing_pad, live, messages, sidebar
 from rnnlab.dashboard.session import mark_user_action
@@ -19,6 +19,7 @@ def render() -> None:
     visitor.remember_visitor()
     read_settings()
     run = run_on_show(unless_prepared=True)
+    read_digit(run)
     with st.sidebar:
         sidebar.render(run)
     # The drawing is last and the others are always there: if its place among its neighbours changed,

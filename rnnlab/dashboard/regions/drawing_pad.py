@@ -11,9 +11,17 @@ from rnnlab.dashboard.caches import newest_reader
 from rnnlab.dashboard.components.belief_panel import ShownBelief, belief_panel
 from rnnlab.dashboard.components.pen_input import pen_input
 from rnnlab.dashboard.pacing import PACING
-from rnnlab.dashboard.regions import messages, picture_upload, teaching
+from rnnlab.dashboard.regions import messages, picture_upload, teaching, test_digit
 from rnnlab.dashboard.regions.live import LiveRegion
-from rnnlab.dashboard.session import PEN_KEY, PEN_WIDTHS, Drawing, canvas_key, receive_canvas, session
+from rnnlab.dashboard.session import (
+    PEN_KEY,
+    PEN_WIDTHS,
+    Drawing,
+    TestDigit,
+    canvas_key,
+    receive_canvas,
+    session,
+)
 from rnnlab.dashboard.text import WEIGHTS_ARE_GONE
 from rnnlab.data.preprocessing import PreparedDrawing
 from rnnlab.model.answer import answer
@@ -41,7 +49,9 @@ def _render(run: Run | None) -> None:
     drawing, cover = session().drawing, session().cover
     tools = st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", key="drawing_tools")
     if cover:
-        tools.button("Back to my drawing", type="primary", on_click=_put_away, key="back_to_drawing")
+        if isinstance(cover, TestDigit):
+            test_digit.render(tools, cover, run)
+        tools.button("Back to my drawing", on_click=_put_away, key="back_to_drawing")
     else:
         thinnest, usual, thickest = PEN_WIDTHS
         width = st.session_state.setdefault(PEN_KEY, usual)
@@ -57,11 +67,13 @@ def _render(run: Run | None) -> None:
         with panel:
             # A blank canvas needs no updates: newer weights change no belief.
             LiveRegion("belief", _belief, run, changes=_shown() is not None).render()
-    _render_corrections(tools, disabled=not drawing.strokes or cover is not None)
+    if not cover:
+        _render_corrections(tools, disabled=not drawing.strokes)
     picture_upload.render(tools)
     if not cover:
         teaching.render(tools, run)
     tab.keep_drawing()
+    test_digit.keep_in_address(run)
 
 
 def _canvas(drawing: Drawing) -> None:
@@ -139,11 +151,14 @@ def _belief(run: Run | None) -> None:
         shown["top"], shown["row_height"] = prepared.top, prepared.row_height
     if cover is not None:
         shown["caption"], shown["photo"] = cover.caption, cover.photo
+    if isinstance(cover, TestDigit):
+        shown["label"] = cover.label
     if newest is not None and prepared is not None:
         reader, step = newest
         found = answer(reader, prepared.picture)
         shown["beliefs"], shown["decided_at"] = found.rounded_beliefs(4), found.decided_at
-        shown["sure"], shown["note"] = found.is_sure, _note(run, step)
+        shown["first_ink_row"], shown["sure"] = found.first_ink_row, found.is_sure
+        shown["note"] = test_digit.note(run) + _note(run, step)
     belief_panel(shown, key="belief")
 
 
