@@ -97,6 +97,26 @@ def test_undo_takes_the_last_stroke_away_and_clear_all(store: Store) -> None:
     assert component(shown(app), "belief")["hint"] == "Draw a digit from 0 to 9."
 
 
+def test_undo_after_clear_brings_the_drawing_back_also_after_strokes_drawn_since(
+    store: Store,
+) -> None:
+    add_run(store)
+    app = open_with_drawing()
+    before = component(app, "belief")
+    app.button(key="clear").click().run()
+    assert not app.button(key="undo").disabled
+    assert app.button(key="clear").disabled
+    app.button(key="undo").click().run()
+    assert len(component(shown(app), "canvas")["initialDrawing"]["objects"]) == 2
+    assert component(app, "belief") == before
+    app.button(key="clear").click().run()
+    app.session_state["rnnlab_session"].drawing.show([{"type": "Path", "name": "new"}])
+    for left in (0, 2, 1, 0):
+        app.button(key="undo").click().run()
+        assert len(component(shown(app), "canvas")["initialDrawing"]["objects"]) == left
+    assert app.button(key="undo").disabled
+
+
 def test_the_canvas_is_black_280_by_280_with_a_white_pen() -> None:
     canvas = component(lab(), "canvas")
     assert (canvas["canvasWidth"], canvas["canvasHeight"]) == (280, 280)

@@ -29,6 +29,7 @@ from rnnlab.data.preprocessing import DrawingError
 from rnnlab.model.weights import Weights, WeightsError
 from rnnlab.presets import config_from
 from rnnlab.runs import AccuracyPoint, RunState
+from rnnlab.store.run_files import labelled_drawings_folder
 from rnnlab.store.store import Store
 from rnnlab.system.regular_files import UnfitFileError, read_end, read_regular_file
 from rnnlab.training.checkpoint import Checkpoint, CheckpointError
@@ -285,7 +286,7 @@ def test_pipes_and_endless_files_in_the_place_of_data_are_refused(tmp_path: Path
 
 
 def test_a_pipe_among_the_labelled_drawings_is_passed_over_and_not_copied(store: Store) -> None:
-    folder = store.labelled_drawings_folder
+    folder = labelled_drawings_folder(store.home)
     kept = LabelledDrawings(folder).add(seven(), 7)
     stray = folder / kept.id.replace("7-", "8-")
     stray.mkdir() if os.name == "nt" else os.mkfifo(stray)
@@ -293,7 +294,7 @@ def test_a_pipe_among_the_labelled_drawings_is_passed_over_and_not_copied(store:
     assert [each.id for each in LabelledDrawings(folder).drawings()] == [kept.id]
     files = store.files(store.create_run(config_from({})).id)
     files.make_folder()
-    files.copy_labelled_drawings()
+    files.copy_labelled_drawings("")
     assert [path.name for path in files.labelled_drawings.iterdir()] == [kept.id]
 
 

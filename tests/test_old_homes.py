@@ -15,7 +15,6 @@ import pytest
 
 from rnnlab.config_changes import Change
 from rnnlab.data.datasets import bundled_digits
-from rnnlab.data.labelled_drawings import LabelledDrawings
 from rnnlab.model.reader import Reader
 from rnnlab.model.weights import Weights
 from rnnlab.runs import RunState
@@ -64,7 +63,7 @@ def test_its_weights_read_as_they_did(store: Store) -> None:
 
 
 def test_its_labelled_drawings_are_there(store: Store) -> None:
-    drawings = LabelledDrawings(store.labelled_drawings_folder).drawings()
+    drawings = store.labelled_drawings().drawings()
     assert sorted(drawing.label for drawing in drawings) == [1, 7]
 
 

@@ -14,6 +14,7 @@ from rnnlab.data.labelled_drawings import LabelledDrawings
 from rnnlab.presets import config_from
 from rnnlab.runs import RunState
 from rnnlab.store.database import StoreError
+from rnnlab.store.run_files import labelled_drawings_folder
 from rnnlab.store.store import Store
 from rnnlab.training.checkpoint import Checkpoint
 from rnnlab.worker.job import execute
@@ -66,16 +67,16 @@ def test_a_run_is_read_and_trained_further_whatever_else_lies_in_its_folder(
 
 
 def test_a_run_learns_from_drawings_whatever_else_lies_beside_them(store: Store) -> None:
-    drawings = LabelledDrawings(store.labelled_drawings_folder)
+    drawings = store.labelled_drawings()
     drawings.add(png("7"), 7)
-    folder = store.labelled_drawings_folder
+    folder = labelled_drawings_folder(store.home)
     (folder / "notes.txt").write_text("mine")
     (folder / "lost.png").symlink_to(folder / "nowhere.png")
     (folder / "3-0000000000000000-00000000.png").mkdir()
     if hasattr(os, "mkfifo"):
         os.mkfifo(folder / "pipe")
     files = store.files(store.create_run(config_from({"your_hand": 0.3})).id)
-    files.copy_labelled_drawings()
+    files.copy_labelled_drawings("")
     assert len(LabelledDrawings(files.labelled_drawings).drawings()) == 1
     assert len(list(files.labelled_drawings.iterdir())) == 1
 

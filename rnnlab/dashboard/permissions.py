@@ -38,6 +38,7 @@ class Permissions:
         train_at_once: Runs that train at the same time; 0 to decide by the number of cores.
         read_only: 1 for a page on which people can watch and draw, but start and change nothing.
         shared_control: 1 to let every visitor control every run.
+        shared_drawings: 1 to have all visitors teach with one set of drawings, which each of them can change.
     """
 
     max_neurons: int = 512
@@ -47,6 +48,7 @@ class Permissions:
     train_at_once: int = 0
     read_only: int = 0
     shared_control: int = 0
+    shared_drawings: int = 0
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:

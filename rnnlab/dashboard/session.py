@@ -20,6 +20,7 @@ from rnnlab.config import Config
 from rnnlab.dashboard.pacing import PACING
 from rnnlab.data import outside_pictures
 from rnnlab.data.datasets import TestSet
+from rnnlab.data.hand import Removed
 from rnnlab.data.image_files import load_drawing, load_picture
 from rnnlab.data.preprocessing import DrawingError, PreparedDrawing, prepare
 from rnnlab.digits import SIDE
@@ -62,6 +63,23 @@ _MAX_NAME: Final = 40
 """Most characters of a file's name that are shown."""
 
 
+@dataclass(frozen=True, eq=False)
+class ClearedDrawing:
+    """A drawing that was taken off the canvas and can be brought back.
+
+    Attributes:
+        strokes: As `Drawing.strokes`.
+        prepared: As `Drawing.prepared`.
+        problem: As `Drawing.problem`.
+        kept: The id under which it was kept as a labelled drawing when it was cleared; empty if it was not.
+    """
+
+    strokes: list[dict[str, Any]]
+    prepared: PreparedDrawing | None
+    problem: str
+    kept: str
+
+
 @dataclass
 class Drawing:
     """A visitor's drawing, remembered while the page changes around it.
@@ -74,6 +92,7 @@ class Drawing:
         prepared: The drawing as the network sees it, or `None` for a blank canvas.
         problem: Why the picture cannot be read; empty if it can.
         is_known: Whether the browser has told what was drawn during an earlier session.
+        cleared: The drawing that was cleared last, until it is brought back.
     """
 
     strokes: list[dict[str, Any]] = field(default_factory=list)
@@ -83,6 +102,7 @@ class Drawing:
     prepared: PreparedDrawing | None = None
     problem: str = ""
     is_known: bool = False
+    cleared: ClearedDrawing | None = None
 
     def receive(self, picture: bytes | None, strokes: list[dict[str, Any]]) -> None:
         """Take in what the canvas sent, unless it has sent the same before.
@@ -118,6 +138,36 @@ class Drawing:
         self.mounted = {"objects": strokes, "revision": self.revision}
         if not strokes:
             self.prepared, self.problem = None, ""
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a stroke to undo, or a drawing to bring back."""
+        return bool(self.strokes or self.cleared)
+
+    def clear(self, kept: str = "") -> None:
+        """Clear the canvas; what was drawn on it can be brought back.
+
+        Args:
+            kept: The id of the labelled drawing as which it was kept, if it was.
+        """
+        if self.strokes:
+            self.cleared = ClearedDrawing(self.strokes, self.prepared, self.problem, kept)
+        self.show([])
+
+    def undo(self) -> str:
+        """Undo the last stroke; if there is none, bring back what was cleared.
+
+        Returns:
+            The id of the labelled drawing as which that was kept; empty if there is none.
+        """
+        if self.strokes or not self.cleared:
+            self.show(self.strokes[:-1])
+            return ""
+        cleared, self.cleared = self.cleared, None
+        self.show(cleared.strokes)
+        # The canvas may send the picture that it sent before it was cleared, which then counts as known.
+        self.prepared, self.problem = cleared.prepared, cleared.problem
+        return cleared.kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,7 +276,9 @@ class Session:
         gallery_followed: The last of these wishes that has been followed.
         gallery_shows: What the gallery consists of: the evaluation, and which of its mistakes.
         adjusted: How often this visitor has asked for other hyperparameters of a run that had begun.
-        taught: What happened to the last drawing that was labelled or removed, in words; may be empty.
+        is_teaching: Whether digits can be tapped to keep the drawing as one of them.
+        taught: What happened to the last drawing that was labelled, in words; may be empty.
+        removed: The labelled drawing that was removed last, until it is brought back.
         url_read: Whether the controls have taken over the hyperparameters in the URL.
         is_prepared: Whether the visit began with settings in the URL and no run.
         has_taken_over: Whether it has what the tab kept for an earlier session.
@@ -254,7 +306,9 @@ class Session:
     gallery_followed: int = 0
     gallery_shows: tuple[object, ...] = ()
     adjusted: int = 0
+    is_teaching: bool = False
     taught: str = ""
+    removed: Removed | None = None
     url_read: bool = False
     is_prepared: bool = False
     has_taken_over: bool = False

@@ -30,6 +30,11 @@ MAX_DRAWINGS: Final = 500
 _NAME: Final = re.compile(r"(?P<label>[0-9])-(?P<time>[0-9a-f]{16})-[0-9a-f]{8}\.png")
 
 
+def label_of(drawing_id: str) -> int:
+    """Return the digit with which the name of a drawing begins."""
+    return int(drawing_id[0])
+
+
 class LabelledDrawingError(RuntimeError):
     """A drawing that cannot be taken into the set, or a set that cannot be read.
 
@@ -80,11 +85,20 @@ class LabelledDrawings:
             raise LabelledDrawingError(
                 "Only a drawing with a digit from 0 to 9 can be saved; draw a digit first."
             )
-        if len(self._names()) >= MAX_DRAWINGS:
+        if self.count() >= MAX_DRAWINGS:
             raise LabelledDrawingError(
                 f"Your hand has {MAX_DRAWINGS} drawings, the most that it can hold; remove some first."
             )
         name = f"{label}-{time.time_ns():016x}-{secrets.token_hex(4)}.png"
+        self._save(name, picture)
+        return LabelledDrawing(name, label, prepared.picture)
+
+    def _save(self, name: str, picture: bytes) -> None:
+        """Write a drawing into the folder.
+
+        Raises:
+            LabelledDrawingError: It cannot be written.
+        """
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with atomic_write(self._folder / name) as file:
@@ -93,22 +107,47 @@ class LabelledDrawings:
             raise LabelledDrawingError(
                 f"The drawing cannot be saved in {self._folder} ({error.strerror}); check that folder."
             ) from error
-        return LabelledDrawing(name, label, prepared.picture)
 
-    def remove(self, drawing_id: str) -> None:
-        """Remove a drawing; one that is gone already, or never was, is no error."""
+    def remove(self, drawing_id: str) -> bytes | None:
+        """Remove a drawing; one that is gone already, or never was, is no error.
+
+        Returns:
+            The drawing as a PNG file, with which `restore` brings it back; `None` if there was none.
+        """
+        if not _NAME.fullmatch(drawing_id):
+            return None
+        picture = None
+        with suppress(OSError):
+            picture = read_regular_file(self._folder / drawing_id, MAX_DRAWING_BYTES)
+        with suppress(OSError):
+            (self._folder / drawing_id).unlink(missing_ok=True)
+        return picture
+
+    def restore(self, drawing_id: str, picture: bytes) -> None:
+        """Bring back a drawing that was removed.
+
+        Args:
+            drawing_id: Its name within the set.
+            picture: What `remove` returned.
+
+        Raises:
+            LabelledDrawingError: It cannot be saved.
+        """
         if _NAME.fullmatch(drawing_id):
-            with suppress(OSError):
-                (self._folder / drawing_id).unlink(missing_ok=True)
+            self._save(drawing_id, picture)
 
-    def drawings(self) -> list[LabelledDrawing]:
-        """Return all drawings that can be read, newest first.
+    def count(self) -> int:
+        """Return how many drawings there are, without reading them."""
+        return len(self._names())
+
+    def drawings(self, newest: int | None = None) -> list[LabelledDrawing]:
+        """Return the drawings that can be read, newest first: all, or so many of the newest.
 
         Raises:
             LabelledDrawingError: There is not enough memory to read them.
         """
         try:
-            found = [self._read(name) for name in self._names()]
+            found = [self._read(name) for name in self._names()[:newest]]
         except (MemoryError, ShortMemoryError) as error:
             raise LabelledDrawingError(
                 "There is not enough memory to read your drawings; close other programs and try again."
@@ -128,12 +167,12 @@ class LabelledDrawings:
         return pictures, np.array([drawing.label for drawing in drawings], np.uint8)
 
     def copy_to(self, folder: Path) -> None:
-        """Copy the drawings into a new folder, and nothing else that may lie beside them.
+        """Copy the drawings into a folder, and nothing else that may lie beside them.
 
         Raises:
             OSError: They cannot be written.
         """
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         for name in self._names():
             try:
                 picture = read_regular_file(self._folder / name, MAX_DRAWING_BYTES)
@@ -158,4 +197,4 @@ class LabelledDrawings:
             raise
         except (OSError, DrawingError):
             return None
-        return None if prepared is None else LabelledDrawing(name, int(name[0]), prepared.picture)
+        return None if prepared is None else LabelledDrawing(name, label_of(name), prepared.picture)

@@ -51,7 +51,10 @@ def load_training_set(
     except LabelledDrawingError as error:
         raise DatasetError(str(error)) from error
     if config.your_hand and (examples is None or not len(examples[0])):
-        raise DatasetError("Your hand has no drawings to learn from; draw a digit and name it first.")
+        raise DatasetError(
+            "There are no drawings to learn from; draw a digit and name it first (for the command line, one "
+            "that everybody shares: RNNLAB_SHARED_DRAWINGS=1)."
+        )
     data = load(config.dataset, progress, stopped)
     if config.extra_digits != "none" or config.nonsense:
         progress("Drawing extra digits")

@@ -4,7 +4,8 @@ A home folder holds:
 
     runs.sqlite3                runs, points of their curves, workers
     worker.log                  what the background workers print outside of any run
-    hand/                       drawings that people have labelled
+    hand/                       drawings that people have labelled, for everybody to learn from
+    hands/<visitor>/            those of one visitor; the folder's name is a hash of the visitor's
     <run id>/weights.npz        the newest weights, replaced every 0.4 seconds or so
     <run id>/checkpoint.npz     all that a run needs to continue as if it had never been interrupted
     <run id>/start.npz          the weights of the parent, if the run starts from another run
@@ -16,6 +17,7 @@ A home folder holds:
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 from typing import Final
@@ -33,10 +35,20 @@ from rnnlab.training.checkpoint import Checkpoint, CheckpointError
 
 _DRAWINGS: Final = "hand"
 
+_OWN_DRAWINGS: Final = "hands"
 
-def labelled_drawings_folder(home: Path) -> Path:
-    """Return the folder of the drawings that people have labelled."""
-    return home / _DRAWINGS
+
+def labelled_drawings_folder(home: Path, owner: str = "") -> Path:
+    """Return the folder of the drawings that a visitor has labelled, or of those that everybody shares.
+
+    Args:
+        home: The folder of runs.
+        owner: The name of the visitor. It is a text from outside, so it does not become part of a path.
+    """
+    if not owner:
+        return home / _DRAWINGS
+    name = hashlib.sha256(owner.encode("utf-8", "backslashreplace")).hexdigest()[:32]
+    return home / _OWN_DRAWINGS / name
 
 
 class RunFiles:
@@ -113,12 +125,18 @@ class RunFiles:
             return checkpoint, None
         return None, Weights.load(self.start)[0] if run.parent else None
 
-    def copy_labelled_drawings(self) -> None:
-        """Copy the labelled drawings as they are now, once: a run keeps those that it began with."""
-        source = labelled_drawings_folder(self._home)
-        if self.labelled_drawings.exists() or not source.exists():
+    def copy_labelled_drawings(self, owner: str) -> None:
+        """Copy the labelled drawings as they are now, once: a run keeps those that it began with.
+
+        Args:
+            owner: The name of the visitor whose run it is: it learns from their drawings, and from those that
+                everybody shares. Without a name it learns from these alone.
+        """
+        sets = [labelled_drawings_folder(self._home, name) for name in {"", owner}]
+        if self.labelled_drawings.exists() or not any(source.exists() for source in sets):
             return
         aside = self.folder / f".{_DRAWINGS}"
         shutil.rmtree(aside, ignore_errors=True)
-        LabelledDrawings(source).copy_to(aside)
+        for source in sets:
+            LabelledDrawings(source).copy_to(aside)
         replace(aside, self.labelled_drawings)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from rnnlab.config import Config
+from rnnlab.data.labelled_drawings import LabelledDrawings
 from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
 from rnnlab.store.database import Database, StoreError
 from rnnlab.store.heartbeats import Heartbeats
@@ -246,7 +247,6 @@ class Store:
         """
         return RunFiles(self.home, run_id)
 
-    @property
-    def labelled_drawings_folder(self) -> Path:
-        """The folder of the drawings that people have labelled."""
-        return labelled_drawings_folder(self.home)
+    def labelled_drawings(self, owner: str = "") -> LabelledDrawings:
+        """Return the drawings that a visitor has labelled; without a name, those that everybody shares."""
+        return LabelledDrawings(labelled_drawings_folder(self.home, owner))

@@ -200,7 +200,7 @@ def _load_data(run: Run, files: RunFiles, reporter: StoreReporter, stopped: Call
     known = run.data_name if files.has_begun(run) else ""
     config = replace(run.config, dataset=known) if known else run.config
     if config.your_hand:
-        files.copy_labelled_drawings()
+        files.copy_labelled_drawings(run.owner)
     data = load_training_set(config, LabelledDrawings(files.labelled_drawings), reporter.on_note, stopped)
     if known and (reason := mismatch(data, known, run.data)):
         raise DatasetError(f"The run {reason} Resume it when that is back.")

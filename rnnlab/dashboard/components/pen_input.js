@@ -22,6 +22,9 @@ const MILLISECONDS_OF_A_HAND = 500
 const MILLISECONDS_TO_ANSWER = 10000
 const MILLISECONDS_BETWEEN_LOOKS = 20
 
+// The buttons whose answer does that. A digit keeps the drawing and clears the canvas.
+const REPLACING = '.st-key-undo button, .st-key-clear button, .st-key-teach_keys button'
+
 // As good as invisible, in the upper left corner of the upper layer. The answer wipes that layer, too.
 const MARK = [0, 0, 1, 1]
 
@@ -127,7 +130,7 @@ function createInput() {
 
   // Undo or Clear was pressed: a stroke that ends before the answer would be replaced together with those of before.
   function waitForAnswer(event) {
-    if (!event.target.closest?.('.st-key-undo button, .st-key-clear button')) return
+    if (!event.target.closest?.(REPLACING)) return
     clearInterval(looking)
     const until = performance.now() + MILLISECONDS_TO_ANSWER
     looking = setInterval(() => { if (isWiped() || performance.now() > until) handOver() }, MILLISECONDS_BETWEEN_LOOKS)

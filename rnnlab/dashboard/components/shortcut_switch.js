@@ -11,7 +11,7 @@ const switches = new WeakMap()
 
 export default function ({ data, parentElement }) {
   const box = parentElement.querySelector('input')
-  parentElement.querySelector('.keys').textContent = data.keys.join(', ')
+  parentElement.querySelector('.keys').textContent = data.names
   box.checked = !isOff()
   if (!switches.has(parentElement)) switches.set(parentElement, createSwitch(box, data.keys))
   showState()
@@ -39,7 +39,9 @@ function createSwitch(box, keys) {
 /** @param {KeyboardEvent} event */
 function isIgnored(event, keys) {
   const isTyped = event.composedPath().some((node) => node.matches?.('input, textarea, select, [contenteditable]'))
-  if (isTyped || !keys.includes(event.key?.toUpperCase())) return false
+  // On some keyboards a digit takes the shift key; Streamlit goes by the place of the key.
+  const names = [event.key?.toUpperCase(), event.code?.replace('Digit', '')]
+  if (isTyped || !names.some((name) => keys.includes(name))) return false
   return isOff() || event.repeat || event.ctrlKey || event.altKey || event.metaKey
 }
 

@@ -16,6 +16,9 @@ PAUSE: Final = "P"
 STEP: Final = "N"
 """Makes a single step in a pause."""
 
+DIGIT_KEYS: Final = tuple("0123456789")
+"""Keep the drawing as that digit, while the visitor teaches."""
+
 _HERE = Path(__file__)
 
 _component = st.components.v2.component(
@@ -28,4 +31,5 @@ _component = st.components.v2.component(
 
 def shortcut_switch(key: str) -> None:
     """Render the switch; `key` is the widget key of the component."""
-    _component(data={"keys": [START, PAUSE, STEP]}, key=key)
+    keys = [START, PAUSE, STEP]
+    _component(data={"keys": [*keys, *DIGIT_KEYS], "names": ", ".join([*keys, "0 to 9"])}, key=key)

@@ -52,7 +52,7 @@ def _render(run: Run | None) -> None:
         if isinstance(cover, TestDigit):
             test_digit.render(tools, cover, run)
         tools.button("Back to my drawing", on_click=_put_away, key="back_to_drawing")
-    else:
+    elif not teaching.is_on():
         thinnest, usual, thickest = PEN_WIDTHS
         width = st.session_state.setdefault(PEN_KEY, usual)
         tools.slider(
@@ -68,10 +68,13 @@ def _render(run: Run | None) -> None:
             # A blank canvas needs no updates: newer weights change no belief.
             LiveRegion("belief", _belief, run, changes=_shown() is not None).render()
     if not cover:
-        _render_corrections(tools, disabled=not drawing.strokes)
-    picture_upload.render(tools)
-    if not cover:
+        _render_corrections(tools, disabled=not drawing.can_undo)
+    if teaching.is_on():
         teaching.render(tools, run)
+    else:
+        picture_upload.render(tools)
+        if not cover:
+            teaching.render_switch(tools)
     tab.keep_drawing()
     test_digit.keep_in_address(run)
 
@@ -95,7 +98,7 @@ def _render_corrections(tools: st.delta_generator.DeltaGenerator, *, disabled: b
     tools.button(
         "Undo",
         icon=":material/undo:",
-        help="Undo the last stroke.",
+        help="Undo the last stroke, or bring back what was cleared.",
         on_click=_undo,
         disabled=disabled,
         key="undo",
@@ -105,7 +108,7 @@ def _render_corrections(tools: st.delta_generator.DeltaGenerator, *, disabled: b
         icon=":material/delete:",
         help="Clear the drawing.",
         on_click=_clear,
-        disabled=disabled,
+        disabled=disabled or not session().drawing.strokes,
         key="clear",
     )
 
@@ -122,17 +125,16 @@ def _put_away() -> None:
 
 
 def _undo() -> None:
-    """Remove the last stroke."""
+    """Remove the last stroke; on a blank canvas, bring back what was cleared."""
     receive_canvas()
-    drawing = session().drawing
-    drawing.show(drawing.strokes[:-1])
+    teaching.forget(session().drawing.undo())
 
 
 def _clear() -> None:
     """Remove all strokes."""
     receive_canvas()
     session().taught = ""
-    session().drawing.show([])
+    session().drawing.clear()
 
 
 @messages.show_store_errors()
@@ -165,7 +167,7 @@ def _belief(run: Run | None) -> None:
 def _hint(run: Run | None, *, drawn: bool) -> str:
     """Return a hint on what to do, or what to wait for, while there is no belief."""
     if not drawn:
-        return "Draw a digit from 0 to 9."
+        return teaching.hint() if teaching.is_on() else "Draw a digit from 0 to 9."
     if run is None:
         return "No network yet: start a run, and it reads your digit."
     if run.state.is_active:

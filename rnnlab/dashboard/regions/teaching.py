@@ -1,127 +1,138 @@
-"""Teach it your hand: label a drawing with the right digit, save it, train on the saved drawings."""
+"""Teach it your hand: draw, tap the digit, and go on with the next; then train on the drawings.
+
+The digits and what belongs to them take the place of the tools above the canvas, so that they cover nothing.
+"""
 
 from __future__ import annotations
 
-from typing import Final
-
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from rnnlab.dashboard.address import render_again
 from rnnlab.dashboard.app_state import app_state
-from rnnlab.dashboard.permissions import RefusalError
+from rnnlab.dashboard.components.shortcut_switch import DIGIT_KEYS
+from rnnlab.dashboard.regions import kept_drawings, messages
 from rnnlab.dashboard.session import receive_canvas, session
-from rnnlab.dashboard.text import plain
 from rnnlab.dashboard.visitor import visitor
-from rnnlab.data.labelled_drawings import LabelledDrawing, LabelledDrawingError, LabelledDrawings
-from rnnlab.digits import DIGITS
+from rnnlab.data.labelled_drawings import LabelledDrawingError
 from rnnlab.presets import teaching_config
 from rnnlab.runs import Run
-from rnnlab.store.database import StoreError
-
-_MAX_SHOWN: Final = 60
-"""Most saved drawings in the list; older ones appear when newer ones are removed."""
 
 
-def render(place: st.delta_generator.DeltaGenerator, run: Run | None) -> None:
-    """Render the Teach button, and in its popover all that belongs to teaching.
+def is_on() -> bool:
+    """Return whether the visitor teaches, so that there are digits to tap."""
+    remembered = session()
+    return remembered.is_teaching and not remembered.cover and not app_state().permissions.read_only
+
+
+def render_switch(place: DeltaGenerator) -> None:
+    """Render the button that begins to teach.
 
     Args:
         place: The container for the button.
+    """
+    if not app_state().permissions.read_only:
+        place.button(
+            "Teach",
+            icon=":material/school:",
+            help="Draw digits and tap which they are; then train on them.",
+            key="teach",
+            on_click=_switch,
+            args=(True,),
+        )
+
+
+def render(place: DeltaGenerator, run: Run | None) -> None:
+    """Render the digits to tap, and what is done with the drawings that are kept.
+
+    Args:
+        place: The container of the tools.
         run: The run on show, whose network is taught.
     """
-    if app_state().permissions.read_only:
-        return
-    with place.popover("Teach", icon=":material/school:", help="Name the digit you drew, and train on it."):
-        _namer()
-        try:
-            drawings = LabelledDrawings(app_state().store.labelled_drawings_folder).drawings()
-        except LabelledDrawingError as error:
-            st.caption(plain(str(error)))
-            return
-        _trainer(run, len(drawings))
-        _list(drawings)
+    if session().problems:
+        render_again()
+    kept_drawings.render(place)
+    _train(place, run)
+    place.button("Done", key="teach_done", help="Back to the other tools.", on_click=_switch, args=(False,))
+    with place.container(horizontal=True, gap=None, key="teach_keys"):
+        for digit, key in enumerate(DIGIT_KEYS):
+            # Never disabled: a tap right after the first stroke comes before this is rendered again.
+            st.button(key, key=f"teach_{digit}", shortcut=key, on_click=_keep, args=(digit,), width="stretch")
 
 
-def _namer() -> None:
-    """Render a button for each digit, which saves the drawing with that label."""
-    st.markdown("**Which digit did you draw?** Tap it, and the drawing is saved to learn from.")
-    remembered = session()
-    nothing = remembered.drawing.prepared is None or remembered.cover is not None
-    with st.container(horizontal=True, gap="xsmall"):
-        for digit in range(DIGITS):
-            st.button(
-                str(digit), key=f"teach_{digit}", on_click=_keep, args=(digit,), disabled=nothing, width=40
-            )
-    if remembered.taught:
-        st.caption(plain(remembered.taught))
-    elif nothing:
-        st.caption("Draw a digit first.")
+def hint() -> str:
+    """Return what to say while the canvas is blank."""
+    return f"{session().taught or 'Draw a digit, then tap which it is.'} {kept_drawings.progress()}"
+
+
+def forget(kept: str) -> None:
+    """Take a drawing that was just kept out of the set again: it is back on the canvas.
+
+    Args:
+        kept: Its id; empty if it was not kept.
+    """
+    session().taught = ""
+    if kept:
+        kept_drawings.hand().remove(kept)
+
+
+def _switch(is_teaching: bool) -> None:
+    """Begin or end to teach."""
+    session().is_teaching, session().taught = is_teaching, ""
 
 
 def _keep(digit: int) -> None:
-    """Save the drawing with that label."""
+    """Keep the drawing as that digit and clear the canvas; Undo takes both back."""
     receive_canvas()
     remembered = session()
-    try:
-        LabelledDrawings(app_state().store.labelled_drawings_folder).add(
-            remembered.drawing.seen or b"", digit
-        )
-    except LabelledDrawingError as error:
-        remembered.taught = str(error)
+    drawing = remembered.drawing
+    if drawing.prepared is None:
+        remembered.taught = drawing.problem or remembered.taught or f"Draw a {digit} first, then tap it."
+        drawing.show(drawing.strokes)  # strokes that were drawn since wait for an answer of the canvas
         return
-    remembered.taught = f"Saved as a {digit}. Clear it and draw the next one."
+    try:
+        kept = kept_drawings.hand().add(drawing.seen or b"", digit)
+    except LabelledDrawingError as error:
+        remembered.problems.append(str(error))
+        drawing.show(drawing.strokes)
+        return
+    drawing.clear(kept.id)
+    remembered.taught = f"Kept as a {digit}. Undo brings it back."
 
 
-def _trainer(run: Run | None, drawings: int) -> None:
-    """Render the button that trains the network of the run on show with the saved drawings."""
+def _train(place: DeltaGenerator, run: Run | None) -> None:
+    """Render the button that trains the network of the run on show with the drawings."""
+    kept, others = kept_drawings.hand().counts()
     ready = run is not None and app_state().store.files(run.id).weights.exists()
-    clicked = st.button(
-        f"Train on {drawings} drawing{'s' if drawings != 1 else ''}",
+    clicked = place.button(
+        f"Train on {kept + others:,}",
         icon=":material/play_arrow:",
-        type="primary",
+        type="primary" if kept >= kept_drawings.GOOD_START else "secondary",
         key="teach_start",
-        disabled=not (ready and drawings),
-        help="A short run of its own: it starts from the weights of the run on show and mixes your drawings "
-        "with the digits that it has learned from.",
+        disabled=not (ready and kept + others),
+        help="A short run of its own: it starts from the weights of the run on show and learns from "
+        f"{_whose(kept, others)} and the digits that it knows.",
     )
-    if clicked and run is not None and _start(run):
+    if clicked and run is not None:
+        with messages.collect_errors():
+            _start(run)
         render_again()
 
 
-def _start(run: Run) -> bool:
-    """Queue a run that starts from this one's weights; return whether that was possible."""
+def _whose(kept: int, others: int) -> str:
+    """Return in words whose drawings a network would learn from."""
+    if app_state().permissions.shared_drawings:
+        return f"{kept:,} drawings of everybody here"
+    return f"{kept:,} drawings of yours" + (f", {others:,} that everybody shares" if others else "")
+
+
+def _start(run: Run) -> None:
+    """Queue a run that starts from this one's weights, and show it.
+
+    Raises:
+        RefusalError: It is not allowed.
+        StoreError: It is not possible.
+    """
     remembered = session()
-    try:
-        remembered.run_id = app_state().start(teaching_config(run.config), visitor(), run.id).id
-    except (RefusalError, StoreError) as error:
-        remembered.taught = str(error)
-        return False
-    remembered.taught = ""
-    return True
-
-
-def _list(drawings: list[LabelledDrawing]) -> None:
-    """Render the saved drawings, each with a button that removes it."""
-    if not drawings:
-        st.caption("No drawing is saved yet. Two drawings of each digit make a good start.")
-        return
-    older = len(drawings) - _MAX_SHOWN
-    st.caption("Your hand, newest first" + (f", without the {older:,} oldest" if older > 0 else ""))
-    with st.container(horizontal=True, gap="small", height=200 if len(drawings) > 4 else "content"):
-        for drawing in drawings[:_MAX_SHOWN]:
-            with st.container(width=64, gap=None):
-                st.image(drawing.picture, width=56)
-                st.button(
-                    str(drawing.label),
-                    icon=":material/close:",
-                    key=f"remove_{drawing.id}",
-                    on_click=_remove,
-                    args=(drawing,),
-                    help=f"Remove this {drawing.label}",
-                )
-
-
-def _remove(drawing: LabelledDrawing) -> None:
-    """Remove a saved drawing."""
-    LabelledDrawings(app_state().store.labelled_drawings_folder).remove(drawing.id)
-    session().taught = f"A {drawing.label} was removed."
+    remembered.run_id = app_state().start(teaching_config(run.config), visitor(), run.id).id
+    _switch(False)
