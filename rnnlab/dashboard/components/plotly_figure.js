@@ -9,8 +9,8 @@ const CONFIG = {
   modeBarButtonsToRemove: ['sendChartToCloud', 'lasso2d', 'select2d', 'autoScale2d'],
 }
 
-// From this width of the window on, the text is to be read from the last row of a classroom: 16 pixels instead of 13.
-const PROJECTOR = 1000
+// In windows of this width, the text is to be read from the last row of a classroom: 16 pixels instead of 13.
+const PROJECTOR = window.matchMedia('(min-width: 1000px)')
 
 // Pixels at the right of a figure for the buttons that appear there.
 const MODEBAR_WIDTH = 36
@@ -35,10 +35,20 @@ export default function ({ data, parentElement, setTriggerValue }) {
     trouble.textContent = ''
     // Newer figures may have come while Plotly was loading: only the newest is rendered.
     if (place.isConnected && place.newest === data.figure) {
-      Plotly.react(place, data.figure.data, themed(data.figure.layout, place), CONFIG)
+      place.render = () => Plotly.react(place, data.figure.data, themed(data.figure.layout, place), CONFIG)
+      place.render()
+      followWindow(place)
       if (data.answers_clicks) answerClicks(place, setTriggerValue)
     }
   })
+}
+
+/** Renders a figure again when its window is moved to a projector, or back. */
+function followWindow(place) {
+  if (place.followsWindow) return
+  place.followsWindow = true
+  const again = () => (place.isConnected ? place.render() : PROJECTOR.removeEventListener('change', again))
+  PROJECTOR.addEventListener('change', again)
 }
 
 /** Tells Python where somebody clicks, as the figure's axes name the place. */
@@ -91,7 +101,7 @@ function themed(layout, place) {
   const style = getComputedStyle(place)
   const text = style.getPropertyValue('--st-text-color').trim() || style.color
   const grid = style.getPropertyValue('--st-border-color').trim() || '#8888'
-  const size = window.innerWidth < PROJECTOR ? 13 : 16
+  const size = PROJECTOR.matches ? 16 : 13
   const background = style.getPropertyValue('--st-background-color').trim() || '#fff'
   const result = {
     ...layout,
