@@ -48,7 +48,7 @@ FIRST = (
 
 TOGETHER = {
     *("live_browser", "windows", "evaluation_browser", "tab_browser", "runs_browser"),
-    *("package", "robust_reading", "pen_input", "lab_controls", "teaching_browser"),
+    *("package", "robust_reading", "pen_input", "lab_controls", "teaching_browser", "keyboard", "axe"),
 }
 """Files whose tests share something that takes long to make, such as a dashboard: one process runs each."""
 

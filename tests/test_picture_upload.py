@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
+from rnnlab.dashboard.caches import test_set
 from rnnlab.dashboard.session import NOTHING_STANDS_OUT, BroughtPicture
+from rnnlab.presets import config_from
 from rnnlab.store.store import Store
 from tests import dashboard
 from tests.pages import add_run, component, drawn, lab, shown
@@ -68,6 +70,30 @@ def test_a_picture_that_cannot_be_read_says_why_where_the_answer_would_stand(sto
     belief = component(shown(app.run()), "belief")
     assert "not a picture that can be read" in belief["hint"]
     assert "beliefs" not in belief
+
+
+@pytest.mark.usefixtures("no_workers")
+def test_a_test_digit_of_the_runs_data_is_read_in_place_of_the_drawing(store: Store) -> None:
+    add_run(store, config_from({"dataset": "digits"}))
+    app = lab()
+    app.button(key="test_digit_4").click().run()
+    belief = component(shown(app), "belief")
+    assert re.fullmatch(r"Test digit \d+ of the bundled digits: a 4", belief["caption"])
+    assert len(belief["beliefs"]) == 28
+
+
+@pytest.mark.usefixtures("no_workers")
+def test_without_the_runs_data_a_sentence_says_why_there_is_no_test_digit(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RNNLAB_MNIST_DIR", raising=False)
+    test_set.cache_clear()
+    add_run(store, config_from({"dataset": "mnist"}))
+    app = lab()
+    app.button(key="test_digit_any").click().run()
+    belief = component(shown(app), "belief")
+    assert belief["hint"].startswith("MNIST is not on this machine yet")
+    assert app.button(key="back_to_drawing").label == "Back to my drawing"
 
 
 @pytest.fixture

@@ -140,6 +140,16 @@ class EvaluationCache:
         return found
 
 
+@functools.lru_cache(maxsize=2)
+def test_set(name: str) -> TestSet:
+    """Return the test part of a data set; it stays in memory, because one look at it is seldom the last.
+
+    Raises:
+        DatasetError: It is not on this machine, or damaged.
+    """
+    return load_test(name)
+
+
 @functools.lru_cache(maxsize=8)
 def _reader_of(path: Path, _modified: int, _size: int) -> tuple[Reader, int]:
     weights, step = Weights.load(path)

@@ -271,7 +271,7 @@ class Session:
         chosen_run_id: The run chosen on the Runs page.
         drawing: The visitor's drawing.
         cover: What covers the drawing and is read instead, a test digit or a picture; or `None`.
-        pictures: How many pictures the visitor has brought.
+        pictures: How many test digits the visitor has taken from the popover, and how many pictures brought.
         gallery: Which thumbnail of the gallery of mistakes is to be in view.
         gallery_followed: The last of these wishes that has been followed.
         gallery_shows: What the gallery consists of: the evaluation, and which of its mistakes.

@@ -1,4 +1,4 @@
-// Hands whole strokes to the canvas, one after the other, whatever pointers they come from.
+// Hands whole strokes to the canvas, one after the other, whatever pointers or keys they come from.
 //
 // By itself the canvas (streamlit-drawable-canvas, and Fabric.js in it) follows only the first finger that touches it,
 // ends that stroke only when the last finger has left it, knows of no pointer that the system takes away, ignores a pen
@@ -63,6 +63,7 @@ function createInput() {
   for (const [type, listener] of Object.entries(listeners)) {
     window.addEventListener(type, listener, { capture: true, signal: listening.signal })
   }
+  document.addEventListener('rnnlab-key-stroke', takeFromKeys, { signal: listening.signal })
 
   /** @param {PointerEvent} event */
   function begin(event) {
@@ -111,6 +112,17 @@ function createInput() {
     if (!stroke) return
     underWay.delete(id)
     if (!isResting(stroke) || !(stroke.hadCompany || isTakenAway)) finished.push(stroke)
+    handOverSoon()
+  }
+
+  // key_pen.js shows a stroke while it is under way.
+  function takeFromKeys({ detail }) {
+    takeOver()
+    finished.push({ id: 0, type: 'keys', points: detail, hadCompany: false })
+    handOverSoon()
+  }
+
+  function handOverSoon() {
     if (looking) repaint()
     else handOver()
   }

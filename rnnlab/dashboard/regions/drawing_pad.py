@@ -9,6 +9,7 @@ from rnnlab.dashboard import tab
 from rnnlab.dashboard.app_state import app_state
 from rnnlab.dashboard.caches import newest_reader
 from rnnlab.dashboard.components.belief_panel import ShownBelief, belief_panel
+from rnnlab.dashboard.components.key_pen import key_pen
 from rnnlab.dashboard.components.pen_input import pen_input
 from rnnlab.dashboard.pacing import PACING
 from rnnlab.dashboard.regions import messages, picture_upload, teaching, test_digit
@@ -59,6 +60,8 @@ def _render(run: Run | None) -> None:
             "pen width (pixels)", thinnest, thickest, width, key=PEN_KEY, width=108, persist_state="session"
         )
     with st.container(key="drawing"):
+        # First, so that the Tab key comes to the canvas before what stands beside and below it.
+        key_pen(st.session_state.get(PEN_KEY, PEN_WIDTHS[1]), is_covered=cover is not None, key="key_pen")
         panel = st.container()
         with st.container(key="canvas"):
             _canvas(drawing)
@@ -72,7 +75,7 @@ def _render(run: Run | None) -> None:
     if teaching.is_on():
         teaching.render(tools, run)
     else:
-        picture_upload.render(tools)
+        picture_upload.render(tools, run)
         if not cover:
             teaching.render_switch(tools)
     tab.keep_drawing()

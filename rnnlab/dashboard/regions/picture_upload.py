@@ -1,36 +1,44 @@
-"""Reads a picture that somebody brings, a photograph or a file, in place of the drawing."""
+"""Reads something else in place of the drawing: a test digit, or a picture that somebody brings."""
 
 from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
 import streamlit as st
 
-from rnnlab.dashboard.session import BroughtPicture, session
+from rnnlab.dashboard import caches
+from rnnlab.dashboard.app_state import app_state
+from rnnlab.dashboard.components.popovers import CLOSES_POPOVER
+from rnnlab.dashboard.session import BroughtPicture, TestDigit, session
+from rnnlab.data.datasets import TestSet
+from rnnlab.data.errors import DatasetError
 from rnnlab.data.image_files import MAX_FILE_BYTES
+from rnnlab.digits import DIGITS
+from rnnlab.runs import Run
+from rnnlab.store.database import StoreError
 
 _KEY: Final = "picture"
 
-_POPOVER_KEY: Final = "picture_popover"
 
-
-def render(place: st.delta_generator.DeltaGenerator) -> None:
-    """Render the button, and in its popover the field for a file; on a phone that offers the camera, too.
+def render(place: st.delta_generator.DeltaGenerator, run: Run | None) -> None:
+    """Render the button, and in its popover the test digits and the field for a file.
 
     Args:
         place: The container for the button.
+        run: The run on show, whose test digits are offered.
     """
     remembered = session()
     popover = place.popover(
         "Another picture" if isinstance(remembered.cover, BroughtPicture) else "Picture",
         icon=":material/photo_camera:",
-        help="Read a photo or a file of a digit.",
-        key=_POPOVER_KEY,
-        on_change="rerun",  # so that it can be closed when a picture has come
+        help="Read a test digit, or a photo or a file of a digit.",
+        key="picture_popover",
     )
-    with popover:
-        st.file_uploader(
-            "A picture of one digit, on any paper",
+    with popover, st.container(key=f"{CLOSES_POPOVER}_{remembered.pictures}"):
+        _test_digits(run)
+        st.file_uploader(  # on a phone this offers the camera, too
+            "Or a picture of one digit, on any paper",
             type="image",
             key=f"{_KEY}_{remembered.pictures}",
             on_change=_take,
@@ -40,12 +48,63 @@ def render(place: st.delta_generator.DeltaGenerator) -> None:
         )
 
 
+def _test_digits(run: Run | None) -> None:
+    """Render a button for each digit and one for any: each shows another test digit of that kind."""
+    run_id = run.id if run else None
+    st.markdown("**A test digit**, which the network never learns from. Which one?")
+    with st.container(horizontal=True, gap="xsmall"):
+        st.button("any", key="test_digit_any", on_click=_show_test_digit, args=(None, run_id))
+        for digit in range(DIGITS):
+            key = f"test_digit_{digit}"
+            st.button(str(digit), key=key, on_click=_show_test_digit, args=(digit, run_id), width=40)
+
+
+def _show_test_digit(label: int | None, run_id: str | None) -> None:
+    """Show a test digit with this label, or with any, instead of the drawing, or why there is none."""
+    try:
+        digits = caches.test_set(_data_of(run_id))
+        _show(_another(digits, label, session().cover))
+    except (DatasetError, StoreError) as error:
+        _show(BroughtPicture("No test digit", None, str(error), photo=""))
+
+
+def _data_of(run_id: str | None) -> str:
+    """Return the name of the data set that a run learns from; without a run, that of the bundled digits.
+
+    Raises:
+        StoreError: The store cannot be read, or the run is gone.
+    """
+    if run_id is None:
+        return "digits"
+    run = app_state().store.run(run_id)
+    return run.data_name or run.config.dataset
+
+
+def _another(digits: TestSet, label: int | None, shown: TestDigit | BroughtPicture | None) -> TestDigit:
+    """Return a test digit at random, not the one that is shown if there is a choice.
+
+    Raises:
+        DatasetError: None has this label.
+    """
+    fits = np.ones(len(digits.labels), bool) if label is None else digits.labels == label
+    if isinstance(shown, TestDigit) and shown.title == digits.title and fits.sum() > 1:
+        fits[shown.index] = False
+    if not fits.any():
+        raise DatasetError(f"Among the test digits of {digits.title} there is no {label}.")
+    index = int(np.random.default_rng().choice(np.flatnonzero(fits)))
+    # A view would keep the whole test set in memory.
+    picture = digits.images[index].copy()
+    return TestDigit(picture=picture, index=index, label=int(digits.labels[index]), title=digits.title)
+
+
 def _take() -> None:
     """Show the picture that has come, and have it read."""
-    remembered = session()
-    file = st.session_state.get(f"{_KEY}_{remembered.pictures}")
-    if file is None:
-        return
-    remembered.cover = BroughtPicture.from_file(file.getvalue(), file.name)
-    remembered.pictures += 1
-    st.session_state[_POPOVER_KEY] = False
+    file = st.session_state.get(f"{_KEY}_{session().pictures}")
+    if file is not None:
+        _show(BroughtPicture.from_file(file.getvalue(), file.name))
+
+
+def _show(cover: TestDigit | BroughtPicture) -> None:
+    """Show something instead of the drawing, and close the popover."""
+    session().cover = cover
+    session().pictures += 1

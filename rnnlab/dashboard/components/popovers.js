@@ -1,0 +1,78 @@
+// Popovers for people without a mouse. Streamlit puts what floats above the page at the end of the document: the Tab key
+// would come to it after everything else, and when a popover closes by itself, the focus would be lost. So a popover that
+// was opened by a key takes the focus, and gives it back. What floats also becomes a part of the page with a name.
+
+const FLOATING = 'stFloatingOverlayPortal'
+const POPOVER = '[data-testid=stPopoverBody]'
+const BUTTON = '[data-testid=stPopoverButton]'
+const TURN = '[class*=st-key-closes_popover]'
+const FIELD_FOR_FILES = '[data-testid=stFileUploaderDropzone]'
+
+const watches = new WeakMap()
+
+export default function ({ parentElement }) {
+  if (!watches.has(parentElement)) watches.set(parentElement, watch())
+  return () => {
+    watches.get(parentElement)?.disconnect()
+    watches.delete(parentElement)
+  }
+}
+
+/** @returns {MutationObserver} ends with it */
+function watch() {
+  /** @type {{popover: Element, button: HTMLElement} | null} */
+  let open = null
+  let floating = null
+  let seen = null
+  let turn = ''
+
+  function look() {
+    if (!floating?.isConnected) watchFloating()
+    if (open && !open.popover.isConnected) giveBack()
+    // Streamlit calls its field for files a mere decoration, and gives it a name all the same.
+    floating?.querySelector(`${FIELD_FOR_FILES}[role=presentation]`)?.setAttribute('role', 'group')
+    const popover = floating?.querySelector(POPOVER)
+    const newTurn = turnOf(popover)
+    if (popover && popover !== seen) enter(popover)
+    else if (turn && newTurn && turn !== newTurn) close(popover)
+    if (popover !== seen || newTurn) turn = newTurn // what a popover contains may come after it
+    seen = popover
+  }
+
+  function watchFloating() {
+    floating = document.getElementById(FLOATING)
+    if (!floating) return
+    floating.setAttribute('role', 'region')
+    floating.setAttribute('aria-label', 'Popovers')
+    observer.observe(floating, { childList: true, subtree: true })
+  }
+
+  function enter(popover) {
+    const button = document.activeElement
+    if (!button?.matches(`${BUTTON}:focus-visible`)) return
+    open = { popover, button }
+    popover.tabIndex = -1
+    popover.focus({ preventScroll: true })
+  }
+
+  function giveBack() {
+    const { button } = open
+    open = null
+    if (document.activeElement === document.body) button.focus({ preventScroll: true })
+  }
+
+  const observer = new MutationObserver(look)
+  observer.observe(document.body, { childList: true })
+  look()
+  return observer
+}
+
+// A key of a container in the popover, by which the server tells that the popover has served; see popovers.py.
+function turnOf(popover) {
+  return popover?.querySelector(TURN)?.className.match(/st-key-(closes_popover\S*)/)[1]
+}
+
+// As Escape does, which also gives the focus back to the popover's button.
+function close(popover) {
+  popover.dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape', bubbles: true }))
+}
