@@ -6,8 +6,8 @@ import streamlit as st
 
 from rnnlab.dashboard import navigation, session, style, tab
 from rnnlab.dashboard.components.help_bubbles import help_bubbles
-from rnnlab.dashboard.components.sidebar_answer import sidebar_answer
 from rnnlab.dashboard.components.popovers import popovers
+from rnnlab.dashboard.components.sidebar_answer import sidebar_answer
 from rnnlab.dashboard.pages import evaluation_page, guide_page, lab_page, runs_page
 from rnnlab.dashboard.regions import messages
 

@@ -124,13 +124,13 @@ class EvaluationCache:
             evaluate(Reader(weights), test_set.images, test_set.labels), test_set, step, stamp
         )
 
-    def test_set(self, run: Run) -> TestSet:
-        """Return the test images of a run's data set.
+    def test_set(self, run: Run | None) -> TestSet:
+        """Return the test images of a run's data set; without a run, the bundled ones.
 
         Raises:
             DatasetError: They are not on this machine, or damaged.
         """
-        return self._test_set(data_of(run))
+        return self._test_set(data_of(run) if run else "digits")
 
     def _test_set(self, name: str) -> TestSet:
         """Return a test set; load it only if it is neither the last one nor that of a cached evaluation."""
@@ -138,16 +138,6 @@ class EvaluationCache:
         found = next((each for each in loaded if each and each.name == name), None) or load_test(name)
         self._last_test_set = found
         return found
-
-
-@functools.lru_cache(maxsize=2)
-def test_set(name: str) -> TestSet:
-    """Return the test part of a data set; it stays in memory, because one look at it is seldom the last.
-
-    Raises:
-        DatasetError: It is not on this machine, or damaged.
-    """
-    return load_test(name)
 
 
 @functools.lru_cache(maxsize=8)

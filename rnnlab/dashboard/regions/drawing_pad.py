@@ -49,16 +49,7 @@ def _render(run: Run | None) -> None:
     """Render the whole region."""
     drawing, cover = session().drawing, session().cover
     tools = st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", key="drawing_tools")
-    if cover:
-        if isinstance(cover, TestDigit):
-            test_digit.render(tools, cover, run)
-        tools.button("Back to my drawing", on_click=_put_away, key="back_to_drawing")
-    elif not teaching.is_on():
-        thinnest, usual, thickest = PEN_WIDTHS
-        width = st.session_state.setdefault(PEN_KEY, usual)
-        tools.slider(
-            "pen width (pixels)", thinnest, thickest, width, key=PEN_KEY, width=108, persist_state="session"
-        )
+    _render_first_tools(tools, run)
     with st.container(key="drawing"):
         # First, so that the Tab key comes to the canvas before what stands beside and below it.
         key_pen(st.session_state.get(PEN_KEY, PEN_WIDTHS[1]), is_covered=cover is not None, key="key_pen")
@@ -80,6 +71,21 @@ def _render(run: Run | None) -> None:
             teaching.render_switch(tools)
     tab.keep_drawing()
     test_digit.keep_in_address(run)
+
+
+def _render_first_tools(tools: st.delta_generator.DeltaGenerator, run: Run | None) -> None:
+    """Render the width of the pen, or what belongs to that which covers the drawing."""
+    cover = session().cover
+    if cover:
+        if isinstance(cover, TestDigit):
+            test_digit.render(tools, cover, run)
+        tools.button("Back to my drawing", on_click=_put_away, key="back_to_drawing")
+    elif not teaching.is_on():
+        thinnest, usual, thickest = PEN_WIDTHS
+        width = st.session_state.setdefault(PEN_KEY, usual)
+        tools.slider(
+            "pen width (pixels)", thinnest, thickest, width, key=PEN_KEY, width=108, persist_state="session"
+        )
 
 
 def _canvas(drawing: Drawing) -> None:

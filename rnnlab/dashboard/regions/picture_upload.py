@@ -7,7 +7,6 @@ from typing import Final
 import numpy as np
 import streamlit as st
 
-from rnnlab.dashboard import caches
 from rnnlab.dashboard.app_state import app_state
 from rnnlab.dashboard.components.popovers import CLOSES_POPOVER
 from rnnlab.dashboard.session import BroughtPicture, TestDigit, session
@@ -61,23 +60,12 @@ def _test_digits(run: Run | None) -> None:
 
 def _show_test_digit(label: int | None, run_id: str | None) -> None:
     """Show a test digit with this label, or with any, instead of the drawing, or why there is none."""
+    store, evaluations = app_state().store, app_state().evaluations
     try:
-        digits = caches.test_set(_data_of(run_id))
+        digits = evaluations.test_set(store.run(run_id) if run_id else None)
         _show(_another(digits, label, session().cover))
     except (DatasetError, StoreError) as error:
         _show(BroughtPicture("No test digit", None, str(error), photo=""))
-
-
-def _data_of(run_id: str | None) -> str:
-    """Return the name of the data set that a run learns from; without a run, that of the bundled digits.
-
-    Raises:
-        StoreError: The store cannot be read, or the run is gone.
-    """
-    if run_id is None:
-        return "digits"
-    run = app_state().store.run(run_id)
-    return run.data_name or run.config.dataset
 
 
 def _another(digits: TestSet, label: int | None, shown: TestDigit | BroughtPicture | None) -> TestDigit:
@@ -87,14 +75,12 @@ def _another(digits: TestSet, label: int | None, shown: TestDigit | BroughtPictu
         DatasetError: None has this label.
     """
     fits = np.ones(len(digits.labels), bool) if label is None else digits.labels == label
-    if isinstance(shown, TestDigit) and shown.title == digits.title and fits.sum() > 1:
+    if isinstance(shown, TestDigit) and shown.data == digits.name and fits.sum() > 1:
         fits[shown.index] = False
     if not fits.any():
         raise DatasetError(f"Among the test digits of {digits.title} there is no {label}.")
     index = int(np.random.default_rng().choice(np.flatnonzero(fits)))
-    # A view would keep the whole test set in memory.
-    picture = digits.images[index].copy()
-    return TestDigit(picture=picture, index=index, label=int(digits.labels[index]), title=digits.title)
+    return TestDigit.of(digits, index)
 
 
 def _take() -> None:
