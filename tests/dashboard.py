@@ -233,12 +233,8 @@ def set_number(page: Page, label: str, value: int) -> None:
 def open_and_start(page: Page, url: str, iterations: int) -> None:
     """Start a run on the bundled digits, with hyperparameters from the URL; wait until the page shows it."""
     ready(page, f"{url}/?dataset=digits&neurons=32&iterations={iterations}")
-    # The address names the run on show a moment after the page is there: a run of before is not the new one.
-    no_run = page.get_by_text("No network has been trained yet")
-    wait_for(lambda: run_on_show(page) or no_run.count(), "the run on show, if there is one")
-    before = run_on_show(page)
     start_button(page).click()
-    wait_for(lambda: run_on_show(page) not in ("", before), "the run in the address")
+    wait_for(lambda: run_on_show(page), "the run in the address")
     expect(page.locator(".st-key-status")).to_contain_text(run_on_show(page))
 
 

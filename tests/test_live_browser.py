@@ -124,7 +124,7 @@ def test_a_stroke_whose_answer_has_got_lost_is_answered_all_the_same(page: Page,
 
 def shown_step(page: Page) -> int:
     """Return the step that the page shows."""
-    words = page.locator(".st-key-status").inner_text()
+    words = page.locator(".st-key-status [data-testid=stProgress]").inner_text()
     return int(words.partition("step ")[2].partition(" of")[0].replace(",", ""))
 
 
