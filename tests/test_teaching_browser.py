@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -10,11 +11,16 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from rnnlab.data.labelled_drawings import LabelledDrawings
+from rnnlab.presets import teaching_config
+from rnnlab.runs import RunState
+from rnnlab.store.store import Store
 from tests import dashboard
 from tests.fingers import Fingers, stroke_on
 from tests.pens import STROKES
+from tests.test_labelled_drawings import png
 from tests.test_phones import UPRIGHT, hold
 from tests.waiting import wait_for
+from tests.weights import random_weights
 
 DRAW_AND_TAP = """([strokes, digit]) => {
   const hosts = [...document.querySelectorAll('.st-key-canvas *')].filter((host) => host.shadowRoot)
@@ -35,8 +41,18 @@ DRAW_AND_TAP = """([strokes, digit]) => {
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of runs of the dashboard, with a run that has ended and a shared drawing."""
+    """Return the folder of runs of the dashboard: a run that has ended, one taught by it, and a newer one."""
     folder = tmp_path_factory.mktemp("home")
+    dashboard.add_ended_run(folder)
+    with Store(folder) as store:
+        (parent,) = store.runs()
+        store.labelled_drawings("teacher").add(png("7"), 7)
+        run = store.create_run(
+            teaching_config(parent.config), claimed=True, parent=parent.id, owner="teacher"
+        )
+        store.files(run.id).copy_labelled_drawings(run.owner)
+        random_weights(seed=3).save(store.files(run.id).weights, 300)
+        store.reports.end_run(run.id, RunState.FINISHED, step=300)
     dashboard.add_ended_run(folder)
     return folder
 
@@ -116,6 +132,27 @@ def test_two_gestures_keep_a_drawing_and_each_can_be_undone(page: Page, url: str
     tool(page, "teach_done").click()
     expect(page.locator(".st-key-pen_width")).to_be_visible()
     assert dashboard.canvas_moves(page) <= 1
+
+
+def test_a_taught_run_says_whose_child_it_is_where_it_moves_and_covers_nothing(
+    page: Page, url: str, home: Path
+) -> None:
+    with Store(home) as store:
+        (taught,) = [run for run in store.runs() if run.parent]
+    dashboard.ready(page, url)
+    place = page.locator("canvas.upper-canvas").bounding_box()
+    dashboard.ready(page, f"{url}/?run={taught.id}")
+    hint = page.locator(".verdict .hint")
+    expect(hint).to_contain_text(f"Child of {taught.parent}. Right before → now:")
+    expect(hint).to_contain_text(re.compile("[01] → [01] of the 1 drawing it learned from"))
+    assert page.locator("canvas.upper-canvas").bounding_box() == place
+    for width in (1440, 390, 360, 320):
+        page.set_viewport_size({"width": width, "height": 844})
+        words, canvas = hint.bounding_box(), page.locator("canvas.upper-canvas").bounding_box()
+        assert words is not None
+        assert canvas is not None
+        assert words["y"] + words["height"] <= canvas["y"] + 1, width
+        assert words["x"] + words["width"] <= width, width
 
 
 def test_clear_can_be_undone(page: Page, url: str) -> None:

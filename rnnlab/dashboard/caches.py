@@ -1,4 +1,4 @@
-"""Caches for what is read or computed once for all visitors: curves, evaluations, readers."""
+"""Caches for what is read or computed once for all visitors: curves, evaluations, readers, lessons."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from typing import Final
 
 from rnnlab.dashboard.charts.curve_data import EMPTY_CURVE, Curve
 from rnnlab.data.datasets import TestSet, load_test
+from rnnlab.data.labelled_drawings import LabelledDrawingError, LabelledDrawings
 from rnnlab.model.evaluation import Evaluation, evaluate
 from rnnlab.model.reader import Reader
-from rnnlab.model.weights import Weights
-from rnnlab.runs import Run
+from rnnlab.model.weights import Weights, WeightsError
+from rnnlab.runs import Run, TestPoint
+from rnnlab.store.database import StoreError
 from rnnlab.store.store import Store
 
 MAX_CURVES_CACHED: Final = 16
@@ -158,3 +160,87 @@ def newest_reader(store: Store, run_id: str) -> tuple[Reader, int] | None:
     except OSError:
         return None
     return _reader_of(path, status.st_mtime_ns, status.st_size)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a run has learned from labelled drawings. It has learned from these very drawings.
+
+    Attributes:
+        parent: The run whose weights it started from.
+        drawings: How many drawings it learns from.
+        right_before: How many of them were read right with the weights that it started from.
+        right_now: How many of them are read right now; `None` while it trains.
+        start: The step of the parent at which it had these weights.
+        test_before: The last test of the parent until then; `None` if there is none to compare with.
+    """
+
+    parent: str
+    drawings: int
+    right_before: int
+    right_now: int | None
+    start: int
+    test_before: TestPoint | None
+
+
+def lesson_of(store: Store, run: Run) -> Lesson | None:
+    """Return what a run has learned from labelled drawings, or `None` if it was not taught, or not yet."""
+    files = store.files(run.id)
+    if run.parent is None or not run.config.your_hand or not files.labelled_drawings.exists():
+        return None
+    try:
+        before = _score(files.start, files.labelled_drawings)
+        now = None if run.state.is_active else _score(files.weights, files.labelled_drawings)
+    except (WeightsError, LabelledDrawingError):
+        return None
+    if before is None or not before.drawings:
+        return None
+    return Lesson(
+        parent=run.parent,
+        drawings=before.drawings,
+        right_before=before.right,
+        right_now=now.right if now else None,
+        start=before.step,
+        test_before=_test_of_parent(store, run, before.step),
+    )
+
+
+@dataclass(frozen=True)
+class _Score:
+    """How many drawings are read right with the weights of a step."""
+
+    right: int
+    drawings: int
+    step: int
+
+
+def _score(weights: Path, drawings: Path) -> _Score | None:
+    """Return how many drawings of a folder are read right, or `None` if there are no weights.
+
+    Raises:
+        WeightsError: The weights file is damaged.
+        LabelledDrawingError: There is not enough memory to read the drawings.
+    """
+    try:
+        status = weights.stat()
+    except OSError:
+        return None
+    return _score_of(weights, status.st_mtime_ns, status.st_size, drawings)
+
+
+@functools.lru_cache(maxsize=64)
+def _score_of(path: Path, modified: int, size: int, drawings: Path) -> _Score:
+    reader, step = _reader_of(path, modified, size)
+    pictures, labels = LabelledDrawings(drawings).examples()
+    right = int((reader.read(pictures).beliefs[:, -1].argmax(axis=1) == labels).sum())
+    return _Score(right, len(labels), step)
+
+
+def _test_of_parent(store: Store, run: Run, step: int) -> TestPoint | None:
+    """Return the last test of a run's parent up to a step; `None` if there is none on the same test set."""
+    try:
+        parent = store.run(run.parent or "")
+    except StoreError:
+        return None
+    tests = [test for test in store.tests(parent.id) if test.step <= step]
+    return tests[-1] if tests and parent.data_name == run.data_name else None

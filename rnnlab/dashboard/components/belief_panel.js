@@ -230,6 +230,7 @@ function sentence({ digit, outcome, sure, decided, hint }) {
 function renderVerdict(find, data, row) {
   const verdict = verdictOf(data, row)
   for (const part of ['digit', 'outcome', 'sure', 'decided', 'hint']) find(`.${part}`).textContent = verdict[part] ?? ''
+  find('.hint').classList.toggle('lines', Boolean(verdict.hint?.includes('\n')))
   find('.verdict').classList.toggle('judged', Boolean(verdict.outcome))
   const isDecided = Boolean(data.beliefs) && row === ROWS
   const mark = find('.mark')

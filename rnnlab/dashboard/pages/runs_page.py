@@ -12,7 +12,7 @@ from rnnlab.dashboard.app_state import app_state
 from rnnlab.dashboard.components.copy_link import copy_link
 from rnnlab.dashboard.components.table_keys import table_keys
 from rnnlab.dashboard.navigation import Destination
-from rnnlab.dashboard.regions import messages
+from rnnlab.dashboard.regions import lesson, messages
 from rnnlab.dashboard.session import session
 from rnnlab.dashboard.settings_text import what_differs
 from rnnlab.dashboard.text import (
@@ -144,6 +144,7 @@ def _chosen(run: Run) -> None:
             st.markdown(f"test accuracy {percent(run.test_accuracy, 2)}", width="content")
         if run.parent:
             st.markdown(f"Started from the weights of **{plain(run.parent)}**.")
+            lesson.render(run)
         st.markdown(f"Trained with: {plain(what_differs(run))}.")
         if run.message:
             st.markdown(plain(run.message))

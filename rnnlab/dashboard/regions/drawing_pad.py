@@ -12,7 +12,7 @@ from rnnlab.dashboard.components.belief_panel import ShownBelief, belief_panel
 from rnnlab.dashboard.components.key_pen import key_pen
 from rnnlab.dashboard.components.pen_input import pen_input
 from rnnlab.dashboard.pacing import PACING
-from rnnlab.dashboard.regions import messages, picture_upload, teaching, test_digit
+from rnnlab.dashboard.regions import lesson, messages, picture_upload, teaching, test_digit
 from rnnlab.dashboard.regions.live import LiveRegion
 from rnnlab.dashboard.session import (
     PEN_KEY,
@@ -176,7 +176,9 @@ def _belief(run: Run | None) -> None:
 def _hint(run: Run | None, *, drawn: bool) -> str:
     """Return a hint on what to do, or what to wait for, while there is no belief."""
     if not drawn:
-        return teaching.hint() if teaching.is_on() else "Draw a digit from 0 to 9."
+        if teaching.is_on():
+            return teaching.hint()
+        return (lesson.in_lines(run) if run else "") or "Draw a digit from 0 to 9."
     if run is None:
         return "No network yet: start a run, and it reads your digit."
     if run.state.is_active:
