@@ -9,7 +9,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from rnnlab.config import Config
-from rnnlab.dashboard.session import Session, TestDigit
+from rnnlab.dashboard.drawing import TestDigit
+from rnnlab.dashboard.session import Session
 from rnnlab.data.datasets import Dataset
 from rnnlab.model.evaluation import Evaluation, evaluate
 from rnnlab.model.reader import Reader

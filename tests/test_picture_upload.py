@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
-from rnnlab.dashboard.session import NOTHING_STANDS_OUT, BroughtPicture
+from rnnlab.dashboard.drawing import NOTHING_STANDS_OUT, BroughtPicture
 from rnnlab.presets import config_from
 from rnnlab.store.store import Store
 from tests import dashboard

@@ -12,7 +12,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from rnnlab.config import HYPERPARAMETERS, Config, ConfigError
 from rnnlab.dashboard.app_state import app_state
 from rnnlab.dashboard.caches import data_of
-from rnnlab.dashboard.session import TestDigit, control_key, session
+from rnnlab.dashboard.drawing import TestDigit
+from rnnlab.dashboard.session import control_key, session
 from rnnlab.data.datasets import TestSet
 from rnnlab.data.errors import DatasetError
 from rnnlab.presets import config_from

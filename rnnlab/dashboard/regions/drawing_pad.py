@@ -11,18 +11,11 @@ from rnnlab.dashboard.caches import newest_reader
 from rnnlab.dashboard.components.belief_panel import ShownBelief, belief_panel
 from rnnlab.dashboard.components.key_pen import key_pen
 from rnnlab.dashboard.components.pen_input import pen_input
+from rnnlab.dashboard.drawing import Drawing, TestDigit
 from rnnlab.dashboard.pacing import PACING
 from rnnlab.dashboard.regions import lesson, messages, picture_upload, teaching, test_digit
 from rnnlab.dashboard.regions.live import LiveRegion
-from rnnlab.dashboard.session import (
-    PEN_KEY,
-    PEN_WIDTHS,
-    Drawing,
-    TestDigit,
-    canvas_key,
-    receive_canvas,
-    session,
-)
+from rnnlab.dashboard.session import PEN_KEY, PEN_WIDTHS, canvas_key, receive_canvas, session
 from rnnlab.dashboard.text import WEIGHTS_ARE_GONE
 from rnnlab.data.preprocessing import PreparedDrawing
 from rnnlab.model.answer import answer

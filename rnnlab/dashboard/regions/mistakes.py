@@ -13,8 +13,9 @@ from rnnlab.dashboard import navigation
 from rnnlab.dashboard.address import went_back_or_forward
 from rnnlab.dashboard.caches import RunEvaluation
 from rnnlab.dashboard.components.mistake_gallery import mistake_gallery
+from rnnlab.dashboard.drawing import TestDigit
 from rnnlab.dashboard.regions import mistake_filter
-from rnnlab.dashboard.session import TestDigit, session
+from rnnlab.dashboard.session import session
 from rnnlab.data.preprocessing import encode_png
 from rnnlab.digits import SIDE
 from rnnlab.model.evaluation import Mistakes

@@ -9,7 +9,8 @@ import streamlit as st
 
 from rnnlab.dashboard.app_state import app_state
 from rnnlab.dashboard.components.popovers import CLOSES_POPOVER
-from rnnlab.dashboard.session import BroughtPicture, TestDigit, session
+from rnnlab.dashboard.drawing import BroughtPicture, TestDigit
+from rnnlab.dashboard.session import session
 from rnnlab.data.datasets import TestSet
 from rnnlab.data.errors import DatasetError
 from rnnlab.data.image_files import MAX_FILE_BYTES

@@ -9,8 +9,9 @@ from rnnlab.dashboard import navigation, tab
 from rnnlab.dashboard.address import DIGIT, name_digit
 from rnnlab.dashboard.app_state import app_state
 from rnnlab.dashboard.caches import data_of
+from rnnlab.dashboard.drawing import TestDigit
 from rnnlab.dashboard.regions import mistake_filter
-from rnnlab.dashboard.session import TestDigit, session
+from rnnlab.dashboard.session import session
 from rnnlab.data.errors import DatasetError
 from rnnlab.model.evaluation import Mistakes
 from rnnlab.model.weights import WeightsError
