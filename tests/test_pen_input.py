@@ -44,16 +44,16 @@ def expect_ink(page: Page, ink: int) -> None:
 
 def arrived(page: Page) -> int:
     """Take the strokes back one by one; return how many the server knew of."""
-    undo = page.get_by_role("button", name="Undo")
-    expect(undo).to_be_enabled()
+    undo, clear = (page.get_by_role("button", name=name) for name in ("Undo", "Clear"))
+    expect(clear).to_be_enabled()
     count = 0
-    while undo.is_enabled():
+    while clear.is_enabled():
         ink = dashboard.drawn_ink(page)
         undo.click()
         wait_for(lambda ink=ink: dashboard.drawn_ink(page) < ink, "one stroke less")  # type: ignore[misc]
         count += 1
         if dashboard.drawn_ink(page) == 0:
-            expect(undo).to_be_disabled()
+            expect(clear).to_be_disabled()
     return count
 
 
