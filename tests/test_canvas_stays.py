@@ -6,8 +6,11 @@ stays until all windows have shown it.
 
 from __future__ import annotations
 
+import itertools
+import sqlite3
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,10 +20,23 @@ from rnnlab.presets import config_from
 from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
 from rnnlab.store.store import Store
 from tests import dashboard
+from tests.waiting import wait_for
 from tests.weights import random_weights
 from tests.workers import workers_of
 
-WINDOWS = {"wide": (1440, 1000), "scrolled": (1440, 500), "narrow": (900, 900), "phone": (390, 844)}
+WINDOWS = {
+    "projector": (1280, 720),
+    "scrolled": (1440, 500),
+    "narrow": (900, 900),
+    "phone": (390, 844),
+    "small": (360, 740),
+}
+
+FORGETFUL = """
+Object.defineProperty(Document.prototype, 'cookie', { get: () => '', set: () => {} })
+Object.defineProperty(window, 'localStorage', { get: () => { throw new Error('forbidden') } })
+"""
+"""A browser that keeps nothing for the page."""
 
 KILLED = (
     "Its worker was killed, perhaps because the memory of this machine did not suffice for it and all else "
@@ -47,8 +63,13 @@ def url(own_home: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def worker(own_home: Path) -> Iterator[Store]:
-    """Return a store as the worker of its runs, one that counts as alive however slow this machine is."""
+def worker(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """Return a store as the worker of its runs, one that counts as alive however slow this machine is.
+
+    Its runs have long names.
+    """
+    names = (f"extraordinary-hippopotamus-{number:04x}" for number in itertools.count())
+    monkeypatch.setattr("rnnlab.store.store.new_run_name", lambda: next(names))
     with Store(own_home, clock=lambda: time.time() + 3600) as store:
         store.workers.beat("test")
         yield store
@@ -106,10 +127,14 @@ def test_the_canvas_stays_where_it_is_whatever_happens_to_a_run(
         expect(page.locator(".verdict .digit")).not_to_have_text("")
 
     waiting = worker.create_run(config_from({"dataset": "digits"}), owner="somebody")
+    also = worker.create_run(config_from({"dataset": "digits"}), owner="somebody")
+    all_show(windows, "Queue: 2")
+    worker.requests.stop(also.id)
     all_show(windows, "Queue: 1")
     worker.requests.change(run.id, {"learning_rate": 0.0123, "batch_size": 64})
     all_show(windows, "requested: learning rate 0.0123, batch size 64 from the next report on")
-    worker.requests.pause(run.id)
+    # Not with the mouse, for which Playwright would scroll.
+    windows["phone"].get_by_role("button", name="Pause").dispatch_event("click")
     all_show(windows, "pausing")
     worker.reports.set_paused(run.id)
     all_show(windows, "paused")
@@ -120,15 +145,74 @@ def test_the_canvas_stays_where_it_is_whatever_happens_to_a_run(
     worker.reports.claim(run.id)
     learn(worker, run)
     all_show(windows, "training")
+    with sqlite3.connect(worker.home / "runs.sqlite3") as database:
+        database.execute("ALTER TABLE runs RENAME TO lost_runs")
+    for page in windows.values():
+        expect(page.get_by_text("cannot be read or written").first).to_be_visible()
+    with sqlite3.connect(worker.home / "runs.sqlite3") as database:
+        database.execute("ALTER TABLE lost_runs RENAME TO runs")
+    for page in windows.values():
+        expect(page.get_by_text("cannot be read or written")).to_have_count(0)
     worker.reports.end_run(run.id, RunState.FINISHED)
     all_show(windows, "finished")
-
-    worker.reports.claim(waiting.id)
-    for page in windows.values():  # not with the mouse, for which Playwright would scroll
-        page.get_by_role("button", name="Watch live").dispatch_event("click")
-    all_show(windows, "Started by somebody else")
+    worker.requests.stop(waiting.id)
+    for page in windows.values():
+        expect(page.get_by_role("button", name="Queue")).to_have_count(0)
+    start_of_another_while_all_draw(windows, worker)
     moves = {kind: dashboard.canvas_moves(page) for kind, page in windows.items()}
     assert max(moves.values()) <= 1, moves
+
+
+def start_of_another_while_all_draw(windows: dict[str, Page], worker: Store) -> None:
+    """Have somebody start a run, with long settings, while a stroke is under way in every window."""
+    inks = {}
+    for kind, page in windows.items():
+        inks[kind] = dashboard.drawn_ink(page)
+        x, y = middle_of_canvas(page)
+        page.mouse.move(x - 60, y)
+        page.mouse.down()
+        page.mouse.move(x, y, steps=4)
+    settings = {"learning_rate": 0.0123, "neurons": 64, "batch_size": 64, "rotation": 5, "row_loss_mix": 1}
+    waiting = worker.create_run(config_from(settings, "notebook"), owner="somebody")
+    all_show(windows, "Watch live")
+    worker.reports.claim(waiting.id)
+    learn(worker, waiting)
+    for kind, page in windows.items():
+        x, y = middle_of_canvas(page)
+        page.mouse.move(x + 60, y, steps=4)
+        page.mouse.up()
+        wait_for(partial(has_more_ink, page, inks[kind]), "the stroke")
+    for page in windows.values():
+        page.get_by_role("button", name="Watch live").dispatch_event("click")
+    all_show(windows, "Started by somebody else")
+    worker.reports.end_run(waiting.id, RunState.DIVERGED, message="The loss is no number any more.")
+    all_show(windows, "diverged")
+
+
+def has_more_ink(page: Page, before: int) -> bool:
+    return dashboard.drawn_ink(page) > before + 500
+
+
+def middle_of_canvas(page: Page) -> tuple[float, float]:
+    box = page.locator("canvas.upper-canvas").bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+@pytest.mark.parametrize("size", WINDOWS.values(), ids=WINDOWS)
+def test_the_canvas_is_where_it_always_is_for_a_visitor_whose_browser_keeps_nothing(
+    chromium: Browser, url_of_an_ended_run: str, size: tuple[int, int]
+) -> None:
+    places = []
+    for script in ("", FORGETFUL):
+        page = chromium.new_page(viewport={"width": size[0], "height": size[1]})
+        page.add_init_script(script)
+        dashboard.ready(page, url_of_an_ended_run)
+        if script:
+            expect(page.get_by_text("Your browser keeps nothing")).to_be_visible()
+        places.append(middle_of_canvas(page))
+        page.close()
+    assert places[0] == places[1]
 
 
 def test_the_canvas_stays_where_it_is_while_the_first_run_starts_and_its_worker_is_killed(

@@ -131,12 +131,17 @@ def _live(rendered: Run | None) -> None:
 
 
 def _newest(shared: AppState, rendered: Run | None) -> Run | None:
-    """Return the run as the store knows it now."""
+    """Return the run as the store knows it now, or `None` if it is not there.
+
+    Raises:
+        StoreError: The store cannot be read at present.
+    """
     if rendered is None:
         return None if session().awaits_start else shared.store.current_run()
     try:
         return shared.store.run(rendered.id)
     except StoreError:
+        shared.store.current_run()  # fails, too, if it is not this run that is the matter
         return None
 
 
