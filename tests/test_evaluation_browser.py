@@ -174,6 +174,16 @@ def test_a_click_on_the_confusion_matrix_shows_those_mistakes_and_pages_reach_al
     choose(page, "read as", "any digit")
     expect(thumbnails(page).first).to_have_attribute("aria-label", re.compile(f": a {label},"))
 
+    expect(page.locator(".st-key-mistake_read_as input")).to_have_value("any digit")
+    first, following = (described(thumbnails(page).nth(number)) for number in (0, 1))
+    thumbnails(page).first.click()
+    expect_on_show(page, first)
+    page.keyboard.press("ArrowRight")  # the next mistake of this kind
+    expect_on_show(page, following)
+    page.get_by_role("button", name="Gallery").click()
+    expect_back_in_gallery(page, following)
+    expect(page.locator(".st-key-mistake_is input")).to_have_value(label)
+
 
 def test_on_a_phone_the_evaluation_stacks_up_without_scrolling_sideways(chromium: Browser, url: str) -> None:
     phone = chromium.new_page(viewport={"width": 390, "height": 844})

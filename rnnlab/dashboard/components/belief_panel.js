@@ -232,6 +232,7 @@ function renderVerdict(find, data, row) {
   for (const part of ['digit', 'outcome', 'sure', 'decided', 'hint']) find(`.${part}`).textContent = verdict[part] ?? ''
   find('.hint').classList.toggle('lines', Boolean(verdict.hint?.includes('\n')))
   find('.verdict').classList.toggle('judged', Boolean(verdict.outcome))
+  find('.verdict').classList.toggle('reading', Boolean(data.beliefs) && row < ROWS)
   const isDecided = Boolean(data.beliefs) && row === ROWS
   const mark = find('.mark')
   mark.style.display = isDecided ? 'block' : 'none'

@@ -55,7 +55,10 @@ function followWindow(place) {
 function answerClicks(place, setTriggerValue) {
   place.classList.add('rnnlab-plot-answers')
   place.removeAllListeners('plotly_click')
-  place.on('plotly_click', ({ points: [{ x, y }] }) => setTriggerValue('clicked', { x: String(x), y: String(y) }))
+  place.on('plotly_click', ({ points: [{ x, y }] }) => {
+    window.Plotly.Fx.unhover(place)
+    setTriggerValue('clicked', { x: String(x), y: String(y) })
+  })
 }
 
 /**

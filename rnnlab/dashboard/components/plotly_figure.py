@@ -25,6 +25,7 @@ _served = streamlit.components.v1.declare_component(
 _component = st.components.v2.component(
     "rnnlab_plot",
     html='<div class="rnnlab-plot-trouble" role="status"></div><div class="rnnlab-plot"></div>',
+    css=(_HERE / "plotly_figure.css").read_text(encoding="utf-8"),
     js=(_HERE / "plotly_figure.js").read_text(encoding="utf-8"),
     isolate_styles=False,  # Plotly puts its style sheet into the document, which a shadow root would keep out
 )

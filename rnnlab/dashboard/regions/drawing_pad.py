@@ -162,7 +162,7 @@ def _belief(run: Run | None) -> None:
         found = answer(reader, prepared.picture)
         shown["beliefs"], shown["decided_at"] = found.rounded_beliefs(4), found.decided_at
         shown["first_ink_row"], shown["sure"] = found.first_ink_row, found.is_sure
-        shown["note"] = test_digit.note(run) + _note(run, step)
+        shown["note"] = test_digit.note(run, step) + _note(run, step)
     belief_panel(shown, key="belief")
 
 

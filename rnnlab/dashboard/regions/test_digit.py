@@ -60,13 +60,22 @@ def render(place: st.delta_generator.DeltaGenerator, cover: TestDigit, run: Run 
         navigation.EVALUATION.open(session().address)
 
 
-def note(run: Run | None) -> str:
-    """Return which test digit is on show, as a sentence that others follow; empty if none is."""
+def note(run: Run | None, step: int) -> str:
+    """Return which test digit is on show, as a sentence that others follow; empty if none is.
+
+    Args:
+        run: The run on show.
+        step: The step of the weights that have read it. While a run trains, the gallery is of an earlier one.
+    """
     cover = session().cover
     if not isinstance(cover, TestDigit):
         return ""
     at, count = place_among_mistakes(cover, run)
-    return f"{cover.caption}{'' if at is None else f', mistake {at + 1:,} of {count:,}'}. "
+    if run is None or at is None:
+        return f"{cover.caption}. "
+    found = app_state().evaluations.last(run.id)
+    earlier = f" at step {found.step:,}" if found and found.step != step else ""
+    return f"{cover.caption}, mistake {at + 1:,} of {count:,}{earlier}. "
 
 
 def place_among_mistakes(cover: TestDigit, run: Run | None) -> tuple[int | None, int | None]:
