@@ -58,7 +58,16 @@ def add_run(store: Store, config: Config | None = None, *, points: int = 3) -> R
 
 def texts(app: AppTest) -> str:
     """Return all words of the page."""
-    elements = [*app.markdown, *app.caption, *app.info, *app.warning, *app.error, *app.subheader, *app.title]
+    elements = [
+        *app.markdown,
+        *app.caption,
+        *app.info,
+        *app.warning,
+        *app.error,
+        *app.header,
+        *app.subheader,
+        *app.title,
+    ]
     progress = [bar.proto.text for bar in app.get("progress")]
     return "\n".join([str(element.value) for element in elements] + progress)
 

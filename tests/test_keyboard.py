@@ -31,7 +31,19 @@ def scrolled(page: Page) -> float:
     return float(page.locator("[data-testid=stMain]").evaluate("(main) => main.scrollTop"))
 
 
-def test_a_digit_drawn_by_keys_is_seen_at_once_read_and_taken_back(page: Page, url: str) -> None:
+def draw_a_7_with_the_mouse(page: Page) -> None:
+    """Draw the 7 that the keys draw."""
+    box = page.locator("canvas.upper-canvas").bounding_box()
+    assert box is not None
+    corners = [(box["x"] + 10 * x - 5, box["y"] + 10 * y - 5) for x, y in COLUMNS_OF_A_7]
+    page.mouse.move(*corners[0])
+    page.mouse.down()
+    for corner in corners[1:]:
+        page.mouse.move(*corner, steps=10)
+    page.mouse.up()
+
+
+def test_keys_draw_what_a_mouse_draws_and_nothing_moves(page: Page, url: str) -> None:
     page.set_viewport_size({"width": 1280, "height": 720})
     dashboard.ready(page, url)
     help_line, pen = page.locator(".st-key-key_pen .help"), page.locator(".st-key-key_pen .pen")
@@ -49,40 +61,42 @@ def test_a_digit_drawn_by_keys_is_seen_at_once_read_and_taken_back(page: Page, u
     assert "Space or Enter puts the pen down" in described
 
     at = scrolled(page)
-    end = draw_a_7(page)
-    wait_for(lambda: dashboard.drawn_ink(page), "ink of the stroke")
+    draw_a_7(page)
+    ink = wait_for(lambda: dashboard.drawn_ink(page), "ink of the stroke")
     expect(page.locator(".verdict .digit")).not_to_have_text("")
     expect(surface(page)).to_be_focused()
     assert (dashboard.canvas_moves(page), scrolled(page)) == (0, at)
-    ink = dashboard.drawn_ink(page)
+    page.get_by_role("button", name="Clear").click()
+    wait_for(lambda: dashboard.drawn_ink(page) == 0, "a blank canvas")
+    draw_a_7_with_the_mouse(page)
+    wait_for(lambda: dashboard.drawn_ink(page) == pytest.approx(ink, rel=0.02), "the same 7")
 
+
+def test_a_stroke_is_seen_while_it_is_drawn_and_can_be_dropped_or_taken_back(page: Page, url: str) -> None:
+    dashboard.ready(page, url)
+    stroke = page.locator(".st-key-key_pen .stroke")
+    tab_to(page, surface(page))
+    column, row = draw_a_7(page)
+    ink = wait_for(lambda: dashboard.drawn_ink(page), "ink of the stroke")
     page.keyboard.press("ArrowRight")
-    expect(said(page)).to_have_text(f"Pen lifted, column {end[0] + 1}, row {end[1]}.")
+    expect(said(page)).to_have_text(f"Pen lifted, column {column + 1}, row {row}.")
     page.keyboard.press("Enter")
     expect(said(page)).to_contain_text("Pen down")
-    page.keyboard.press("Shift+ArrowUp")
-    expect(said(page)).to_have_text(f"Pen down, column {end[0] + 1}, row {end[1] - 5}.")
-    expect(page.locator(".st-key-key_pen .stroke")).to_have_attribute("points", "145,225 145,175 145,175")
-    assert dashboard.drawn_ink(page) == ink
+    for key in ("Shift+ArrowUp", "ArrowRight"):
+        page.keyboard.press(key)
+    expect(said(page)).to_have_text(f"Pen down, column {column + 2}, row {row - 5}.")
+    expect(stroke).to_have_attribute("points", "145,225 145,175 155,175 155,175")
+    expect(stroke).to_be_visible()
     page.keyboard.press("Escape")
     expect(said(page)).to_have_text("Stroke dropped, pen lifted.")
-    expect(page.locator(".st-key-key_pen .stroke")).to_have_attribute("points", "")
+    expect(stroke).to_have_attribute("points", "")
+    assert dashboard.drawn_ink(page) == ink
 
     expect(page.get_by_role("button", name="Undo")).to_be_enabled()
     page.keyboard.press("Backspace")
     expect(said(page)).to_have_text("Last stroke taken back.")
     wait_for(lambda: dashboard.drawn_ink(page) == 0, "a blank canvas")
     expect(surface(page)).to_be_focused()
-
-    box = page.locator("canvas.upper-canvas").bounding_box()
-    assert box is not None
-    corners = [(box["x"] + 10 * x - 5, box["y"] + 10 * y - 5) for x, y in COLUMNS_OF_A_7]
-    page.mouse.move(*corners[0])
-    page.mouse.down()
-    for corner in corners[1:]:
-        page.mouse.move(*corner, steps=10)
-    page.mouse.up()
-    wait_for(lambda: dashboard.drawn_ink(page) == pytest.approx(ink, rel=0.02), "the same 7 by mouse")
 
 
 def test_held_keys_go_on_together_diagonally_and_no_farther_than_the_edge(page: Page, url: str) -> None:

@@ -24,7 +24,7 @@ const TRIES_IN_SILENCE = 3
 export default function ({ data, parentElement, setTriggerValue }) {
   const place = parentElement.querySelector('.rnnlab-plot')
   const trouble = parentElement.querySelector('.rnnlab-plot-trouble')
-  place.setAttribute('role', 'img')
+  place.setAttribute('role', 'figure') // no image: its buttons are inside
   place.setAttribute('aria-label', data.description)
   place.newest = data.figure
   window.rnnlabPlotly ??= loadPlotly(data.source)

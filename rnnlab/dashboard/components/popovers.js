@@ -3,6 +3,7 @@
 // was opened by a key takes the focus, and gives it back. What floats also becomes a part of the page with a name.
 
 const FLOATING = 'stFloatingOverlayPortal'
+const REGIONS = { [`#${FLOATING}`]: 'Popovers', 'body > * > [data-testid=stSelectboxVirtualDropdown]': 'Choices' }
 const POPOVER = '[data-testid=stPopoverBody]'
 const BUTTON = '[data-testid=stPopoverButton]'
 const TURN = '[class*=st-key-closes_popover]'
@@ -27,6 +28,7 @@ function watch() {
   let turn = ''
 
   function look() {
+    nameRegions()
     if (!floating?.isConnected) watchFloating()
     if (open && !open.popover.isConnected) giveBack()
     // Streamlit calls its field for files a mere decoration, and gives it a name all the same.
@@ -41,10 +43,7 @@ function watch() {
 
   function watchFloating() {
     floating = document.getElementById(FLOATING)
-    if (!floating) return
-    floating.setAttribute('role', 'region')
-    floating.setAttribute('aria-label', 'Popovers')
-    observer.observe(floating, { childList: true, subtree: true })
+    if (floating) observer.observe(floating, { childList: true, subtree: true })
   }
 
   function enter(popover) {
@@ -65,6 +64,14 @@ function watch() {
   observer.observe(document.body, { childList: true })
   look()
   return observer
+}
+
+function nameRegions() {
+  for (const [selector, name] of Object.entries(REGIONS)) {
+    const region = document.querySelector(selector)
+    region?.setAttribute('role', 'region')
+    region?.setAttribute('aria-label', name)
+  }
 }
 
 // A key of a container in the popover, by which the server tells that the popover has served; see popovers.py.

@@ -174,7 +174,7 @@ def _numbers(found: RunEvaluation) -> None:
 
 def _rows(run: Run, result: Evaluation) -> None:
     """Render accuracy and confidence after each row, and at which row the network decides."""
-    st.subheader("How many rows does it need?")
+    st.header("How many rows does it need?")
     accuracies = ", ".join(
         f"{percent(result.accuracy_by_row[row - 1])} after row {row}" for row in (7, 14, 21, 28)
     )
@@ -225,7 +225,7 @@ def _meaning_of_rows(run: Run) -> str:
 
 def _confusion(run: Run, result: Evaluation) -> None:
     """Render the confusion matrix: how often each digit is read as which."""
-    st.subheader("What does it take for what?")
+    st.header("What does it take for what?")
     counted = commonest_mistakes(result.confusion)
     commonest = ", ".join(f"{label} read as {read_as} ({count:,} times)" for label, read_as, count in counted)
     plot(

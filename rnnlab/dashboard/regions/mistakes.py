@@ -31,7 +31,7 @@ _FIRST: Final = -1
 
 def render(found: RunEvaluation) -> None:
     """Render the mistakes of an evaluation, and filters for them."""
-    st.subheader("The digits it gets wrong")
+    st.header("The digits it gets wrong")
     cover = session().cover
     if went_back_or_forward() and isinstance(cover, TestDigit):
         session().focus_in_gallery(cover.index)
