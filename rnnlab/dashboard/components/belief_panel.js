@@ -182,7 +182,14 @@ function pressForKey(event) {
   const isTaken = event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey
   const isUsed = event.composedPath().some((node) => node.matches?.(USES_ARROWS))
   if (!key || isTaken || isUsed || document.documentElement.dataset.shortcuts === 'off') return
-  document.querySelector(`.st-key-${key} button`)?.click()
+  pressWhenThere(`.st-key-${key} button`)
+}
+
+// On the first visit the page may still be loading its buttons.
+function pressWhenThere(selector, tries = 30) {
+  const button = document.querySelector(selector)
+  if (button) button.click()
+  else if (tries) setTimeout(() => pressWhenThere(selector, tries - 1), 100)
 }
 
 function describe(beliefs, row) {
