@@ -98,7 +98,7 @@ def check_parts(parts: dict[str, Any], held: str) -> None:
     assert all(upper["bottom"] <= lower["top"] + 1 for upper, lower in pairwise(by_row)), held
     for left, right in pairwise(parts["digits"]):  # with a gap, so that they can be told apart
         assert right["left"] - left["right"] >= 0.2 * left["width"], held
-        assert left["height"] >= 15, held
+        assert left["height"] >= 18, held
     assert len(parts["bars"]) == len(parts["digits"]) == 10, held
     for digit, bar in zip(parts["digits"], parts["bars"], strict=True):
         assert bar["left"] - 3 <= (digit["left"] + digit["right"]) / 2 <= bar["right"] + 3, held
