@@ -72,6 +72,13 @@ def test_a_number_that_no_test_digit_has_gets_one_plain_sentence(store: Store, n
     assert "digit" not in address(app)
 
 
+def test_a_digit_of_a_run_that_is_not_there_is_not_taken_from_another_one(store: Store) -> None:
+    ended_run(store)
+    app = lab(run="nobody", digit="3")
+    assert ["There is no run called" in warning.value for warning in app.warning] == [True]
+    assert "caption" not in component(app, "belief")
+
+
 def test_a_test_digit_without_a_run_or_without_its_data_gets_one_sentence_too(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Final, NoReturn
 
@@ -73,10 +74,20 @@ def read_digit(run: Run | None) -> None:
     remembered, named = session(), st.query_params.get(DIGIT)
     counts = went_back_or_forward() or not remembered.has_read_digit
     remembered.has_read_digit = True
-    if counts and named is not None:
+    if counts and named is not None and _is_named(run):
         show_digit(run, named)
     elif went_back_or_forward() and isinstance(remembered.cover, TestDigit):
         remembered.cover = None
+
+
+def _is_named(run: Run | None) -> bool:
+    """Return whether a run is the one that the URL names, if any: no digit of another is meant."""
+    named = st.query_params.get("run")
+    if named is None or run is None:
+        return True
+    with suppress(StoreError):
+        return app_state().store.find(named).id == run.id
+    return False
 
 
 def show_digit(run: Run | None, named: str) -> None:
