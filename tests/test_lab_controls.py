@@ -13,8 +13,9 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from rnnlab.config import Config
+from rnnlab.dashboard.regions.run_buttons import when_it_counts
 from rnnlab.presets import config_from
-from rnnlab.runs import RunState
+from rnnlab.runs import Run, RunState
 from rnnlab.store.store import Store
 from tests import dashboard
 from tests.waiting import wait_for
@@ -216,6 +217,20 @@ def test_adjust_says_when_it_will_count(chromium: Browser, url: str, store: Stor
         page.get_by_role("button", name="Apply").click()
         expect(status_of(page)).to_contain_text("requested: batch size 64 when it is trained further")
         store.requests.change(ended.id, {"batch_size": 128})
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (RunState.QUEUED, "as soon as it begins"),
+        (RunState.TRAINING, "from the next report on"),
+        (RunState.PAUSED, "when it is resumed"),
+        (RunState.INTERRUPTED, "when it is resumed"),
+        (RunState.STOPPED, "when it is trained further"),
+    ],
+)
+def test_a_change_counts_at_the_next_moment_at_which_the_run_trains(state: RunState, words: str) -> None:
+    assert when_it_counts(Run("calm-otter-3f9a", Config(), state, created=0.0, step=20, pause_at=20)) == words
 
 
 def test_the_help_of_a_button_goes_when_it_is_pressed_and_comes_back(

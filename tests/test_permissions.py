@@ -182,3 +182,13 @@ def test_states_of_active_runs_are_those_that_wait_train_or_pause(store: Store) 
     assert store.active_runs() == []
     with pytest.raises(StoreError):
         store.run("nobody")
+
+
+@pytest.mark.usefixtures("fresh_app_state")
+@pytest.mark.parametrize("read_only", [False, True])
+def test_settings_in_the_address_wait_for_start_unless_nothing_can_be_started(
+    store: Store, monkeypatch: pytest.MonkeyPatch, read_only: bool
+) -> None:
+    monkeypatch.setenv("RNNLAB_READ_ONLY", str(int(read_only)))
+    run = add_run(store)
+    assert address(lab(neurons="64")).get("run") == (run.id if read_only else None)

@@ -151,7 +151,8 @@ def read_settings() -> None:
     if not remembered.url_read:
         remembered.url_read = True
         has_settings = take_settings(st.query_params)
-        remembered.is_prepared = has_settings and "run" not in st.query_params
+        can_start = not app_state().permissions.read_only
+        remembered.is_prepared = has_settings and can_start and "run" not in st.query_params
 
 
 def take_settings(given: Mapping[str, str]) -> bool:

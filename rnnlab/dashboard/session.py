@@ -86,7 +86,7 @@ class Session:
         taught: What happened to the last drawing that was labelled, in words; may be empty.
         removed: The labelled drawing that was removed last, until it is brought back.
         url_read: Whether the controls have taken over the hyperparameters in the URL.
-        is_prepared: Whether the visit began with settings in the URL and no run.
+        is_prepared: Whether the visit began with settings in the URL, which can be started, and no run.
         has_taken_over: Whether it has what the tab kept for an earlier session.
         visitor_secret: The secret that the browser keeps in its storage; empty if it has sent none.
         is_forgotten: Whether the browser keeps nothing by which its visitor could be known again.
