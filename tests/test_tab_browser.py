@@ -174,7 +174,12 @@ def test_the_address_shares_the_settings_and_wins_over_what_the_tab_keeps(
     [
         "not JSON",
         json.dumps({"session": 3, "values": []}),
-        json.dumps({"session": "x", "values": {"pen": "thick", "drawing": [1], "settings": {"neurons": 64}}}),
+        json.dumps(
+            {
+                "session": "x",
+                "values": {"pen": "thick", "drawing": [1], "cleared": 3, "settings": {"neurons": 64}},
+            }
+        ),
         json.dumps(
             {
                 "session": "x",

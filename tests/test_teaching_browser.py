@@ -155,17 +155,22 @@ def test_a_taught_run_says_whose_child_it_is_where_it_moves_and_covers_nothing(
         assert words["x"] + words["width"] <= width, width
 
 
-def test_clear_can_be_undone(page: Page, url: str) -> None:
+def test_clear_can_be_undone_also_after_a_reload(page: Page, url: str) -> None:
     dashboard.ready(page, url)
     dashboard.draw(page, "4")
     expect(tool(page, "clear")).to_be_enabled()
     ink = dashboard.drawn_ink(page)
-    tool(page, "clear").click()
-    expect_blank(page, "Draw a digit from 0 to 9.")
-    expect(tool(page, "clear")).to_be_disabled()
-    tool(page, "undo").click()
-    wait_for(lambda: dashboard.drawn_ink(page) == pytest.approx(ink, rel=0.02), "the drawing")
-    expect(page.locator(".verdict .digit")).not_to_have_text("")
+    for reload in (False, True):
+        tool(page, "clear").click()
+        expect_blank(page, "Draw a digit from 0 to 9.")
+        expect(tool(page, "clear")).to_be_disabled()
+        if reload:
+            page.reload()
+            dashboard.ready_again(page)
+            expect(tool(page, "undo")).to_be_enabled()
+        tool(page, "undo").click()
+        wait_for(lambda: dashboard.drawn_ink(page) == pytest.approx(ink, rel=0.02), "the drawing")
+        expect(page.locator(".verdict .digit")).not_to_have_text("")
     tool(page, "undo").click()
     wait_for(lambda: 100 < dashboard.drawn_ink(page) < ink * 0.9, "one stroke less")
 
@@ -214,6 +219,9 @@ def test_another_visitor_neither_sees_nor_removes_the_drawings(
     tool(page, "teach").click()
     expect(page.locator(".verdict .hint")).to_contain_text("1 kept;")
     assert "0" in labels(home)
+    tool(page, "undo").click()
+    expect(tool(page, "teach_start")).to_be_disabled()
+    assert "0" not in labels(home)
 
 
 def test_keys_keep_nothing_while_they_are_off_held_down_with_a_modifier_or_typed_into_a_field(

@@ -28,15 +28,15 @@ class ClearedDrawing:
 
     Attributes:
         strokes: As `Drawing.strokes`.
-        prepared: As `Drawing.prepared`.
-        problem: As `Drawing.problem`.
         kept: The id under which it was kept as a labelled drawing when it was cleared; empty if it was not.
+        prepared: As `Drawing.prepared`; `None` also if it is not known after a reload.
+        problem: As `Drawing.problem`.
     """
 
     strokes: list[dict[str, Any]]
-    prepared: PreparedDrawing | None
-    problem: str
-    kept: str
+    kept: str = ""
+    prepared: PreparedDrawing | None = None
+    problem: str = ""
 
 
 @dataclass
@@ -110,7 +110,7 @@ class Drawing:
             kept: The id of the labelled drawing as which it was kept, if it was.
         """
         if self.strokes:
-            self.cleared = ClearedDrawing(self.strokes, self.prepared, self.problem, kept)
+            self.cleared = ClearedDrawing(self.strokes, kept, self.prepared, self.problem)
         self.show([])
 
     def undo(self) -> str:

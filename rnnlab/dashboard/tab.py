@@ -1,4 +1,4 @@
-"""What a tab keeps through a reload, a sleep and a restarted server: its drawing, its pen, its settings.
+"""What a tab keeps through a reload, a sleep and a restarted server: its drawings, its pen, its settings.
 
 The session of a visitor lives in the memory of the dashboard and ends with it, or some minutes after the
 browser was last heard. The tab has a copy of what took work, and hands it to the next session.
@@ -18,6 +18,7 @@ from rnnlab.config import HYPERPARAMETERS
 from rnnlab.dashboard import address
 from rnnlab.dashboard.app_state import app_state
 from rnnlab.dashboard.components.tab_memory import TabMemory, found, tab_memory
+from rnnlab.dashboard.drawing import ClearedDrawing
 from rnnlab.dashboard.session import PEN_KEY, PEN_WIDTHS, session
 from rnnlab.store.database import StoreError
 
@@ -56,14 +57,16 @@ def keep_page(key: str = _PAGE_KEY, *, is_history: bool = True) -> None:
 
 
 def keep_drawing() -> None:
-    """Keep pen and drawing."""
+    """Keep pen, drawing, and the drawing that was cleared."""
     drawing = session().drawing
     kept: dict[str, Any] | None = None
     if drawing.strokes and drawing.seen:
         picture = _PNG_URL + base64.b64encode(drawing.seen).decode("ascii")
         kept = {"picture": picture, "strokes": drawing.strokes}
+    cleared = drawing.cleared and {"strokes": drawing.cleared.strokes, "kept": drawing.cleared.kept}
+    values = {"drawing": kept, "cleared": cleared, "pen": st.session_state.get(PEN_KEY)}
     with st.container(key="kept_drawing"):
-        tab_memory(_memory({"drawing": kept, "pen": st.session_state.get(PEN_KEY)}), key="tab_drawing")
+        tab_memory(_memory(values), key="tab_drawing")
 
 
 def _memory(values: dict[str, Any]) -> TabMemory:
@@ -87,6 +90,10 @@ def _take_over(key: str) -> None:
     picture, strokes = _picture_of(drawing), _strokes_of(drawing)
     if picture and strokes and not remembered.drawing.is_known:
         remembered.drawing.restore(picture, strokes)
+    cleared = _part(values, "cleared")
+    if (strokes := _strokes_of(cleared)) and not remembered.drawing.cleared:
+        # Only a drawing of the visitor's own set can be taken out of it again, whatever id the browser sends.
+        remembered.drawing.cleared = ClearedDrawing(strokes, kept=_texts(cleared).get("kept", ""))
 
 
 def _take_over_address(there: dict[str, str], kept: dict[str, str]) -> None:

@@ -18,7 +18,8 @@ from rnnlab.store.database import StoreError
 
 _FORGOTTEN: Final = (
     "Your browser keeps nothing for this page, perhaps because it is in a frame of another site: after a "
-    "reload you can no longer pause or stop the runs that you start here. Open it in a tab of its own."
+    "reload you can no longer pause or stop the runs that you start here, and the drawings that you keep "
+    "are gone. Open it in a tab of its own."
 )
 
 
