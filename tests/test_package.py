@@ -71,7 +71,7 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
     expected = {path.relative_to(ROOT).as_posix() for path in files if "__pycache__" not in path.parts}
     assert packed == expected
     assert "rnnlab/py.typed" in packed
-    assert {Path(name).suffix for name in packed} >= {".js", ".css", ".html", ".md", ".toml"}
+    assert {Path(name).suffix for name in packed} >= {".js", ".css", ".html", ".md", ".svg", ".toml"}
 
 
 @pytest.mark.slow
