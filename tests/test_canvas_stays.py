@@ -145,14 +145,7 @@ def test_the_canvas_stays_where_it_is_whatever_happens_to_a_run(
     worker.reports.claim(run.id)
     learn(worker, run)
     all_show(windows, "training")
-    with sqlite3.connect(worker.home / "runs.sqlite3") as database:
-        database.execute("ALTER TABLE runs RENAME TO lost_runs")
-    for page in windows.values():
-        expect(page.get_by_text("cannot be read or written").first).to_be_visible()
-    with sqlite3.connect(worker.home / "runs.sqlite3") as database:
-        database.execute("ALTER TABLE lost_runs RENAME TO runs")
-    for page in windows.values():
-        expect(page.get_by_text("cannot be read or written")).to_have_count(0)
+    lose_the_list_for_a_while(windows, worker)
     worker.reports.end_run(run.id, RunState.FINISHED)
     all_show(windows, "finished")
     worker.requests.stop(waiting.id)
@@ -161,6 +154,18 @@ def test_the_canvas_stays_where_it_is_whatever_happens_to_a_run(
     start_of_another_while_all_draw(windows, worker)
     moves = {kind: dashboard.canvas_moves(page) for kind, page in windows.items()}
     assert max(moves.values()) <= 1, moves
+
+
+def lose_the_list_for_a_while(windows: dict[str, Page], worker: Store) -> None:
+    """Have the list of runs unreadable until every window has said so."""
+    with sqlite3.connect(worker.home / "runs.sqlite3") as database:
+        database.execute("ALTER TABLE runs RENAME TO lost_runs")
+    for page in windows.values():
+        expect(page.get_by_text("cannot be read or written").first).to_be_visible()
+    with sqlite3.connect(worker.home / "runs.sqlite3") as database:
+        database.execute("ALTER TABLE lost_runs RENAME TO runs")
+    for page in windows.values():
+        expect(page.get_by_text("cannot be read or written")).to_have_count(0)
 
 
 def start_of_another_while_all_draw(windows: dict[str, Page], worker: Store) -> None:
