@@ -24,3 +24,8 @@ NO_DIGIT: Final = DIGITS
 
 FloatArray = NDArray[np.float32]
 """Weights, states, beliefs: all numbers that a network computes with."""
+
+
+def with_article(digit: int) -> str:
+    """Return a digit with its article: "a 7", "an 8"."""
+    return f"{'an' if digit == 8 else 'a'} {digit}"

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from rnnlab.data.datasets import Dataset
+from rnnlab.digits import with_article
 from rnnlab.model.answer import answer
 from rnnlab.model.evaluation import evaluate
 from rnnlab.model.reader import Reader, decided_at, first_ink_rows
@@ -42,6 +43,10 @@ def test_an_answer_decided_at_the_first_row_with_ink_or_later_names_the_row(stub
     said = answer(stubborn, picture_from(5))
     assert replace(said, decided_at=5).decision == "decided at row 5 of 28"
     assert replace(said, decided_at=4).decision == "decided before the first ink (row 5)"
+
+
+def test_eight_has_the_article_that_it_is_spoken_with() -> None:
+    assert [with_article(digit) for digit in (1, 7, 8)] == ["a 1", "a 7", "an 8"]
 
 
 def test_a_blank_picture_has_no_empty_rows_before_its_ink() -> None:

@@ -16,6 +16,7 @@ from rnnlab.data import datasets
 from rnnlab.data.image_files import read_file
 from rnnlab.data.outside_pictures import SeveralDigitsError, prepare_file
 from rnnlab.data.preprocessing import DrawingError
+from rnnlab.digits import with_article
 from rnnlab.model import evaluation
 from rnnlab.model.answer import Answer, answer
 from rnnlab.model.reader import Reader
@@ -123,7 +124,7 @@ def _in_words(found: tuple[Answer, NDArray[np.uint8]] | str) -> str:
     if said.is_sure:
         verdict = f"{said.digit}, {said.probability:.1%} sure, {said.decision}"
     else:
-        verdict = f"not sure, perhaps a {said.digit} ({said.probability:.1%})"
+        verdict = f"not sure, perhaps {with_article(said.digit)} ({said.probability:.1%})"
     lines = [verdict, f"  row {'what it saw':<28}" + "".join(f"{digit:>6}" for digit in range(10))]
     for row, (pixels, belief) in enumerate(zip(picture, said.beliefs, strict=True), start=1):
         seen = "".join(_INK[int(level) * len(_INK) // 256] for level in pixels)

@@ -75,7 +75,7 @@ def _colours_trace(counts: list[list[int | None]]) -> go.Heatmap:
         ygap=1,
         showscale=False,
         hoverongaps=False,
-        hovertemplate="a %{y} read as %{x}: %{z:,} times<extra></extra>",
+        hovertemplate="%{y} read as %{x}: %{z:,} times<extra></extra>",
     )
 
 
@@ -115,7 +115,7 @@ def _correct_trace(confusion: NDArray[np.int64]) -> go.Scatter:
         text=[str(count) for count in correct],
         customdata=shares.tolist(),
         showlegend=False,
-        hovertemplate="a %{y} read as %{x}: %{text} times, %{customdata:.1%} of all<extra></extra>",
+        hovertemplate="%{y} read as %{x}: %{text} times, %{customdata:.1%} of all<extra></extra>",
     )
 
 

@@ -216,13 +216,17 @@ function verdictOf(data, row) {
   if (isTestDigit(data)) {
     return { digit: shown, outcome: outcomeOf(label, digit, sure), sure: sure ? `${share} sure` : `${share}, not sure`, decided: decision(data) }
   }
-  if (!sure) return { digit: shown, sure: 'not sure', decided: `perhaps a ${digit}, ${share}` }
+  if (!sure) return { digit: shown, sure: 'not sure', decided: `perhaps ${withArticle(digit)}, ${share}` }
   return { digit: shown, sure: `${share} sure`, decided: decision(data) }
 }
 
 function outcomeOf(label, digit, sure) {
-  if (digit === label) return sure ? `right: a ${label},` : `right: perhaps a ${label},`
-  return `wrong: a ${label}, ${sure ? 'read as' : 'perhaps a'} ${digit},`
+  if (digit === label) return `right: ${sure ? '' : 'perhaps '}${withArticle(label)},`
+  return `wrong: ${withArticle(label)}, ${sure ? `read as ${digit}` : `perhaps ${withArticle(digit)}`},`
+}
+
+function withArticle(digit) {
+  return `${digit === 8 ? 'an' : 'a'} ${digit}`
 }
 
 function decision({ decided_at: row, first_ink_row: firstInk }) {

@@ -61,7 +61,7 @@ function item(mistake, place, title) {
   const number = mistake.index.toLocaleString('en')
   button.setAttribute(
     'aria-label',
-    `test digit ${number} of ${title}: a ${mistake.label}, read as ${mistake.read_as}, ${percent} sure`,
+    `test digit ${number} of ${title}: ${mistake.label === 8 ? 'an' : 'a'} ${mistake.label}, read as ${mistake.read_as}, ${percent} sure`,
   )
   button.querySelector('.picture').style.backgroundPositionY = `${-place * SIDE}px`
   button.querySelector('.readings').textContent = `${mistake.label} → ${mistake.read_as}`
