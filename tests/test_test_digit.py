@@ -59,6 +59,14 @@ def test_the_address_of_a_test_digit_opens_it(store: Store, digits: Dataset) -> 
     assert "digit" not in address(app)
 
 
+def test_the_address_works_for_mnist_too(store: Store, mnist_folder: Path) -> None:
+    run = ended_run(store, Config())
+    belief = component(lab(run=run.id, digit="9999"), "belief")
+    assert (belief["caption"], belief["label"]) == ("Test digit 9,999 of MNIST", 6)
+    (warning,) = lab(run=run.id, digit="10000").warning
+    assert "in MNIST; they are numbered from 0 to 9,999" in warning.value.replace("\\", "")
+
+
 @pytest.mark.parametrize("named", ["360", "-1", "2.5", "seven", "", "²", "<b>", "9" * 5000])
 def test_a_number_that_no_test_digit_has_gets_one_plain_sentence(store: Store, named: str) -> None:
     ended_run(store)

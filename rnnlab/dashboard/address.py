@@ -111,7 +111,7 @@ def show_digit(run: Run | None, named: str) -> None:
         shown = named if len(named) <= _MAX_NAMED else f"{named[:_MAX_NAMED]}…"
         last = len(test_set.labels) - 1
         problems.append(
-            f"There is no test digit {shown!r} in {test_set.title}; they are numbered from 0 to {last}."
+            f"There is no test digit {shown!r} in {test_set.title}; they are numbered from 0 to {last:,}."
         )
     else:
         session().cover = TestDigit.of(test_set, index)
