@@ -122,9 +122,7 @@ def test_the_canvas_stays_where_it_is_whatever_happens_to_a_run(
     )
     learn(worker, run)
     all_show(windows, "100.0 %")
-    for page in windows.values():
-        dashboard.draw(page, "0")
-        expect(page.locator(".verdict .digit")).not_to_have_text("")
+    draw_everywhere(windows)
 
     waiting = worker.create_run(config_from({"dataset": "digits"}), owner="somebody")
     also = worker.create_run(config_from({"dataset": "digits"}), owner="somebody")
@@ -154,6 +152,13 @@ def test_the_canvas_stays_where_it_is_whatever_happens_to_a_run(
     start_of_another_while_all_draw(windows, worker)
     moves = {kind: dashboard.canvas_moves(page) for kind, page in windows.items()}
     assert max(moves.values()) <= 1, moves
+
+
+def draw_everywhere(windows: dict[str, Page]) -> None:
+    """Draw a digit in every window and wait until it is read."""
+    for page in windows.values():
+        dashboard.draw(page, "0")
+        expect(page.locator(".verdict .digit")).not_to_have_text("")
 
 
 def lose_the_list_for_a_while(windows: dict[str, Page], worker: Store) -> None:

@@ -13,6 +13,7 @@ from rnnlab.dashboard.text import plain
 from rnnlab.dashboard.visitor import visitor
 from rnnlab.data.hand import Hand
 from rnnlab.data.labelled_drawings import LabelledDrawing, LabelledDrawingError
+from rnnlab.digits import with_article
 
 GOOD_START: Final = 20
 """Drawings that make a good start: two of each digit."""
@@ -80,7 +81,7 @@ def _heading() -> None:
     kept, _ = hand().counts()
     with st.container(horizontal=True, vertical_alignment="center", key="drawings_heading"):
         if removed:
-            st.caption(f"A {removed.label} was removed.", width="content")
+            st.caption(f"{with_article(removed.label).capitalize()} was removed.", width="content")
         elif not kept:
             st.caption("None yet. Two drawings of each digit make a good start.")
         else:

@@ -15,6 +15,7 @@ from rnnlab.dashboard.regions import kept_drawings, messages
 from rnnlab.dashboard.session import receive_canvas, session
 from rnnlab.dashboard.visitor import visitor
 from rnnlab.data.labelled_drawings import LabelledDrawingError
+from rnnlab.digits import with_article
 from rnnlab.presets import teaching_config
 from rnnlab.runs import Run
 
@@ -97,7 +98,7 @@ def _keep(digit: int) -> None:
         drawing.show(drawing.strokes)
         return
     drawing.clear(kept.id)
-    remembered.taught = f"Kept as a {digit}. Undo brings it back."
+    remembered.taught = f"Kept as {with_article(digit)}. Undo brings it back."
 
 
 def _train(place: DeltaGenerator, run: Run | None) -> None:
