@@ -112,17 +112,12 @@ def test_the_canvas_stays_where_it_is_whatever_happens_to_a_run(
 ) -> None:
     run = worker.create_run(config_from({"dataset": "digits"}))
     all_show(windows, "waiting for its turn")
-    worker.reports.claim(run.id)
-    worker.reports.set_message(
-        run.id, "Fetching the digits from afar, which takes its time, as " + "all of them " * 9
-    )
-    all_show(windows, "fetching the digits")
-    worker.reports.set_data(
-        run.id, "digits", "bundled digits, 1,797 digits", "MNIST could not be downloaded."
-    )
+    fetch_the_digits(windows, worker, run)
     learn(worker, run)
     all_show(windows, "100.0 %")
-    draw_everywhere(windows)
+    for page in windows.values():
+        dashboard.draw(page, "0")
+        expect(page.locator(".verdict .digit")).not_to_have_text("")
 
     waiting = worker.create_run(config_from({"dataset": "digits"}), owner="somebody")
     also = worker.create_run(config_from({"dataset": "digits"}), owner="somebody")
@@ -143,7 +138,7 @@ def test_the_canvas_stays_where_it_is_whatever_happens_to_a_run(
     worker.reports.claim(run.id)
     learn(worker, run)
     all_show(windows, "training")
-    lose_the_list_for_a_while(windows, worker)
+    lose_the_list_of_runs_for_a_while(windows, worker)
     worker.reports.end_run(run.id, RunState.FINISHED)
     all_show(windows, "finished")
     worker.requests.stop(waiting.id)
@@ -154,15 +149,20 @@ def test_the_canvas_stays_where_it_is_whatever_happens_to_a_run(
     assert max(moves.values()) <= 1, moves
 
 
-def draw_everywhere(windows: dict[str, Page]) -> None:
-    """Draw a digit in every window and wait until it is read."""
-    for page in windows.values():
-        dashboard.draw(page, "0")
-        expect(page.locator(".verdict .digit")).not_to_have_text("")
+def fetch_the_digits(windows: dict[str, Page], worker: Store, run: Run) -> None:
+    """Report what a worker reports before its first step, in many words."""
+    worker.reports.claim(run.id)
+    worker.reports.set_message(
+        run.id, "Fetching the digits from afar, which takes its time, as " + "all of them " * 9
+    )
+    all_show(windows, "fetching the digits")
+    worker.reports.set_data(
+        run.id, "digits", "bundled digits, 1,797 digits", "MNIST could not be downloaded."
+    )
 
 
-def lose_the_list_for_a_while(windows: dict[str, Page], worker: Store) -> None:
-    """Have the list of runs unreadable until every window has said so."""
+def lose_the_list_of_runs_for_a_while(windows: dict[str, Page], worker: Store) -> None:
+    """Have the list of runs be damaged, until every window says so, and then be there again."""
     with sqlite3.connect(worker.home / "runs.sqlite3") as database:
         database.execute("ALTER TABLE runs RENAME TO lost_runs")
     for page in windows.values():
