@@ -258,6 +258,17 @@ def phone(chromium: Browser, url: str) -> Iterator[Page]:
     context.close()
 
 
+def check_that_the_canvas_stays_when_teaching_ends_and_begins(phone: Page) -> None:
+    """Press Done and Teach."""
+    place = phone.locator("canvas.upper-canvas").bounding_box()
+    tool(phone, "teach_done").tap()
+    expect(phone.locator(".st-key-pen_width")).to_be_visible()
+    assert phone.locator("canvas.upper-canvas").bounding_box() == place, phone.viewport_size
+    tool(phone, "teach").tap()
+    expect(key(phone, "9")).to_be_visible()
+    assert phone.locator("canvas.upper-canvas").bounding_box() == place, phone.viewport_size
+
+
 def test_all_digits_are_in_reach_of_a_finger_on_phones_and_cover_nothing(phone: Page) -> None:
     for digit in "70":
         Fingers(phone).draw(stroke_on(phone, digit, 0))
@@ -267,6 +278,8 @@ def test_all_digits_are_in_reach_of_a_finger_on_phones_and_cover_nothing(phone: 
     for size in UPRIGHT:
         for percent in (100, 200):
             hold(phone, size, percent)
+            if percent == 100:
+                check_that_the_canvas_stays_when_teaching_ends_and_begins(phone)
             keys = [key(phone, str(digit)).bounding_box() for digit in range(10)]
             canvas = phone.locator("canvas.upper-canvas").bounding_box()
             assert canvas is not None
