@@ -8,7 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from rnnlab.data.labelled_drawings import LabelledDrawings
 from rnnlab.presets import teaching_config
@@ -80,9 +81,16 @@ def tool(page: Page, name: str) -> Locator:
     return page.locator(f".st-key-{name} button:visible")
 
 
+def settled(page: Page, url: str) -> Page:
+    """Open the Lab and wait until its beginning is over, during which Streamlit may lose an answer."""
+    dashboard.ready(page, url)
+    page.locator("[data-test-script-state=notRunning]").wait_for(state="attached")
+    return page
+
+
 def teach(page: Page, url: str) -> Page:
     """Open the Lab and begin to teach."""
-    dashboard.ready(page, url)
+    settled(page, url)
     tool(page, "teach").click()
     expect(key(page, "0")).to_be_visible()
     return page
@@ -95,8 +103,8 @@ def expect_blank(page: Page, words: str) -> None:
 
 
 def test_two_gestures_keep_a_drawing_and_each_can_be_undone(page: Page, url: str, home: Path) -> None:
-    before = len(labels(home)) if (home / "hands").exists() else 0
-    dashboard.ready(page, url)
+    before = len(labels(home))
+    settled(page, url)
     dashboard.note_places(page)
     tool(page, "teach").click()
     expect(page.locator(".verdict .hint")).to_contain_text("Draw a digit, then tap which it is. 0 kept;")
@@ -199,6 +207,36 @@ def test_a_tap_in_the_moment_of_the_last_stroke_keeps_all_and_the_next_drawing_i
     assert four[14:].max() > 200
 
 
+def test_an_answer_that_is_lost_is_asked_for_again(page: Page, url: str, home: Path) -> None:
+    is_lost = False
+
+    def lose(browser: WebSocketRoute) -> None:
+        server = browser.connect_to_server()
+        browser.on_message(server.send)
+
+        def hand_over(message: str | bytes) -> None:
+            nonlocal is_lost
+            if not is_lost:
+                browser.send(message)
+            elif isinstance(message, bytes) and "5" in labels(home):
+                is_lost = ForwardMsg.FromString(message).WhichOneof("type") != "script_finished"
+
+        server.on_message(hand_over)
+
+    page.route_web_socket(re.compile("_stcore/stream"), lose)
+    teach(page, url)
+    dashboard.draw(page, "5")
+    expect(page.locator(".verdict .digit")).not_to_have_text("")
+    is_lost = True
+    key(page, "5").click()
+    expect_blank(page, "Kept as a 5.")
+    assert not is_lost
+    dashboard.draw(page, "7")
+    key(page, "7").click()
+    expect_blank(page, "Kept as a 7.")
+    assert "57" in labels(home)
+
+
 def test_another_visitor_neither_sees_nor_removes_the_drawings(
     chromium: Browser, page: Page, url: str, home: Path
 ) -> None:
@@ -250,7 +288,7 @@ def test_keys_keep_nothing_while_they_are_off_held_down_with_a_modifier_or_typed
 def phone(chromium: Browser, url: str) -> Iterator[Page]:
     """Return the Lab on a phone, while somebody teaches."""
     context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
-    page = dashboard.ready(context.new_page(), url)
+    page = settled(context.new_page(), url)
     dashboard.note_places(page)
     tool(page, "teach").tap()
     expect(key(page, "9")).to_be_visible()

@@ -22,6 +22,9 @@ const MILLISECONDS_OF_A_HAND = 500
 const MILLISECONDS_TO_ANSWER = 10000
 const MILLISECONDS_BETWEEN_LOOKS = 20
 
+// Should it be lost, as happens now and then when two parts of the page are rendered together, it is asked for once more.
+const MILLISECONDS_TO_ASK_AGAIN = 3000
+
 // The buttons whose answer does that. A digit keeps the drawing and clears the canvas.
 const REPLACING = '.st-key-undo button, .st-key-clear button, .st-key-teach_keys button'
 
@@ -32,12 +35,13 @@ const inputs = new WeakMap()
 
 let takingOver = 0 // a timer
 
-export default function ({ data, parentElement }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   let input = inputs.get(parentElement)
   if (!input) {
     input = createInput()
     inputs.set(parentElement, input)
   }
+  input.askAgain = () => setTriggerValue('again', Date.now())
   input.update(data.pen_width)
   return () => {
     input.remove()
@@ -53,6 +57,7 @@ function createInput() {
   let penWidth = 0
   let penSeen = -Infinity
   let looking = null // for the answer to Undo or Clear
+  let asking = 0 // a timer
   const listening = new AbortController()
 
   const listeners = { pointerdown: begin, pointermove: follow, pointerup: end, pointercancel: end, click: waitForAnswer }
@@ -145,6 +150,8 @@ function createInput() {
     if (!event.target.closest?.(REPLACING)) return
     clearInterval(looking)
     const until = performance.now() + MILLISECONDS_TO_ANSWER
+    clearTimeout(asking)
+    asking = setTimeout(() => { if (looking) input.askAgain() }, MILLISECONDS_TO_ASK_AGAIN)
     looking = setInterval(() => { if (isWiped() || performance.now() > until) handOver() }, MILLISECONDS_BETWEEN_LOOKS)
     repaint()
   }
@@ -195,9 +202,11 @@ function createInput() {
     listening.abort()
     renewals.disconnect()
     clearInterval(looking)
+    clearTimeout(asking)
   }
 
-  return { update, remove }
+  const input = { update, remove, askAgain: () => {} }
+  return input
 }
 
 /** @param {Stroke} stroke */
