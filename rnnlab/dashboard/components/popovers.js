@@ -36,7 +36,7 @@ function watch() {
     const popover = floating?.querySelector(POPOVER)
     const newTurn = turnOf(popover)
     if (popover && popover !== seen) enter(popover)
-    else if (turn && newTurn && turn !== newTurn) close(popover)
+    else if (turn && newTurn && turn !== newTurn) setTimeout(close, 0, popover)
     if (popover !== seen || newTurn) turn = newTurn // what a popover contains may come after it
     seen = popover
   }
@@ -74,7 +74,7 @@ function nameRegions() {
   }
 }
 
-// A key of a container in the popover, by which the server tells that the popover has served; see popovers.py.
+// A key of something in the popover, by which the server tells that the popover has served; see popovers.py.
 function turnOf(popover) {
   return popover?.querySelector(TURN)?.className.match(/st-key-(closes_popover\S*)/)[1]
 }

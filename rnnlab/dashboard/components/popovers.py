@@ -8,7 +8,7 @@ from typing import Final
 import streamlit as st
 
 CLOSES_POPOVER: Final = "closes_popover"
-"""How the widget key of a container in a popover begins. If it becomes another one, the popover closes.
+"""How the widget key of something in a popover begins. If it becomes another one, the popover closes.
 
 Streamlit can close a popover from the server, too, but not one that was opened a moment ago.
 """

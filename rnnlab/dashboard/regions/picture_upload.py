@@ -18,7 +18,7 @@ from rnnlab.digits import DIGITS
 from rnnlab.runs import Run
 from rnnlab.store.database import StoreError
 
-_KEY: Final = "picture"
+_POPOVER_KEY: Final = "picture_popover"
 
 
 def render(place: st.delta_generator.DeltaGenerator, run: Run | None) -> None:
@@ -33,14 +33,15 @@ def render(place: st.delta_generator.DeltaGenerator, run: Run | None) -> None:
         "Another picture" if isinstance(remembered.cover, BroughtPicture) else "Picture",
         icon=":material/photo_camera:",
         help="Read a test digit, or a photo or a file of a digit.",
-        key="picture_popover",
+        key=_POPOVER_KEY,
+        on_change="rerun",  # so that it can be closed when a picture has come
     )
-    with popover, st.container(key=f"{CLOSES_POPOVER}_{remembered.pictures}"):
+    with popover:
         _test_digits(run)
         st.file_uploader(  # on a phone this offers the camera, too
             "Or a picture of one digit, on any paper",
             type="image",
-            key=f"{_KEY}_{remembered.pictures}",
+            key=_key(),
             on_change=_take,
             max_upload_size=MAX_FILE_BYTES // 1_000_000,
             help="The digit is found in it, brought to 28 x 28 pixels, and read. "
@@ -84,9 +85,14 @@ def _another(digits: TestSet, label: int | None, shown: TestDigit | BroughtPictu
     return TestDigit.of(digits, index)
 
 
+def _key() -> str:
+    """Return the widget key of the field for a file, another one each time: it is empty then."""
+    return f"{CLOSES_POPOVER}_{session().pictures}"
+
+
 def _take() -> None:
     """Show the picture that has come, and have it read."""
-    file = st.session_state.get(f"{_KEY}_{session().pictures}")
+    file = st.session_state.get(_key())
     if file is not None:
         _show(BroughtPicture.from_file(file.getvalue(), file.name))
 
@@ -95,3 +101,4 @@ def _show(cover: TestDigit | BroughtPicture) -> None:
     """Show something instead of the drawing, and close the popover."""
     session().cover = cover
     session().pictures += 1
+    st.session_state[_POPOVER_KEY] = False
