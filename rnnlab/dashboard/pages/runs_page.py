@@ -107,7 +107,7 @@ def _table(runs: list[Run]) -> None:
             "run": st.column_config.TextColumn(pinned=True),  # in sight, however far one scrolls
             "settings": st.column_config.TextColumn(width=260, help=_SETTINGS_HELP),
             "test accuracy": st.column_config.NumberColumn(format="%.2f %%"),
-            "batch accuracy": st.column_config.NumberColumn(format="%.2f %%", help=BATCH_ACCURACY_HELP),
+            "batch accuracy": st.column_config.NumberColumn(format="%.1f %%", help=BATCH_ACCURACY_HELP),
             "started": st.column_config.DatetimeColumn(format="localized"),  # as the browser writes times
         },
     )
