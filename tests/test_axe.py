@@ -22,7 +22,9 @@ OUTLINE = """() => {
   const name = focused.getAttribute('aria-label') || focused.textContent.trim() || focused.tagName
   const parts = [focused]
   while (parts.length < 4 && parts.at(-1).parentElement) parts.push(parts.at(-1).parentElement)
-  const clipped = parts.findLastIndex((part) => part.getBoundingClientRect().width < 4)
+  const cuts = (part) => getComputedStyle(part).overflow !== 'visible'
+  const isDot = (part) => cuts(part) && part.getBoundingClientRect().width < 4
+  const clipped = parts.findLastIndex(isDot)
   const outlines = parts.slice(clipped + 1).map((part) => getComputedStyle(part))
     .filter((style) => style.outlineStyle === 'solid' && parseFloat(style.outlineWidth) >= 2)
   return [name.slice(0, 60), outlines.map((style) => style.outlineColor)]
@@ -95,9 +97,8 @@ def open_guide(page: Page) -> None:
 
 def violations(page: Page) -> list[str]:
     """Return what axe objects to on the page as it is now."""
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(
-        0
-    )  # while the page is rendered, parts are faint
+    # While the page is rendered, parts are faint.
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
     page.evaluate(ENDS_OF_ANIMATIONS)
     found = Axe().run(page).response["violations"]
     return [f"{rule['id']}: {node['html'][:200]}" for rule in found for node in rule["nodes"]]
@@ -118,11 +119,12 @@ def test_axe_has_no_objection_to_the_lab(page: Page, urls: tuple[str, str]) -> N
     page.locator(".st-key-lab_curve .main-svg").first.wait_for()
     draw_and_see(page)
     found["with a run and a drawing"] = violations(page)
-    for name in ("Picture", "Teach", "Adjust"):
+    for name in ("Picture", "Adjust"):
         open_popover(page, name)
         found[name] = violations(page)
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog", name=name)).to_be_hidden()
+    found["Teach"] = violations_while_teaching(page)
     page.get_by_text("More", exact=True).click()
     page.get_by_role("spinbutton", name="seed").wait_for()
     found["More"] = violations(page)
@@ -132,10 +134,29 @@ def test_axe_has_no_objection_to_the_lab(page: Page, urls: tuple[str, str]) -> N
     assert not any(found.values()), found
 
 
+def violations_while_teaching(page: Page) -> list[str]:
+    """Return what axe objects to while a drawing is kept as a 7; end teaching."""
+    page.get_by_role("button", name="Teach", exact=True).click()
+    page.locator(".st-key-teach_keys").get_by_role("button").nth(7).click()
+    page.locator(".hint", has_text="Kept as a 7.").wait_for()
+    page.mouse.move(1, 1)
+    expect(page.get_by_role("tooltip")).to_have_count(0)
+    found = violations(page)
+    page.get_by_role("button", name="Done", exact=True).click()
+    page.get_by_role("button", name="Teach", exact=True).wait_for()
+    return found
+
+
+def open_misread_digit(page: Page) -> None:
+    """Open the first of the digits read wrong from the Evaluation page."""
+    page.get_by_role("button", name=re.compile("^test digit .* sure$")).first.click()
+    page.locator(".verdict .outcome", has_text="wrong").wait_for()
+
+
 def test_axe_has_no_objection_to_the_other_pages(page: Page, urls: tuple[str, str]) -> None:
     found = {}
     dashboard.ready(page, urls[1])
-    for opened in (open_evaluation, open_runs, open_guide):
+    for opened in (open_evaluation, open_misread_digit, open_runs, open_guide):
         opened(page)
         found[opened.__name__] = violations(page)
     assert not any(found.values()), found

@@ -88,7 +88,9 @@ def _keep(digit: int) -> None:
     remembered = session()
     drawing = remembered.drawing
     if drawing.prepared is None:
-        remembered.taught = drawing.problem or remembered.taught or f"Draw a {digit} first, then tap it."
+        remembered.taught = (
+            drawing.problem or remembered.taught or f"Draw {with_article(digit)} first, then tap it."
+        )
         drawing.show(drawing.strokes)  # strokes that were drawn since wait for an answer of the canvas
         return
     try:
