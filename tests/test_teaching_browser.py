@@ -126,7 +126,7 @@ def test_two_gestures_keep_a_drawing_and_each_can_be_undone(page: Page, url: str
     expect(tool(page, "teach_start")).to_contain_text("Train on 3")
     assert "417" in labels(home)
     key(page, "8").click()
-    expect_blank(page, "Kept as a 8.")
+    expect_blank(page, "Kept as an 8.")
     assert "4178" in labels(home)
 
     page.get_by_test_id("stPopoverButton").filter(has_text="Kept", visible=True).click()
