@@ -5,6 +5,7 @@ The test is the worker: what is started waits until the test ends it.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,12 +107,14 @@ def test_on_a_phone_start_closes_the_sidebar_and_the_run_is_seen_or_why_there_is
 
         open_sidebar(page)
         dashboard.set_number(page, "neurons", 16)
+        expect(page).to_have_url(re.compile(r"neurons=16\b"))
         dashboard.start_button(page).press("Enter")
         expect_started(page, store, known=1)
         assert page.evaluate("document.activeElement.closest('.st-key-lab_status') !== null")
 
         open_sidebar(page)
         dashboard.set_number(page, "iterations (steps)", 100_000)
+        expect(page).to_have_url(re.compile(r"iterations=100000\b"))
         dashboard.start_button(page).tap()
         expect(page.get_by_text("trains at most 30,000 iterations")).to_be_in_viewport(ratio=1)
         wait_for(lambda: is_uncovered(page, ".st-key-problems [role=alert]"), "the sentence to be uncovered")
