@@ -215,8 +215,9 @@ def test_adjust_says_when_it_will_count(chromium: Browser, url: str, store: Stor
     with visit(chromium, DESK, f"{url}/?run={ended.id}") as page:
         page.get_by_role("button", name="Adjust").click()
         expect(page.get_by_text("Counts when it is trained further.")).to_be_visible()
-        page.get_by_label("batch size (images)").last.fill("64")
-        page.get_by_label("batch size (images)").last.press("Enter")
+        batch_size = page.get_by_test_id("stPopoverBody").get_by_label("batch size (images)", exact=True)
+        batch_size.fill("64")
+        batch_size.press("Enter")
         page.get_by_role("button", name="Apply").click()
         expect(status_of(page)).to_contain_text("requested: batch size 64 when it is trained further")
         store.requests.change(ended.id, {"batch_size": 128})

@@ -310,6 +310,7 @@ def test_the_record_of_a_run_that_no_worker_can_train_says_so(store: Store) -> N
     assert (record["state"], record["message"]) == ("failed", "No worker can be started.")
 
 
+@pytest.mark.usefixtures("no_workers")
 def test_runs_that_were_removed_are_said_to_be_gone_and_the_page_goes_on(
     store: Store, own_home: Path
 ) -> None:
@@ -322,6 +323,7 @@ def test_runs_that_were_removed_are_said_to_be_gone_and_the_page_goes_on(
     assert "No network has been trained yet" in texts(app)
 
 
+@pytest.mark.usefixtures("no_workers")
 def test_a_run_whose_list_was_removed_is_listed_again_while_the_page_is_open(
     store: Store, own_home: Path
 ) -> None:
