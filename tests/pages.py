@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Selectbox
 
 from rnnlab.config import Config
 from rnnlab.dashboard.session import Session
@@ -32,6 +33,11 @@ def shown(app: AppTest) -> AppTest:
     """Return the page after making sure that it shows no exception."""
     assert [error.value for error in app.exception] == []
     return app
+
+
+def preset_box(app: AppTest) -> Selectbox[str]:
+    """Return the choice of a preset; its key is another one each time the page sets it."""
+    return next(box for box in app.selectbox if box.label == "preset")
 
 
 def component(app: AppTest, key: str) -> dict[str, Any]:

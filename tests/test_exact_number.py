@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from rnnlab.dashboard.regions.run_buttons import ADJUST_KEY
 from rnnlab.store.store import Store
 from tests import dashboard
-from tests.pages import add_run, lab, shown, texts
+from tests.pages import add_run, lab, preset_box, shown, texts
 
 pytestmark = pytest.mark.usefixtures("no_workers")
 
@@ -64,7 +64,7 @@ def test_slider_and_preset_change_the_field_and_end_a_refusal(store: Store) -> N
     app.button(key="start").click().run()
     assert store.runs()[0].config.learning_rate == 0.02
     assert (app.text_input(key=FIELD).value, REFUSAL in said(app)) == ("0.02", False)
-    app.selectbox(key="control_preset").select("default").run()
+    preset_box(app).select("default").run()
     assert shown(app).text_input(key=FIELD).value == "0.001"
 
 

@@ -14,7 +14,7 @@ from rnnlab.dashboard.app_state import app_state
 from rnnlab.dashboard.components.shortcut_switch import START, shortcut_switch
 from rnnlab.dashboard.regions import messages
 from rnnlab.dashboard.regions.exact_number import refusal, slider_with_field, take_over_text
-from rnnlab.dashboard.session import control_key, session
+from rnnlab.dashboard.session import control_key, is_choice, session, set_control_key
 from rnnlab.dashboard.text import plain
 from rnnlab.dashboard.visitor import visitor
 from rnnlab.data import datasets
@@ -93,18 +93,18 @@ def _presets() -> None:
     """Render the choice of a preset; if the controls match none, it names the nearest one as changed."""
 
     def choose() -> None:
-        chosen = st.session_state[_PRESET_KEY]
-        if chosen in PRESETS:
+        chosen = st.session_state[key]
+        if chosen in PRESETS and is_choice(_PRESET_KEY, key):
             unchanged = {name: _values()[name] for name in ("seed", "iterations", "dataset")}
             address.set_controls(config_from(unchanged, chosen))
 
     present = config()
     current = preset_of(present) or f"{nearest_preset(present)[0]}, changed"
-    st.session_state[_PRESET_KEY] = current
     options = [*PRESETS, *([] if current in PRESETS else [current])]
     help_text = "\n".join(f"- **{name}**: {text}" for name, text in PRESET_HELP.items())
-    index = options.index(current)
-    st.selectbox("preset", options, index, key=_PRESET_KEY, on_change=choose, help=help_text)
+    key = set_control_key(_PRESET_KEY, current)
+    with st.container(key=_PRESET_KEY):
+        st.selectbox("preset", options, options.index(current), key=key, on_change=choose, help=help_text)
 
 
 def _steps_of_best() -> None:
