@@ -66,7 +66,7 @@ def _choice(shared: AppState, run: Run) -> None:
     def label(run_id: str) -> str:
         accuracy = by_id[run_id].test_accuracy
         known = f", test accuracy {percent(accuracy, 2)}" if accuracy is not None else ""
-        return f"{run_id}, {STATE_BADGES[by_id[run_id].state][0]}{known}, {settings[run_id]}"
+        return f"{run_id}, {settings[run_id]}{known}, {STATE_BADGES[by_id[run_id].state][0]}"
 
     by_id = {each.id: each for each in shared.store.runs()}
     by_id.setdefault(run.id, run)
