@@ -56,6 +56,7 @@ def _render(run: Run | None) -> None:
             LiveRegion("belief", _belief, run, changes=_shown() is not None).render()
     if not cover:
         _render_corrections(tools, disabled=not drawing.can_undo)
+        tools.empty()  # see _render_first_tools
     if teaching.is_on():
         teaching.render(tools, run)
     else:
@@ -67,11 +68,18 @@ def _render(run: Run | None) -> None:
 
 
 def _render_first_tools(tools: st.delta_generator.DeltaGenerator, run: Run | None) -> None:
-    """Render the width of the pen, or what belongs to that which covers the drawing."""
+    """Render the width of the pen, or what belongs to that which covers the drawing.
+
+    With the corrections, four things stand before the button that brings a picture, whatever is read: if it
+    moved, its popover and the focus that it gets back would be lost.
+    """
     cover = session().cover
     if cover:
         if isinstance(cover, TestDigit):
             test_digit.render(tools, cover, run)
+        else:
+            for _ in range(test_digit.BUTTONS):
+                tools.empty()
         tools.button("Back to my drawing", on_click=_put_away, key="back_to_drawing")
     elif not teaching.is_on():
         thinnest, usual, thickest = PEN_WIDTHS

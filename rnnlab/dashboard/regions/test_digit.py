@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import streamlit as st
 
@@ -16,6 +18,9 @@ from rnnlab.data.errors import DatasetError
 from rnnlab.model.evaluation import Mistakes
 from rnnlab.model.weights import WeightsError
 from rnnlab.runs import Run
+
+BUTTONS: Final = 3
+"""How many buttons a test digit has."""
 
 
 def render(place: st.delta_generator.DeltaGenerator, cover: TestDigit, run: Run | None) -> None:
