@@ -89,7 +89,7 @@ def wait_until_it_answers(url: str) -> None:
 def dashboard(
     environment: dict[str, str], script: str = "app.py", port: int | None = None
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Start the dashboard; yield its address and its process.
+    """Start the dashboard; yield its address and its process. How it went is printed, for a test that fails.
 
     Args:
         environment: As for `launch`.
@@ -102,7 +102,10 @@ def dashboard(
             wait_until_it_answers(url)
             yield url, process
         finally:
+            ended, log = process.poll(), Path(environment["RNNLAB_HOME"]).glob("dashboard-*.log")
             process.terminate()
+            print(f"The dashboard {'was at work' if ended is None else f'had ended with status {ended}'}.")
+            print(*(file.read_text(errors="replace")[-4000:] for file in log), sep="\n")
 
 
 def open_browser(playwright: Playwright, *, scrollbars: bool = False, flags: Iterable[str] = ()) -> Browser:
