@@ -13,6 +13,7 @@ from rnnlab.config import Config
 from rnnlab.dashboard.session import SECOND_PRESS, Session
 from rnnlab.store.store import Store
 from tests import dashboard
+from tests.pages import lab
 from tests.waiting import wait_for
 from tests.workers import workers_of
 
@@ -85,8 +86,36 @@ def test_a_second_tap_or_a_key_held_down_for_long_starts_nothing_and_other_setti
     session, config = Session(), Config()
     assert not session.is_second_press(config)
     for _ in range(9):
+        now += 60.0  # however long the answer takes
+        session.answer_press()
         now += SECOND_PRESS / 2
         assert session.is_second_press(config)
+        now += SECOND_PRESS  # one that waited behind it
+        assert session.is_second_press(config)
     assert not session.is_second_press(Config(neurons=64))
+    session.answer_press()
     now += SECOND_PRESS
+    session.answer_press()  # by further renderings of the page
     assert not session.is_second_press(Config(neurons=64))
+
+
+@pytest.mark.usefixtures("no_workers")
+def test_a_press_that_waited_behind_a_slow_answer_starts_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+
+    def slowly() -> str:
+        nonlocal now
+        now += 10 * SECOND_PRESS
+        return "digits"
+
+    monkeypatch.setattr("rnnlab.dashboard.session.time.monotonic", lambda: now)
+    monkeypatch.setattr("rnnlab.data.datasets.availability", slowly)
+    app = lab()
+    for _ in range(3):
+        app.button(key="start").click().run()
+    assert len(store.runs()) == 1
+    now += SECOND_PRESS
+    app.button(key="start").click().run()
+    assert len(store.runs()) == 2

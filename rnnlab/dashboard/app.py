@@ -26,7 +26,7 @@ def run() -> None:
     )
     session.enter_page(page.url_path)
     kept = st.container(key="kept_page")  # first, whatever a page consists of
-    with messages.show_store_errors():
+    with session.answers_press(), messages.show_store_errors():
         page.run()
     with kept:
         help_bubbles(key="help_bubbles")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -32,7 +34,7 @@ PEN_WIDTHS = (8, 20, 40)
 
 
 SECOND_PRESS: Final = 2.0
-"""Seconds after Start in which another press, also of what has appeared under the pointer, does nothing."""
+"""Seconds after the answer to Start in which another press, also of what appeared with it, does nothing."""
 
 
 def canvas_key() -> str:
@@ -89,6 +91,19 @@ class GalleryFocus:
 
 
 @dataclass
+class Press:
+    """A press of Start.
+
+    Attributes:
+        config: The settings that it was to start.
+        answered_at: When the page was rendered that answers it, by `time.monotonic`; infinite until then.
+    """
+
+    config: Config
+    answered_at: float = math.inf
+
+
+@dataclass
 class Session:
     """One visitor's session.
 
@@ -119,7 +134,7 @@ class Session:
         is_forgotten: Whether the browser keeps nothing by which its visitor could be known again.
         problems: Sentences about what could not be done, to be shown.
         has_acted: Whether the person has just asked for something and waits for the next update.
-        started: The settings that were last started, with the time of `time.monotonic`; or `None`.
+        started: The last press of Start; or `None`.
         answered: How many presses of Start have been answered; a second press at once is none.
         is_refused: Whether the last of them started nothing.
     """
@@ -150,7 +165,7 @@ class Session:
     is_forgotten: bool = False
     problems: list[str] = field(default_factory=list)
     has_acted: bool = False
-    started: tuple[Config, float] | None = None
+    started: Press | None = None
     answered: int = 0
     is_refused: bool = False
 
@@ -165,17 +180,36 @@ class Session:
 
     @property
     def has_just_started(self) -> bool:
-        """Whether Start was pressed a moment ago, so that another press is most likely not meant as one."""
-        return self.started is not None and time.monotonic() - self.started[1] < SECOND_PRESS
+        """Whether Start was pressed a moment ago, so that another press is most likely not meant as one.
+
+        What somebody presses who has not seen an answer yet may wait here for long if the machine is busy.
+        """
+        return self.started is not None and time.monotonic() - self.started.answered_at < SECOND_PRESS
 
     def is_second_press(self, config: Config) -> bool:
         """Return whether Start with these settings is a double click, an impatient tap or a key held down.
 
         Each of these counts as a press, so a key may be held down for as long as one likes.
         """
-        repeated = self.has_just_started and self.started is not None and self.started[0] == config
-        self.started = config, time.monotonic()
+        repeated = self.has_just_started and self.started is not None and self.started.config == config
+        self.started = Press(config)
         return repeated
+
+    def answer_press(self) -> None:
+        """Note that the page has been rendered since Start was pressed, if it was."""
+        if self.started is not None and self.started.answered_at == math.inf:
+            self.started.answered_at = time.monotonic()
+
+
+@contextmanager
+def answers_press() -> Iterator[None]:
+    """Note at the end of the block that it has answered the last press of Start, unless it was cut short."""
+    try:
+        yield
+    except Exception:
+        session().answer_press()
+        raise
+    session().answer_press()
 
 
 def session() -> Session:

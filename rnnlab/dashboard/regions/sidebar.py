@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from typing import Any
 
 import streamlit as st
@@ -163,7 +162,6 @@ def _start() -> None:
         if remembered.is_second_press(wanted):
             return
         remembered.run_id = app_state().start(wanted, visitor()).id
-        remembered.started = wanted, time.monotonic()
     remembered.answered += 1
     remembered.is_refused = len(remembered.problems) > known
 
