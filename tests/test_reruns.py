@@ -39,6 +39,30 @@ def test_a_timer_of_the_page_before_does_not_bring_it_back(store: Store) -> None
 
 
 @pytest.mark.slow
+def test_a_timer_of_a_page_from_which_a_button_has_led_does_not_bring_it_back(store: Store) -> None:
+    async def leave_while_a_timer_goes_off(url: str) -> None:
+        async with Viewer(url) as viewer:
+            await viewer.finished()
+            await viewer.go_to("Runs")
+            await viewer.until(lambda: "To the Lab" in viewer.buttons)
+            await viewer.finished()
+            timer = viewer.repeating[0]
+            await viewer.click("To the Lab")
+            while viewer.pages["Lab"] != viewer.page:  # whenever it comes
+                await viewer.rerun(fragment=timer, auto=True, page="Runs")
+                await asyncio.sleep(0.002)
+            left = len(viewer.rendered)
+            await viewer.finished()
+            await viewer.rerun()
+            await viewer.finished()
+            assert viewer.pages["Runs"] not in viewer.rendered[left:]
+            assert viewer.rendered[-1] == viewer.pages["Lab"]
+
+    with dashboard.dashboard({"RNNLAB_HOME": str(store.home), "RNNLAB_WARM_WORKER": "0"}) as (url, _):
+        run_async(leave_while_a_timer_goes_off(url))
+
+
+@pytest.mark.slow
 def test_no_click_is_lost_to_a_request_that_comes_right_after_it(own_home: Path) -> None:
     async def click_in_a_hurry(url: str, store: Store) -> None:
         for visit in range(1, 9):

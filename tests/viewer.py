@@ -46,6 +46,7 @@ class Viewer:
         navigations: The names of the pages, each time it received them.
         pages: The hash of each page, by name.
         rendered: The hash of the page of each rendering, of a whole page or a fragment, in order.
+        page: The hash of the page that the server named last.
     """
 
     url: str
@@ -62,8 +63,8 @@ class Viewer:
     navigations: list[list[str]] = field(default_factory=list)
     pages: dict[str, str] = field(default_factory=dict)
     rendered: list[str] = field(default_factory=list)
+    page: str = ""
     _socket: ClientConnection | None = None
-    _page: str = ""
     _kept: dict[str, bytes] = field(default_factory=dict)
     _fragments: dict[str, str] = field(default_factory=dict)
     _timers: dict[str, tuple[float, asyncio.Task[None]]] = field(default_factory=dict)
@@ -103,12 +104,12 @@ class Viewer:
             await self._socket.close()
 
     async def rerun(
-        self, *, fragment: str = "", auto: bool = False, widgets: tuple[WidgetState, ...] = ()
+        self, *, fragment: str = "", auto: bool = False, page: str = "", widgets: tuple[WidgetState, ...] = ()
     ) -> None:
-        """Ask the server to run the page, or a fragment of it, again."""
+        """Ask the server to run a page, by default the one named last, or a fragment again."""
         state = ClientState(
             query_string=self.query,
-            page_script_hash=self._page,
+            page_script_hash=self.pages[page] if page else self.page,
             fragment_id=fragment,
             is_auto_rerun=auto,
             cached_message_hashes=list(self._kept),
@@ -183,12 +184,12 @@ class Viewer:
     def _take(self, message: ForwardMsg) -> None:
         kind = message.WhichOneof("type")
         if kind == "new_session":
-            self._page = message.new_session.page_script_hash
-            self.rendered.append(self._page)
+            self.page = message.new_session.page_script_hash
+            self.rendered.append(self.page)
             if not message.metadata.run.fragment_ids:
                 self._forget(list(self._timers))
         elif kind == "navigation":
-            self._page = message.navigation.page_script_hash
+            self.page = message.navigation.page_script_hash
             self.pages = {each.page_name: each.page_script_hash for each in message.navigation.app_pages}
             self.navigations.append(list(self.pages))
         elif kind == "script_finished":

@@ -6,25 +6,27 @@ two leave the page empty until somebody loads it again, if the request is for a 
 drawing pad); the third loses a click:
 
 - The visitor has gone to another page, which the browser has not heard of yet, and a timer of the page
-  before goes off. The request names that page, and the browser clears the new one.
+  before goes off. The request names that page, and the browser clears the new one. The visitor may have
+  asked for the new page, or a button may have led there.
 - The thread of a page has just ended, but its last messages are still to be handed over. The request gets a
   new thread, and from then on Streamlit ignores messages of other threads: the rest of the page is lost.
 - The callbacks of the request before are about to be called, or one is at work. It ends where it next reads
   the session state, since Streamlit looks for newer requests there, and a browser sends a click once.
 
-Streamlit has no setting for that, so `install` puts a check before `AppSession.request_rerun`, and has
-callbacks called to their end.
+Streamlit has no setting for that, so `install` puts checks before `AppSession.request_rerun` and before a
+thread begins with a request, and has callbacks called to their end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.scriptrunner import RerunData, ScriptRunner
 from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
 from streamlit.runtime.state.safe_session_state import SafeSessionState
 
@@ -101,14 +103,29 @@ def _is_ending(session: AppSession) -> bool:
     return runner is not None and runner._requests._state is ScriptRequestType.STOP
 
 
+def on_page(request: RerunData, page: str) -> RerunData:
+    """Return what is to be done of a request that had to wait.
+
+    Args:
+        request: What was asked for.
+        page: The page that the thread has rendered last, or `""` if it has rendered none.
+    """
+    # None is dropped, since a click and a timer may have become one. A fragment that is gone is passed over.
+    return replace(request, page_script_hash=page) if page and request.fragment_id_queue else request
+
+
 def install() -> None:
     """Let every request of this process be handled here. Once is enough."""
     if getattr(AppSession.request_rerun, "is_checked", False):
         return
     reruns = Reruns(AppSession.request_rerun)
+    begin_with = ScriptRunner._run_script
 
     def request_rerun(self: AppSession, client_state: ClientState | None) -> None:
         reruns.handle(self, client_state)
+
+    def run_script(self: ScriptRunner, rerun_data: RerunData) -> None:
+        begin_with(self, on_page(rerun_data, self._get_script_run_ctx().page_script_hash))
 
     def on_script_will_rerun(self: SafeSessionState, *states: Any, **others: Any) -> None:
         yield_to_requests = self._yield_callback
@@ -121,4 +138,5 @@ def install() -> None:
 
     request_rerun.is_checked = True  # type: ignore[attr-defined]
     AppSession.request_rerun = request_rerun  # type: ignore[method-assign]
+    ScriptRunner._run_script = run_script  # type: ignore[method-assign]
     SafeSessionState.on_script_will_rerun = on_script_will_rerun  # type: ignore[method-assign]
