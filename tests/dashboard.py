@@ -157,7 +157,7 @@ def draw(page: Page, digit: str) -> None:
 
 
 def draw_stroke(page: Page, digit: str, index: int) -> None:
-    """Draw one stroke of a digit with the mouse."""
+    """Draw one stroke of a digit with the mouse, and wait until it is painted."""
     box = page.locator("canvas.upper-canvas").bounding_box()
     assert box is not None
     points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in STROKES[digit][index]]
@@ -166,6 +166,7 @@ def draw_stroke(page: Page, digit: str, index: int) -> None:
     for point in points[1:]:
         page.mouse.move(*point, steps=8)
     page.mouse.up()
+    page.evaluate(TWO_FRAMES)
 
 
 def click_at_once(page: Page, target: Locator) -> None:
@@ -261,6 +262,9 @@ HIDDEN_TOOLBAR: Final = """() => {
   const hosts = [...document.querySelectorAll('.st-key-canvas *')].filter((host) => host.shadowRoot)
   return hosts.some((host) => host.shadowRoot.querySelector('style.rnnlab'))
 }"""
+
+# The canvas paints a stroke in the frame after the pen has been lifted.
+TWO_FRAMES: Final = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 LINE_POINTS: Final = """() => {
   const plot = document.querySelector('.rnnlab-plot')

@@ -114,8 +114,10 @@ def test_a_digit_read_wrong_covers_the_drawing_which_comes_back_unchanged(page: 
 
 def test_from_the_lab_one_comes_back_to_the_same_place_in_the_gallery(projector: Page) -> None:
     page = projector
+    surest = described(thumbnails(page).first)
     page.get_by_role("button", name="Page 2").click()
     expect(page.get_by_text("121 to 240 of")).to_be_visible()
+    wait_for(lambda: described(thumbnails(page).first) != surest, "the thumbnails, which follow their number")
     opened, following = (described(thumbnails(page).nth(number)) for number in (98, 99))
     thumbnails(page).nth(98).click()
     dashboard.ready_again(page)
