@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 from streamlit.proto.ClientState_pb2 import ClientState
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequests
 
@@ -79,6 +80,23 @@ def test_no_click_is_lost_to_a_request_that_comes_right_after_it(own_home: Path)
     ):
         store.workers.beat("test")  # one that counts as alive, so no other one is started
         run_async(click_in_a_hurry(url, store))
+
+
+@pytest.mark.slow
+def test_a_part_that_begins_leaves_the_end_of_another_as_it_was(store: Store) -> None:
+    async def ask_for_one_after_the_other(url: str) -> None:
+        async with Viewer(url) as viewer:
+            await viewer.finished()
+            for _ in range(20):
+                before = len(viewer.endings)
+                await viewer.rerun_part("canvas")
+                await viewer.rerun_part("belief")
+                await viewer.until(lambda before=before: len(viewer.endings) > before + 1)  # type: ignore[misc]
+            assert set(viewer.endings[1:]) == {ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY}
+
+    dashboard.add_ended_run(store.home)
+    with dashboard.dashboard({"RNNLAB_HOME": str(store.home), "RNNLAB_WARM_WORKER": "0"}) as (url, _):
+        run_async(ask_for_one_after_the_other(url))
 
 
 @dataclass(eq=False)

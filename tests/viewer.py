@@ -47,6 +47,7 @@ class Viewer:
         pages: The hash of each page, by name.
         rendered: The hash of the page of each rendering, of a whole page or a fragment, in order.
         page: The hash of the page that the server named last.
+        endings: How each rendering ended, as `ForwardMsg.ScriptFinishedStatus` says it.
     """
 
     url: str
@@ -64,6 +65,7 @@ class Viewer:
     pages: dict[str, str] = field(default_factory=dict)
     rendered: list[str] = field(default_factory=list)
     page: str = ""
+    endings: list[int] = field(default_factory=list)
     _socket: ClientConnection | None = None
     _kept: dict[str, bytes] = field(default_factory=dict)
     _fragments: dict[str, str] = field(default_factory=dict)
@@ -138,6 +140,10 @@ class Viewer:
         pressed = WidgetState(id=button, trigger_value=True)
         await self.rerun(fragment=self._fragments[button], widgets=(pressed,))
 
+    async def rerun_part(self, component: str) -> None:
+        """Ask the server to run the fragment of a component again."""
+        await self.rerun(fragment=self._fragments[self.components[component]])
+
     async def draw(self, picture: bytes, strokes: list[dict[str, Any]]) -> None:
         """Send a drawing as the canvas does when the pen lifts."""
         data = "data:image/png;base64," + base64.b64encode(picture).decode("ascii")
@@ -158,7 +164,7 @@ class Viewer:
         with suppress(TimeoutError):
             await self.until(lambda: len(self.answers) > since, seconds=_PATIENCE)
         if len(self.answers) <= since:
-            await self.rerun(fragment=self._fragments[self.components["belief"]])
+            await self.rerun_part("belief")
             await self.until(lambda: len(self.answers) > since, seconds)
         return self.answers[since]
 
@@ -193,6 +199,7 @@ class Viewer:
             self.pages = {each.page_name: each.page_script_hash for each in message.navigation.app_pages}
             self.navigations.append(list(self.pages))
         elif kind == "script_finished":
+            self.endings.append(message.script_finished)
             self._finished.set()
         elif kind == "auto_rerun":
             self._repeat(message.auto_rerun.fragment_id, message.auto_rerun.interval)

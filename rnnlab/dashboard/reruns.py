@@ -1,9 +1,9 @@
 """Requests of a browser to render its page or a part of it, handled only if they fit what it shows.
 
-Streamlit renders the pages of a visitor in threads, which hand their messages to its event loop. Three things
+Streamlit renders the pages of a visitor in threads, which hand their messages to its event loop. Four things
 go wrong there if a request comes at the wrong moment, all the likelier the busier the machine is. The first
 two leave the page empty until somebody loads it again, if the request is for a fragment (a live region, the
-drawing pad); the third loses a click:
+drawing pad); the third loses a click; the fourth leaves buttons on the page that should have gone:
 
 - The visitor has gone to another page, which the browser has not heard of yet, and a timer of the page
   before goes off. The request names that page, and the browser clears the new one. The visitor may have
@@ -13,19 +13,23 @@ drawing pad); the third loses a click:
 - The callbacks of the request before are about to be called, or one is at work. It ends where it next reads
   the session state, since Streamlit looks for newer requests there, and a browser sends a click once.
 
+- A fragment begins before it has been sent that another one has ended. That message is changed into one by
+  which the browser keeps what was there before.
+
 Streamlit has no setting for that, so `install` puts checks before `AppSession.request_rerun` and before a
-thread begins with a request, and has callbacks called to their end.
+thread begins with a request, has callbacks called to their end, and keeps messages that are to be sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 from streamlit.runtime.scriptrunner import RerunData, ScriptRunner
 from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
 from streamlit.runtime.state.safe_session_state import SafeSessionState
@@ -114,18 +118,37 @@ def on_page(request: RerunData, page: str) -> RerunData:
     return replace(request, page_script_hash=page) if page and request.fragment_id_queue else request
 
 
+def is_about_others(queue: ForwardMsgQueue, fragments: Sequence[str]) -> bool:
+    """Return whether messages that are to be sent say that something else has ended than these fragments."""
+    return any(
+        message.WhichOneof("type") == "script_finished"
+        and not set(fragments).issuperset(message.metadata.run.fragment_ids or [""])
+        for message in queue._queue
+    )
+
+
 def install() -> None:
     """Let every request of this process be handled here. Once is enough."""
     if getattr(AppSession.request_rerun, "is_checked", False):
         return
     reruns = Reruns(AppSession.request_rerun)
-    begin_with = ScriptRunner._run_script
+    begin_with, clear_queue = ScriptRunner._run_script, ForwardMsgQueue.clear
 
     def request_rerun(self: AppSession, client_state: ClientState | None) -> None:
         reruns.handle(self, client_state)
 
     def run_script(self: ScriptRunner, rerun_data: RerunData) -> None:
         begin_with(self, on_page(rerun_data, self._get_script_run_ctx().page_script_hash))
+
+    def clear(
+        self: ForwardMsgQueue,
+        retain_lifecycle_msgs: bool = False,
+        fragment_ids_this_run: list[str] | None = None,
+    ) -> None:
+        if retain_lifecycle_msgs and fragment_ids_this_run and is_about_others(self, fragment_ids_this_run):
+            self._delta_index_map.clear()  # what comes belongs behind all of it
+        else:
+            clear_queue(self, retain_lifecycle_msgs, fragment_ids_this_run)
 
     def on_script_will_rerun(self: SafeSessionState, *states: Any, **others: Any) -> None:
         yield_to_requests = self._yield_callback
@@ -139,4 +162,5 @@ def install() -> None:
     request_rerun.is_checked = True  # type: ignore[attr-defined]
     AppSession.request_rerun = request_rerun  # type: ignore[method-assign]
     ScriptRunner._run_script = run_script  # type: ignore[method-assign]
+    ForwardMsgQueue.clear = clear  # type: ignore[method-assign]
     SafeSessionState.on_script_will_rerun = on_script_will_rerun  # type: ignore[method-assign]
