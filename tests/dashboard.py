@@ -226,9 +226,14 @@ def ready_again(page: Page) -> Page:
     return page
 
 
+def control(page: Page, label: str) -> Locator:
+    """Return a control by its label; one whose place another has just taken stays, hidden, for a moment."""
+    return page.get_by_label(label, exact=True).locator("visible=true")
+
+
 def set_number(page: Page, label: str, value: int) -> None:
     """Type a number into a control of the sidebar."""
-    field = page.get_by_label(label, exact=True)
+    field = control(page, label)
     field.fill(str(value))
     field.press("Enter")
     expect(field).to_have_value(str(value))

@@ -36,8 +36,14 @@ def shown(app: AppTest) -> AppTest:
 
 
 def preset_box(app: AppTest) -> Selectbox[str]:
-    """Return the choice of a preset; its key is another one each time the page sets it."""
-    return next(box for box in app.selectbox if box.label == "preset")
+    """Return the choice of a preset."""
+    return app.selectbox(key_now(app, "control_preset"))
+
+
+def key_now(app: AppTest, control: str) -> str:
+    """Return the key of a control's widget; it is another one each time the page sets the control."""
+    count = app.session_state["rnnlab_session"].set_controls.get(control, 0)
+    return f"{control}_{count}" if count else control
 
 
 def component(app: AppTest, key: str) -> dict[str, Any]:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from rnnlab.config import Config
 from rnnlab.dashboard.regions.run_buttons import when_it_counts
@@ -148,7 +150,7 @@ def test_a_prepared_address_shows_no_run_and_its_start_begins_with_its_settings(
         status = status_of(page)
         expect(status).to_contain_text("These settings are ready")
         expect(page.locator(".rnnlab-settings")).to_have_text("preset notebook, learning rate 0.01")
-        expect(page.locator(".st-key-control_preset input")).to_have_value("notebook, changed")
+        expect(page.locator(".st-key-preset input")).to_have_value("notebook, changed")
         expect(status).not_to_contain_text(ended)
         dashboard.ready(page, page.url)
         expect(status).to_contain_text("These settings are ready")
@@ -208,35 +210,102 @@ def test_the_queue_names_what_tells_its_runs_apart(chromium: Browser, url: str, 
             )
 
 
-def test_a_press_that_was_on_its_way_when_the_preset_changed_changes_no_setting(
-    chromium: Browser, url: str, store: Store
-) -> None:
-    page = chromium.new_page()
-    held: list[bytes] = []
-    browsers: list[WebSocketRoute] = []
-    is_slow = False
+class SlowPage:
+    """The Lab on the bundled digits, in a browser that gets what the server sends only in the end.
 
-    def connect(browser: WebSocketRoute) -> None:
-        browsers.append(browser)
+    Attributes:
+        page: Its page.
+    """
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self._held: list[bytes] = []
+        self._browser: WebSocketRoute | None = None
+        self._is_slow = False
+        page.route_web_socket(re.compile("_stcore/stream"), self._connect)
+        dashboard.ready(page, f"{url}/?dataset=digits")
+        self._settle()
+        self._is_slow = True
+
+    def has_answered(self) -> bool:
+        """Return whether the server has rendered the whole page since then."""
+        self.page.evaluate("true")  # lets what has come be handled
+        messages = [ForwardMsg.FromString(message) for message in self._held]
+        ends = [message for message in messages if message.WhichOneof("type") == "script_finished"]
+        return any(end.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY for end in ends)
+
+    def end(self) -> None:
+        """Hand over all that was held back, and wait until it is shown."""
+        assert self._browser is not None
+        self._is_slow = False
+        for message in self._held:
+            self._browser.send(message)
+        self._settle()
+
+    def _connect(self, browser: WebSocketRoute) -> None:
+        self._browser = browser
         browser.connect_to_server().on_message(
-            lambda message: held.append(bytes(message)) if is_slow else browser.send(message)  # type: ignore[arg-type]
+            lambda message: self._held.append(bytes(message)) if self._is_slow else browser.send(message)  # type: ignore[arg-type]
         )
 
-    page.route_web_socket(re.compile("_stcore/stream"), connect)
-    dashboard.ready(page, f"{url}/?dataset=digits")
-    known = len(store.queue())
-    is_slow = True
-    page.get_by_label("neurons", exact=True).fill("16")
-    page.get_by_label("neurons", exact=True).press("Enter")
-    wait_for(lambda: page.evaluate("true") and any(b"default, changed" in each for each in held), "it")
+    def _settle(self) -> None:
+        expect(self.page.get_by_test_id("stStatusWidget")).to_have_count(0)
+
+
+@pytest.fixture
+def slow_page(chromium: Browser, url: str) -> Iterator[SlowPage]:
+    page = chromium.new_page()
+    slow = SlowPage(page, url)
+    yield slow
+    slow.end()
+    page.close()
+
+
+def type_neurons(page: Page) -> None:
+    dashboard.control(page, "neurons").fill("16")
+    dashboard.control(page, "neurons").press("Enter")
+
+
+def type_learning_rate(page: Page) -> None:
+    page.get_by_label("learning rate, exact").fill("0.0123")
+    page.get_by_label("learning rate, exact").press("Enter")
+
+
+def move_slider(page: Page) -> None:
+    page.get_by_test_id("stSidebar").get_by_role("slider").first.press("ArrowRight")
+
+
+def choose_preset(page: Page) -> None:
+    page.get_by_label("preset", exact=True).click()
+    page.get_by_role("option", name="notebook").click()
+
+
+@pytest.mark.parametrize("is_handled", [True, False])
+@pytest.mark.parametrize(
+    ("change", "settings"),
+    [
+        (type_neurons, {"neurons": 16}),
+        (type_learning_rate, {"learning_rate": 0.0123}),
+        (move_slider, {"learning_rate": 0.002}),
+        (choose_preset, {"preset": "notebook"}),
+    ],
+)
+def test_a_press_before_the_page_has_answered_starts_what_was_just_chosen(
+    slow_page: SlowPage,
+    store: Store,
+    change: Callable[[Page], None],
+    settings: dict[str, Any],
+    is_handled: bool,
+) -> None:
+    named = dict(settings)
+    wanted = config_from({"dataset": "digits", **named}, named.pop("preset", "default"))
+    known, page = len(store.queue()), slow_page.page
+    change(page)
+    if is_handled:
+        wait_for(slow_page.has_answered, "the answer, which the browser has not got")
     dashboard.start_button(page).click()
     wait_for(lambda: page.evaluate("true") and len(store.queue()) > known, "the run")
-    assert store.queue()[-1].config.neurons == 16
-    is_slow = False
-    for message in held:
-        browsers[-1].send(message)
-    expect(page.get_by_label("neurons", exact=True)).to_have_value("16")
-    page.close()
+    assert store.queue()[-1].config == wanted
 
 
 def test_adjust_says_when_it_will_count(chromium: Browser, url: str, store: Store) -> None:

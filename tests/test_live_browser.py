@@ -150,7 +150,7 @@ def test_a_run_is_paused_stepped_adjusted_resumed_and_trained_further(
     expect(status).to_contain_text("steps/s")
 
     expect(page.get_by_role("button", name="Pause")).to_be_enabled()
-    field = page.get_by_label("neurons", exact=True)
+    field = dashboard.control(page, "neurons")
     field.press("p")  # typed, not pressed as a shortcut
     field.press("Escape")
     field.blur()

@@ -19,7 +19,7 @@ from rnnlab.runs import RunState, TestPoint
 from rnnlab.store.database import StoreError
 from rnnlab.store.store import Store
 from rnnlab.worker.launcher import LocalLauncher
-from tests.pages import APP, add_run, address, component, lab, preset_box, shown, texts
+from tests.pages import APP, add_run, address, component, key_now, lab, preset_box, shown, texts
 
 pytestmark = pytest.mark.usefixtures("no_workers")
 
@@ -68,7 +68,7 @@ def test_start_takes_the_values_of_the_controls(store: Store) -> None:
 def test_a_preset_sets_the_controls_and_a_changed_control_makes_it_changed(store: Store) -> None:
     app = lab()
     preset_box(app).select("notebook").run()
-    assert app.selectbox(key="control_initializers").value == "notebook"
+    assert app.selectbox(key_now(app, "control_initializers")).value == "notebook"
     app.number_input(key="control_neurons").set_value(64).run()
     assert preset_box(shown(app)).value == "notebook, changed"
     app.button(key="start").click().run()

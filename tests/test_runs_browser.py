@@ -173,7 +173,7 @@ def test_a_changed_value_is_shown_as_changed_and_the_settings_are_copied_as_a_li
     assert plain.evaluate("document.getSelection().toString()") == link
     plain.close()
     page.goto(link)
-    expect(page.get_by_label("neurons", exact=True)).to_have_value("48")
+    expect(dashboard.control(page, "neurons")).to_have_value("48")
 
 
 def test_back_and_forward_follow_run_and_page(page: Page, url: str, home: Path) -> None:

@@ -65,8 +65,8 @@ def expect_all_as_before(page: Page, ink: int, pen: str) -> None:
     wait_for(lambda: dashboard.drawn_ink(page) == pytest.approx(ink, rel=0.02), "the drawing")
     expect(page.locator(".verdict .digit")).not_to_have_text("")
     expect(page.locator(".st-key-pen_width input")).to_have_value(pen)
-    expect(page.get_by_label("neurons", exact=True)).to_have_value("72")
-    expect(page.locator(".st-key-control_preset input")).to_have_value(re.compile(", changed$"))
+    expect(dashboard.control(page, "neurons")).to_have_value("72")
+    expect(page.locator(".st-key-preset input")).to_have_value(re.compile(", changed$"))
     page.get_by_role("button", name="Undo").click()
     wait_for(lambda: 100 < dashboard.drawn_ink(page) < ink * 0.8, "one stroke less")
     wait_for(lambda: strokes(page) == 1, "one stroke to be kept")
@@ -157,15 +157,15 @@ def test_the_address_shares_the_settings_and_wins_over_what_the_tab_keeps(
     assert "embed_options=light_theme" in page.url
     assert "preset=best&neurons=72&run=" in page.url
     dashboard.ready(other, page.url)
-    expect(other.get_by_label("neurons", exact=True)).to_have_value("72")
-    expect(other.get_by_label("batch size (images)", exact=True)).to_have_value("176")
+    expect(dashboard.control(other, "neurons")).to_have_value("72")
+    expect(dashboard.control(other, "batch size (images)")).to_have_value("176")
 
     dashboard.ready(page, f"{url}/?neurons=40")
-    expect(page.get_by_label("neurons", exact=True)).to_have_value("40")
-    expect(page.get_by_label("batch size (images)", exact=True)).to_have_value("128")
+    expect(dashboard.control(page, "neurons")).to_have_value("40")
+    expect(dashboard.control(page, "batch size (images)")).to_have_value("128")
     wait_for(lambda: kept(page)["settings"] == {"neurons": "40"}, "the settings to be kept")
     dashboard.ready(page, url)  # an address that says nothing of settings
-    expect(page.get_by_label("neurons", exact=True)).to_have_value("40")
+    expect(dashboard.control(page, "neurons")).to_have_value("40")
     expect(page).to_have_url(re.compile("neurons=40"))
 
 

@@ -275,7 +275,7 @@ def test_keys_keep_nothing_while_they_are_off_held_down_with_a_modifier_or_typed
     switch.check()
     switch.blur()
     page.keyboard.press("Control+7")
-    field = page.get_by_label("neurons", exact=True)
+    field = dashboard.control(page, "neurons")
     field.press_sequentially("7")
     field.press("Escape")
     field.blur()

@@ -11,10 +11,12 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from rnnlab.config import HYPERPARAMETERS, Config, ConfigError
+from rnnlab.dashboard import controls
 from rnnlab.dashboard.app_state import app_state
 from rnnlab.dashboard.caches import data_of
+from rnnlab.dashboard.controls import control_key
 from rnnlab.dashboard.drawing import TestDigit
-from rnnlab.dashboard.session import control_key, session
+from rnnlab.dashboard.session import session
 from rnnlab.data.datasets import TestSet
 from rnnlab.data.errors import DatasetError
 from rnnlab.presets import config_from
@@ -173,7 +175,7 @@ def take_settings(given: Mapping[str, str]) -> bool:
     for name, hyperparameter in HYPERPARAMETERS.items():
         if name in given:
             try:
-                st.session_state[control_key(name)] = hyperparameter.parse(given[name])
+                controls.set_value(control_key(name), hyperparameter.parse(given[name]))
             except ConfigError as error:
                 problems.append(str(error))
     return len(problems) == known and any(name in given for name in ("preset", *HYPERPARAMETERS))
@@ -182,7 +184,7 @@ def take_settings(given: Mapping[str, str]) -> bool:
 def set_controls(config: Config) -> None:
     """Set all of the sidebar's controls."""
     for name, value in asdict(config).items():
-        st.session_state[control_key(name)] = value
+        controls.set_value(control_key(name), value)
 
 
 def render_again() -> NoReturn:

@@ -46,37 +46,6 @@ def canvas_key() -> str:
     return f"{CANVAS_KEY}_{session().name}"
 
 
-def control_key(name: str) -> str:
-    """Return the widget key of the sidebar's control of a hyperparameter."""
-    return f"control_{name}"
-
-
-def set_control_key(name: str, value: object) -> str:
-    """Return the widget key of a choice that the page sets itself, as the preset that the settings match.
-
-    It is another key each time the page sets it. A click elsewhere that was on its way when that happened
-    still brings the choice of before, which would pass for one that the person has just made.
-
-    Args:
-        name: How the key begins.
-        value: What is chosen now.
-    """
-    counts = session().set_controls
-    counts.setdefault(name, 0)
-    if st.session_state.get(_newest_key(name), value) != value:
-        counts[name] += 1
-    return _newest_key(name)
-
-
-def is_choice(name: str, key: str) -> bool:
-    """Return whether what comes for a key of `set_control_key` is a choice that the person has just made."""
-    return key == _newest_key(name)
-
-
-def _newest_key(name: str) -> str:
-    return f"{name}_{session().set_controls.get(name, 0)}"
-
-
 @dataclass(frozen=True)
 class GalleryFocus:
     """The thumbnail that is to be brought into view, once.
@@ -126,7 +95,7 @@ class Session:
         is_teaching: Whether digits can be tapped to keep the drawing as one of them.
         taught: What happened to the last drawing that was labelled, in words; may be empty.
         removed: The labelled drawing that was removed last, until it is brought back.
-        set_controls: How often the page has set each of its choices itself, by the beginning of their keys.
+        set_controls: How often the page has set each of its controls itself; see `controls`.
         url_read: Whether the controls have taken over the hyperparameters in the URL.
         is_prepared: Whether the visit began with settings in the URL, which can be started, and no run.
         has_taken_over: Whether it has what the tab kept for an earlier session.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import streamlit as st
 
 from rnnlab.config import ConfigError, Hyperparameter
+from rnnlab.dashboard import controls
 from rnnlab.dashboard.session import mark_user_action
 from rnnlab.dashboard.text import plain
 
@@ -28,26 +27,33 @@ class _Known:
     refusal: str = ""
 
 
-def slider_with_field(h: Hyperparameter, key: str, label: str, common: Mapping[str, Any]) -> float:
+def slider_with_field(h: Hyperparameter, key: str, label: str, help_text: str) -> float:
     """Render the slider and the field and return the value; a text that is no value of it changes nothing.
 
     Args:
         h: A hyperparameter whose values are numbers; its label, kind and bounds.
-        key: Widget key of the slider, in whose state the value is.
+        key: Key of the control, which has a value.
         label: What stands above the slider.
-        common: Further arguments of the slider.
+        help_text: What its help says.
     """
+    value = float(controls.value(key, h.default))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        now = st.session_state[key]
-        steps = _logarithmic_steps(h, now)
-        value = float(st.select_slider(label, steps, now, format_func="{:g}".format, **common))
+        st.select_slider(
+            label,
+            _logarithmic_steps(h, value),
+            value,
+            format_func="{:g}".format,
+            key=controls.widget_key(key),
+            on_change=take_over_slider,
+            args=(key,),
+            help=help_text,
+            persist_state="session",
+        )
         known = _known(key, value)
-        if st.session_state.get(_field(key)) != known.text:
-            st.session_state[_field(key)] = known.text
         st.text_input(
             f"{h.label}, exact",
             known.text,
-            key=_field(key),
+            key=controls.widget_key(_field(key)),
             on_change=take_over_text,
             args=(h, key),
             label_visibility="collapsed",
@@ -58,11 +64,20 @@ def slider_with_field(h: Hyperparameter, key: str, label: str, common: Mapping[s
     return value
 
 
+def take_over_slider(key: str) -> None:
+    """Set the value to that of the slider, if it has been moved; the text follows."""
+    controls.receive(key)
+    value = controls.value(key, None)
+    if value is not None:
+        _known(key, value)
+
+
 def take_over_text(h: Hyperparameter, key: str) -> None:
     """Set the value to what has been typed, if something has and it is one."""
     mark_user_action()
+    field = controls.widget_key(_field(key))
     before: _Known | None = st.session_state.get(_memory(key))
-    text: str | None = st.session_state.get(_field(key))
+    text: str | None = st.session_state.get(field)
     if before is None or text is None or text == before.text:
         return
     try:
@@ -70,14 +85,15 @@ def take_over_text(h: Hyperparameter, key: str) -> None:
     except ConfigError as error:
         st.session_state[_memory(key)] = _Known(text, before.value, str(error))
     else:
-        st.session_state[key] = value
+        controls.set_value(key, value)
         st.session_state[_memory(key)] = _Known(_written(value), value)
+        st.session_state[field] = _written(value)  # in its place, so that it keeps the focus
 
 
 def refusal(key: str) -> str:
     """Return why the text in the field is no value; empty if it is one, or the slider was moved since."""
     known: _Known | None = st.session_state.get(_memory(key))
-    return known.refusal if known is not None and known.value == st.session_state.get(key) else ""
+    return known.refusal if known is not None and known.value == controls.value(key, None) else ""
 
 
 def _known(key: str, value: float) -> _Known:
@@ -86,6 +102,7 @@ def _known(key: str, value: float) -> _Known:
     if known is None or known.value != value:
         known = _Known(_written(value), value)
         st.session_state[_memory(key)] = known
+        controls.set_value(_field(key), known.text)
     return known
 
 
@@ -95,7 +112,7 @@ def _written(value: float) -> str:
 
 
 def _field(key: str) -> str:
-    """Return the widget key of the field beside a slider."""
+    """Return the key of the field beside a slider."""
     return f"{key}_typed"
 
 

@@ -14,7 +14,7 @@ from rnnlab.dashboard.app_state import AppState, app_state
 from rnnlab.dashboard.components.shortcut_switch import PAUSE, STEP
 from rnnlab.dashboard.permissions import Permissions, RefusalError
 from rnnlab.dashboard.regions import messages
-from rnnlab.dashboard.regions.sidebar import hyperparameter_control
+from rnnlab.dashboard.regions.sidebar import hyperparameter_control, value_at_press
 from rnnlab.dashboard.session import mark_user_action, session
 from rnnlab.dashboard.settings_text import what_tells_apart
 from rnnlab.dashboard.text import plain
@@ -169,20 +169,26 @@ def _further(run: Run, permissions: Permissions) -> None:
         if room < least:
             st.caption("This run has as many iterations as a run may have.")
             return
-        more = st.number_input(
+        key = f"further_{run.id}_{run.step}"
+        st.number_input(
             "more iterations (steps)",
             least,
             room,
             min(room, left if left > 0 else _MORE_STEPS),
             step=1000,
-            key=f"further_{run.id}_{run.step}",
+            key=key,
         )
         st.button(
             "Go on",
             type="primary",
             icon=":material/play_arrow:",
             on_click=_ask,
-            args=(lambda run_id: app_state().store.requests.train_further(run_id, int(more)), run.id, True),
+            # The number that comes with the press, which may be newer than the rendered one.
+            args=(
+                lambda run_id: app_state().store.requests.train_further(run_id, int(st.session_state[key])),
+                run.id,
+                True,
+            ),
         )
 
 
@@ -201,27 +207,34 @@ def _adjust(run: Run) -> None:
     if not popover.open:
         return
     shown = {name: run.requested.get(name, getattr(run.config_now, name)) for name in _IN_REACH}
+    # New keys after every change, whoever made it, so that the controls show the new values.
+    turn = f"{run.id}_{len(run.changes)}_{session().adjusted}_{sorted(run.requested.items())}"
+    keys = {name: f"adjust_{name}_{turn}" for name in shown}
     with popover:
         st.caption(f"Counts {when_it_counts(run)}.")
         values = {
-            name: hyperparameter_control(
-                HYPERPARAMETERS[name],
-                # A new key after every change, whoever made it, so that the controls show the new values.
-                key=f"adjust_{name}_{run.id}_{len(run.changes)}_{session().adjusted}_{sorted(run.requested.items())}",
-                value=value,
-            )
+            name: hyperparameter_control(HYPERPARAMETERS[name], keys[name], value)
             for name, value in shown.items()
         }
-        new = {name: value for name, value in values.items() if value != shown[name]}
         st.button(
             "Apply",
             type="primary",
             icon=":material/check:",
             key="adjust_apply",
-            disabled=not new,
+            disabled=values == shown,
             on_click=_ask,
-            args=(lambda run_id: _change(run_id, new), run.id),
+            args=(lambda run_id: _change(run_id, _new_values(shown, keys)), run.id),
         )
+
+
+def _new_values(shown: Mapping[str, Value], keys: Mapping[str, str]) -> dict[str, Value]:
+    """Return the values that come with a press, which may be newer than the rendered ones, if they differ.
+
+    Raises:
+        ConfigError: One is no value of its hyperparameter.
+    """
+    values = {name: value_at_press(HYPERPARAMETERS[name], key) for name, key in keys.items()}
+    return {name: value for name, value in values.items() if value != shown[name]}
 
 
 def when_it_counts(run: Run) -> str:

@@ -8,12 +8,13 @@ from typing import Any
 import streamlit as st
 
 from rnnlab.config import HYPERPARAMETERS, Config, ConfigError, Hyperparameter, Value
-from rnnlab.dashboard import address
+from rnnlab.dashboard import address, controls
 from rnnlab.dashboard.app_state import app_state
 from rnnlab.dashboard.components.shortcut_switch import START, shortcut_switch
+from rnnlab.dashboard.controls import control_key
 from rnnlab.dashboard.regions import messages
-from rnnlab.dashboard.regions.exact_number import refusal, slider_with_field, take_over_text
-from rnnlab.dashboard.session import control_key, is_choice, session, set_control_key
+from rnnlab.dashboard.regions.exact_number import refusal, slider_with_field, take_over_slider, take_over_text
+from rnnlab.dashboard.session import session
 from rnnlab.dashboard.text import plain
 from rnnlab.dashboard.visitor import visitor
 from rnnlab.data import datasets
@@ -85,15 +86,16 @@ def config() -> Config:
 
 def _values() -> dict[str, Value]:
     """Return the values of the controls, or defaults before they have been rendered."""
-    return {name: st.session_state.get(control_key(name), h.default) for name, h in HYPERPARAMETERS.items()}
+    return {name: controls.value(control_key(name), h.default) for name, h in HYPERPARAMETERS.items()}
 
 
 def _presets() -> None:
     """Render the choice of a preset; if the controls match none, it names the nearest one as changed."""
 
     def choose() -> None:
-        chosen = st.session_state[key]
-        if chosen in PRESETS and is_choice(_PRESET_KEY, key):
+        controls.receive(_PRESET_KEY)
+        chosen = controls.value(_PRESET_KEY, current)
+        if chosen in PRESETS:
             unchanged = {name: _values()[name] for name in ("seed", "iterations", "dataset")}
             address.set_controls(config_from(unchanged, chosen))
 
@@ -101,8 +103,9 @@ def _presets() -> None:
     current = preset_of(present) or f"{nearest_preset(present)[0]}, changed"
     options = [*PRESETS, *([] if current in PRESETS else [current])]
     help_text = "\n".join(f"- **{name}**: {text}" for name, text in PRESET_HELP.items())
-    key = set_control_key(_PRESET_KEY, current)
-    with st.container(key=_PRESET_KEY):
+    controls.set_value(_PRESET_KEY, current)
+    key = controls.widget_key(_PRESET_KEY)
+    with st.container(key="preset"):
         st.selectbox("preset", options, options.index(current), key=key, on_change=choose, help=help_text)
 
 
@@ -126,20 +129,22 @@ def hyperparameter_control(hyperparameter: Hyperparameter, key: str, value: Valu
 
     Args:
         hyperparameter: Its label, help, kind and bounds.
-        key: Widget key of the control.
+        key: Key of the control.
         value: What it is set to when it is rendered for the first time.
     """
     h = hyperparameter
-    now = st.session_state.setdefault(key, value)
+    now = controls.value(key, value)
+    controls.set_value(key, now)
     label = f"{h.label} ({h.unit})" if h.unit else h.label
-    common: dict[str, Any] = {"key": key, "help": _help_of(h), "persist_state": "session"}
+    if h.scale == "log":
+        return slider_with_field(h, key, label, _help_of(h))
+    common: dict[str, Any] = {"key": controls.widget_key(key), "on_change": controls.receive, "args": (key,)}
+    common |= {"help": _help_of(h), "persist_state": "session"}
     if h.choices:
         options = list(h.choices)
         index = options.index(now)
         chosen: Value = st.selectbox(label, options, index, format_func=h.choices.__getitem__, **common)
         return chosen
-    if h.kind is float and h.scale == "log":
-        return slider_with_field(h, key, label, common)
     if h.kind is float:
         return float(st.slider(label, h.minimum, h.maximum, now, step=h.step, **common))
     bounds = int(h.minimum or 0), int(h.maximum or 0)
@@ -157,8 +162,9 @@ def _start() -> None:
     remembered = session()
     known = len(remembered.problems)
     with messages.collect_errors():
-        _take_over_texts()
-        wanted = config()
+        wanted = config_from(
+            {h.name: value_at_press(h, control_key(h.name)) for h in HYPERPARAMETERS.values()}
+        )
         if remembered.is_second_press(wanted):
             return
         remembered.run_id = app_state().start(wanted, visitor()).id
@@ -166,24 +172,32 @@ def _start() -> None:
     remembered.is_refused = len(remembered.problems) > known
 
 
-def _take_over_texts() -> None:
-    """Set the controls to what was typed just before Start was pressed.
+def value_at_press(hyperparameter: Hyperparameter, key: str) -> Value:
+    """Return the value of a control, with what was chosen or typed just before another one was pressed.
+
+    Args:
+        hyperparameter: What it is a control of.
+        key: Key of the control.
 
     Raises:
-        ConfigError: It is no value of its hyperparameter.
+        ConfigError: What was typed is no value of it.
     """
-    for h in HYPERPARAMETERS.values():
-        if h.scale == "log":
-            take_over_text(h, control_key(h.name))
-            if problem := refusal(control_key(h.name)):
-                raise ConfigError(problem)
+    if hyperparameter.scale == "log":
+        take_over_slider(key)
+        take_over_text(hyperparameter, key)
+        if problem := refusal(key):
+            raise ConfigError(problem)
+    else:
+        controls.receive(key)
+    value: Value = controls.value(key, hyperparameter.default)
+    return value
 
 
 def _data(run: Run | None) -> None:
     """Say which data set the run on show uses, or a new run would use."""
     if run is not None and run.data:
         text = run.data
-    elif st.session_state.get(control_key("dataset")) == "digits":
+    elif config().dataset == "digits":
         text = "scikit-learn's bundled digits, 1,797 digits"
     else:
         text = datasets.availability()
