@@ -5,11 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from rnnlab.dashboard import navigation, session, style, tab
+from rnnlab.dashboard.app_state import show_until_readable
 from rnnlab.dashboard.components.help_bubbles import help_bubbles
 from rnnlab.dashboard.components.popovers import popovers
 from rnnlab.dashboard.components.sidebar_answer import sidebar_answer
 from rnnlab.dashboard.pages import evaluation_page, guide_page, lab_page, runs_page
-from rnnlab.dashboard.regions import messages
+from rnnlab.store.database import StoreError
 
 
 def run() -> None:
@@ -26,8 +27,11 @@ def run() -> None:
     )
     session.enter_page(page.url_path)
     kept = st.container(key="kept_page")  # first, whatever a page consists of
-    with session.answers_press(), messages.show_store_errors():
-        page.run()
+    with session.answers_press():
+        try:
+            page.run()
+        except StoreError as error:
+            show_until_readable(str(error))
     with kept:
         help_bubbles(key="help_bubbles")
         visit = session.session()

@@ -7,6 +7,7 @@ import importlib
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,8 @@ from rnnlab.config import Config
 from rnnlab.dashboard import reruns
 from rnnlab.dashboard.caches import CurveCache, EvaluationCache
 from rnnlab.dashboard.permissions import Permissions, PermissionsError, RefusalError
+from rnnlab.dashboard.session import leave_page
+from rnnlab.dashboard.text import plain
 from rnnlab.runs import Run
 from rnnlab.store.database import StoreError
 from rnnlab.store.store import Store, default_home
@@ -108,6 +111,9 @@ _REPLACED: Final = (
     "The list of runs was removed or replaced while the dashboard was open; this page shows the new one."
 )
 
+LOOK_AGAIN_INTERVAL: Final = 2.0
+"""Seconds between two looks whether the list of runs can be read again."""
+
 _opening = threading.Lock()
 """Held while the shared state is looked up: two visitors at the same time must not open it twice."""
 
@@ -137,6 +143,29 @@ def app_state() -> AppState:
                 found = _app_state_of(default_home())
                 found.store.notice = found.store.notice or _REPLACED
             return found
-    except (StoreError, PermissionsError) as error:
-        st.error(str(error), icon=":material/folder_off:")
+    except StoreError as error:
+        show_until_readable(str(error))
         st.stop()
+    except PermissionsError as error:
+        st.error(plain(str(error)), icon=":material/folder_off:")
+        st.stop()
+
+
+def show_until_readable(problem: str) -> None:
+    """Show in place of the page why the list of runs cannot be read, and the page as soon as it can.
+
+    Args:
+        problem: Why, in a sentence.
+    """
+    shown = time.monotonic()
+
+    def look_again() -> None:
+        if time.monotonic() - shown < LOOK_AGAIN_INTERVAL / 2:
+            return  # a page that fails for another reason is not rendered again and again
+        with suppress(StoreError):
+            _app_state_of(default_home()).store.current_run()
+            st.rerun()
+
+    st.error(plain(problem), icon=":material/folder_off:")
+    st.fragment(look_again, run_every=LOOK_AGAIN_INTERVAL)()
+    leave_page()

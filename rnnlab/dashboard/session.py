@@ -33,6 +33,9 @@ PEN_WIDTHS = (8, 20, 40)
 """Thinnest, usual and thickest pen, in pixels of the canvas."""
 
 
+_NO_PAGE: Final = "-"
+"""Stands for the path of a page while none is shown."""
+
 SECOND_PRESS: Final = 2.0
 """Seconds after the answer to Start in which another press, also of what appeared with it, does nothing."""
 
@@ -234,3 +237,8 @@ def enter_page(path: str) -> None:
             _receive_canvas_of_earlier_session()
         remembered.page = path
         remembered.drawing.show(remembered.drawing.strokes)
+
+
+def leave_page() -> None:
+    """Note that the page gives way to a message, so that its canvas gets its drawing back with the page."""
+    session().page = _NO_PAGE
