@@ -55,7 +55,7 @@ def expect_on_show(page: Page, digit: tuple[str, str, str]) -> None:
 
 def choose(page: Page, label: str, option: str) -> None:
     """Choose an option of a select box."""
-    page.get_by_label(label, exact=True).click()
+    dashboard.control(page, label).click()
     page.get_by_role("option", name=option, exact=True).click()
 
 
@@ -170,13 +170,13 @@ def test_a_click_on_the_confusion_matrix_shows_those_mistakes_and_pages_reach_al
     page.mouse.click(cell["x"] + (int(read_as) + 0.5) * side, cell["y"] + (int(label) + 0.5) * height)
     wait_for(lambda: f" {label}, read as {read_as}," in focused(page), "such a mistake to be focused")
     expect(page.locator("button.mistake.returned")).to_be_in_viewport(ratio=1)
-    expect(page.locator(".st-key-mistake_is input")).to_have_value(label)
-    expect(page.locator(".st-key-mistake_read_as input")).to_have_value(read_as)
+    expect(dashboard.control(page, "is a")).to_have_value(label)
+    expect(dashboard.control(page, "read as")).to_have_value(read_as)
     assert {described(each)[1:] for each in thumbnails(page).all()} == {(label, read_as)}
     choose(page, "read as", "any digit")
     expect(thumbnails(page).first).to_have_attribute("aria-label", re.compile(f": an? {label},"))
 
-    expect(page.locator(".st-key-mistake_read_as input")).to_have_value("any digit")
+    expect(dashboard.control(page, "read as")).to_have_value("any digit")
     first, following = (described(thumbnails(page).nth(number)) for number in (0, 1))
     thumbnails(page).first.click()
     expect_on_show(page, first)
@@ -184,7 +184,7 @@ def test_a_click_on_the_confusion_matrix_shows_those_mistakes_and_pages_reach_al
     expect_on_show(page, following)
     page.get_by_role("button", name="Gallery").click()
     expect_back_in_gallery(page, following)
-    expect(page.locator(".st-key-mistake_is input")).to_have_value(label)
+    expect(dashboard.control(page, "is a")).to_have_value(label)
 
 
 def test_on_a_phone_the_evaluation_stacks_up_without_scrolling_sideways(chromium: Browser, url: str) -> None:

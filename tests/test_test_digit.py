@@ -120,7 +120,7 @@ def test_they_go_through_the_mistakes_as_the_gallery_is_filtered(store: Store, m
     label = int(mistakes.labels[0])
     wanted = mistakes.indices[mistakes.labels == label]
     app = lab(digit=str(wanted[0]))
-    app.session_state["mistake_is"] = str(label)
+    app.session_state["mistake_is_value"] = str(label)
     assert [press(app, "mistake_after") for _ in wanted[1:]] == wanted[1:].tolist()
     assert app.button(key="mistake_after").disabled
 

@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from rnnlab.dashboard import controls
 from rnnlab.digits import DIGITS
 from rnnlab.model.evaluation import Mistakes
 
@@ -27,13 +28,24 @@ def render() -> None:
 def _choice(label: str, key: str) -> None:
     """Render the choice of one digit or any."""
     options = [ANY, *(str(digit) for digit in range(DIGITS))]
-    index = options.index(st.session_state.get(key, ANY))
-    st.selectbox(label, options, index, key=key, width=140, persist_state="session")
+    now = controls.value(key, ANY)
+    controls.set_value(key, now)
+    st.selectbox(
+        label,
+        options,
+        options.index(now),
+        key=controls.widget_key(key),
+        on_change=controls.receive,
+        args=(key,),
+        width=140,
+        persist_state="session",
+    )
 
 
 def choose(label: int, read_as: int) -> None:
     """Let only those mistakes through that take one digit for a certain other one; for callbacks."""
-    st.session_state[LABEL_KEY], st.session_state[READ_AS_KEY] = str(label), str(read_as)
+    controls.set_value(LABEL_KEY, str(label))
+    controls.set_value(READ_AS_KEY, str(read_as))
 
 
 def chosen(mistakes: Mistakes) -> Mistakes:
@@ -43,5 +55,5 @@ def chosen(mistakes: Mistakes) -> Mistakes:
 
 def _matches(digits: NDArray[np.int64], key: str) -> NDArray[np.bool_]:
     """Return which digits a choice lets through, shape (M,)."""
-    wanted = st.session_state.get(key, ANY)
+    wanted = controls.value(key, ANY)
     return np.ones(len(digits), bool) if wanted == ANY else digits == int(wanted)

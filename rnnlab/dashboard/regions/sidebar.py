@@ -170,6 +170,8 @@ def _start() -> None:
         remembered.run_id = app_state().start(wanted, visitor()).id
     remembered.answered += 1
     remembered.is_refused = len(remembered.problems) > known
+    if remembered.is_refused:
+        remembered.started = None  # so that a second press says again why
 
 
 def value_at_press(hyperparameter: Hyperparameter, key: str) -> Value:
