@@ -6,7 +6,7 @@ const FLOATING = 'stFloatingOverlayPortal'
 const REGIONS = { [`#${FLOATING}`]: 'Popovers', 'body > * > [data-testid=stSelectboxVirtualDropdown]': 'Choices' }
 const POPOVER = '[data-testid=stPopoverBody]'
 const BUTTON = '[data-testid=stPopoverButton]'
-const TURN = '[class*=st-key-closes_popover]'
+const TURN = '[class*=st-key-closes_popover]:not([data-retained])' // Streamlit keeps what goes, hidden, for a moment
 const FIELD_FOR_FILES = '[data-testid=stFileUploaderDropzone]'
 
 const watches = new WeakMap()

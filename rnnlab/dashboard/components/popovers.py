@@ -10,7 +10,8 @@ import streamlit as st
 CLOSES_POPOVER: Final = "closes_popover"
 """How the widget key of something in a popover begins. If it becomes another one, the popover closes.
 
-Streamlit can close a popover from the server, too, but not one that was opened a moment ago.
+Streamlit can close a popover from the server, too, but not one that was opened a moment ago, and an answer
+that comes late would open or close it again.
 """
 
 _component = st.components.v2.component(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 import streamlit as st
 
@@ -18,8 +16,6 @@ from rnnlab.digits import DIGITS
 from rnnlab.runs import Run
 from rnnlab.store.database import StoreError
 
-_POPOVER_KEY: Final = "picture_popover"
-
 
 def render(place: st.delta_generator.DeltaGenerator, run: Run | None) -> None:
     """Render the button, and in its popover the test digits and the field for a file.
@@ -33,8 +29,8 @@ def render(place: st.delta_generator.DeltaGenerator, run: Run | None) -> None:
         "Another picture" if isinstance(remembered.cover, BroughtPicture) else "Picture",
         icon=":material/photo_camera:",
         help="Read a test digit, or a photo or a file of a digit.",
-        key=_POPOVER_KEY,
-        on_change="rerun",  # so that it can be closed when a picture has come
+        # The browser alone knows whether it is open: what the server says of that may come too late.
+        key="picture_popover",
     )
     with popover:
         _test_digits(run)
@@ -98,7 +94,6 @@ def _take() -> None:
 
 
 def _show(cover: TestDigit | BroughtPicture) -> None:
-    """Show something instead of the drawing, and close the popover."""
+    """Show something instead of the drawing; the new key of the field for a file closes the popover."""
     session().cover = cover
     session().pictures += 1
-    st.session_state[_POPOVER_KEY] = False
