@@ -208,6 +208,17 @@ class Config:
         group=_STEPS,
         help="How the weights are chosen at random before the first step.",
     )
+    engine: str = _declare(
+        "auto",
+        label="engine",
+        choices={
+            "auto": "Keras if there is a GPU, otherwise numpy",
+            "keras": "Keras: its own layers and optimizer, run by TensorFlow; the reference",
+            "numpy": "numpy: written by hand for processors, and several times as fast there",
+        },
+        group=_STEPS,
+        help="Which program computes the steps. Both learn the same from the same seed, but for rounding.",
+    )
     schedule: str = _declare(
         "cosine",
         label="learning rate schedule",

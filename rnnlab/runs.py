@@ -83,6 +83,7 @@ class Run:
         requested: New values by name that someone asked for and that are not in force yet.
         queued: When it last began to wait for a worker, or `None`.
         owner: The visitor who started it; may be empty.
+        engine: Which engine trains it, `keras` or `numpy`; empty until known.
     """
 
     id: str
@@ -108,6 +109,7 @@ class Run:
     requested: Mapping[str, Value] = field(default_factory=dict)
     queued: float | None = None
     owner: str = ""
+    engine: str = ""
 
     @cached_property
     def config_now(self) -> Config:

@@ -12,6 +12,7 @@ import pytest
 from rnnlab.__main__ import main
 from rnnlab.cli import benchmark
 from rnnlab.cli.benchmark import Comparison, compare, growth, multiplications, multiplications_per_second
+from rnnlab.cli.machine import machine
 from rnnlab.config import Config
 from rnnlab.data.datasets import Dataset, load
 from rnnlab.presets import config_from
@@ -52,8 +53,8 @@ def test_bench_names_the_machine_and_says_how_to_compare_with_pytorch(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run_bench() == 0
-    machine, loss, heading, row, *hint = capsys.readouterr().out.splitlines()
-    assert benchmark.machine() in machine
+    named, loss, heading, row, *hint = capsys.readouterr().out.splitlines()
+    assert machine() in named
     assert "50% of the loss" in loss
     assert len(heading.split("   ")) >= 6
     assert row.split()[:2] == ["16", "8"]

@@ -17,7 +17,7 @@ from rnnlab.model.reader import Reader
 from rnnlab.system.cores import partitions_for, usable_cores
 from rnnlab.system.processes import SIGKILL, HelperError
 from rnnlab.training import data_parallel
-from rnnlab.training.data_parallel import DataParallel
+from rnnlab.training.data_parallel import DataParallel, Team
 from rnnlab.training.parameters import Parameters
 from tests.systems import needs_helpers
 from tests.waiting import wait_for
@@ -33,7 +33,9 @@ def last_beliefs(digits: Dataset, chosen: NDArray[np.int32]) -> NDArray[np.float
     return Reader(WEIGHTS).read(digits.train_images[chosen]).beliefs[:, -1]
 
 
-def started(digits: Dataset, partitions: int, max_images: int = 200, mix: float = 0.5) -> DataParallel:
+def started(
+    digits: Dataset, partitions: int, max_images: int = 200, mix: float = 0.5, team: Team | None = None
+) -> DataParallel:
     parallel = DataParallel(
         (digits.train_images, digits.test_images),
         (digits.train_labels, digits.test_labels),
@@ -41,6 +43,7 @@ def started(digits: Dataset, partitions: int, max_images: int = 200, mix: float 
         row_loss_mix=mix,
         max_images=max_images,
         partitions=partitions,
+        team=team,
     )
     parameters = Parameters(16)
     parameters.set(WEIGHTS)
@@ -57,14 +60,31 @@ def helpers() -> list[psutil.Process]:
 def test_gradients_are_the_same_however_many_cores_share_the_batch(digits: Dataset, partitions: int) -> None:
     chosen = np.arange(50, 183, dtype=np.int32)
     with started(digits, 1) as alone, started(digits, partitions) as together:
-        assert len(helpers()) == partitions - 1
         expected_loss, expected = alone.gradient(chosen)
         loss, gradient = together.gradient(chosen)
+        assert len(helpers()) == partitions - 1
         assert loss == pytest.approx(expected_loss, rel=1e-5)
         np.testing.assert_allclose(gradient, expected, atol=1e-5)
         sure = chosen[clear(last_beliefs(digits, chosen))]
         assert len(sure) > 100
         assert alone.correct(sure) == together.correct(sure)
+
+
+@pytest.mark.parametrize("early", [0, 1, 3])
+def test_helpers_that_were_started_early_are_as_many_as_are_needed_and_end_with_the_others(
+    digits: Dataset, early: int
+) -> None:
+    chosen = np.arange(50, 183, dtype=np.int32)
+    with started(digits, 1) as alone, Team(early) as team, started(digits, 2, team=team) as together:
+        np.testing.assert_allclose(together.gradient(chosen)[1], alone.gradient(chosen)[1], atol=1e-5)
+        assert len(helpers()) == 1
+    assert helpers() == []
+
+
+def test_helpers_that_are_not_needed_after_all_end_with_their_team() -> None:
+    with Team(2):
+        wait_for(lambda: len(helpers()) == 2, "the helpers")
+    assert helpers() == []
 
 
 def test_a_share_larger_than_a_shard_is_worked_on_in_pieces(

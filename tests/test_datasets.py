@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnlab.data import datasets, mnist_files
+from rnnlab.data import mnist_files
 from rnnlab.data.datasets import availability, load, load_test, mismatch
 from rnnlab.data.errors import DatasetError
 from tests.mnist import Arrays, count_as_mnist, few_digits, write_archive, write_idx_files
@@ -232,14 +232,6 @@ def test_bundled_digits_have_mnists_form() -> None:
     rows = [np.ptp(np.flatnonzero(image.any(axis=1))) + 1 for image in data.test_images]
     columns = [np.ptp(np.flatnonzero(image.any(axis=0))) + 1 for image in data.test_images]
     assert set(np.maximum(rows, columns).tolist()) <= {19, 20, 21, 22}
-
-
-def test_bundled_digits_are_those_of_scikit_learns_own_reader() -> None:
-    from sklearn.datasets import load_digits
-
-    table = datasets._read_bundle()
-    np.testing.assert_array_equal(table[:, :-1], load_digits().data)
-    np.testing.assert_array_equal(table[:, -1], load_digits().target)
 
 
 def test_the_test_part_of_mnist_needs_its_two_files_only(

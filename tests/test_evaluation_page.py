@@ -29,7 +29,6 @@ def no_reaping(monkeypatch: pytest.MonkeyPatch) -> None:
     from rnnlab.worker.launcher import LocalLauncher
 
     monkeypatch.setattr(LocalLauncher, "reap", lambda _: None)
-    monkeypatch.setattr(LocalLauncher, "warm", lambda _: None)
 
 
 @pytest.fixture(scope="module")

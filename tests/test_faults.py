@@ -75,15 +75,15 @@ def test_a_worker_killed_at_ten_random_moments_loses_nothing_and_changes_nothing
 
 def test_a_training_that_does_not_fit_the_memory_is_refused_with_the_estimate(store: Store) -> None:
     code = (
-        "import sys; from rnnlab.system import memory; from rnnlab.worker import main\n"
-        "memory.available_megabytes = lambda: 300.0\n"
+        "import sys; from rnnlab.training import memory_needed; from rnnlab.worker import main\n"
+        "memory_needed.available_megabytes = lambda: 100.0\n"
         "main.main(*sys.argv[1:])"
     )
     run = store.create_run(LONG)
     subprocess.run([sys.executable, "-c", code, str(store.home), "w"], check=True, timeout=60)
     refused = store.run(run.id)
     assert refused.state is RunState.FAILED
-    assert "MB of memory, and 300 MB are left" in refused.message
+    assert "MB of memory, and 100 MB are left" in refused.message
     assert store.points(run.id) == []
 
 
@@ -255,9 +255,9 @@ def test_a_start_that_does_not_fit_the_memory_is_refused_on_the_page(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(LocalLauncher, "wake", lambda _: None)
-    monkeypatch.setattr("rnnlab.system.memory.available_megabytes", lambda: 300.0)
+    monkeypatch.setattr("rnnlab.training.memory_needed.available_megabytes", lambda: 100.0)
     app = lab()
     app.button(key="start").click()
     shown(app.run())
-    assert any("of memory, and 300 MB are left" in plain.value for plain in app.warning)
+    assert any("of memory, and 100 MB are left" in plain.value for plain in app.warning)
     assert store.runs() == []

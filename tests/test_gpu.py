@@ -19,7 +19,7 @@ from rnnlab.data.datasets import Dataset
 from rnnlab.presets import config_from
 from rnnlab.runs import RunState
 from rnnlab.store.store import Store
-from rnnlab.training import backend, devices, keras_backend
+from rnnlab.training import backend, devices, engine, keras_backend
 from rnnlab.training.keras_backend import KerasNetwork
 from rnnlab.training.loop import train
 from rnnlab.training.numpy_backend import NumpyNetwork
@@ -43,6 +43,7 @@ def out_of_memory(*_: object, **__: object) -> Any:
 def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let TensorFlow's processor count as a GPU."""
     monkeypatch.setattr(backend, "may_have_gpu", lambda: True)
+    monkeypatch.setattr(engine, "may_have_gpu", lambda: True)
     monkeypatch.setattr(devices, "has_gpu", lambda: True)
 
 
@@ -81,6 +82,7 @@ def two_gpus(monkeypatch: pytest.MonkeyPatch) -> Iterator[TwoGpus]:
     """Let TensorFlow have two GPUs and nothing started yet."""
     config = TwoGpus()
     monkeypatch.setattr(backend, "may_have_gpu", lambda: True)
+    monkeypatch.setattr(engine, "may_have_gpu", lambda: True)
     monkeypatch.setattr(devices, "tf", SimpleNamespace(config=config, errors=tf.errors))
     devices.initialize_devices.cache_clear()
     yield config
@@ -117,15 +119,6 @@ def test_a_gpu_that_cannot_be_started_is_left_alone_and_it_is_said(
     assert remarks == [said, said]
     assert two_gpus.asked[-2:] == [("use", []), ("start",)]
     assert not devices.holds_gpu()
-
-
-def test_a_worker_that_waits_has_not_started_the_gpu(
-    two_gpus: TwoGpus, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(keras_backend, "build_model", out_of_memory)
-    worker_main.preload()
-    assert two_gpus.asked == []
-    assert not backend.holds_gpu()
 
 
 @pytest.mark.usefixtures("gpu")
@@ -201,6 +194,7 @@ def test_a_run_goes_on_whether_or_not_it_finds_the_gpu_that_it_began_with(
         states = {NumpyNetwork: fast.state(), KerasNetwork: keras.state()}
     for may_have_gpu in (False, True):
         monkeypatch.setattr(backend, "may_have_gpu", lambda may=may_have_gpu: may)
+        monkeypatch.setattr(engine, "may_have_gpu", lambda may=may_have_gpu: may)
         monkeypatch.setattr(devices, "has_gpu", lambda: True)
         for kind, state in states.items():
             with backend.create_network(CONFIG, digits, state=state) as network:

@@ -161,7 +161,7 @@ def test_a_worker_that_has_lost_its_run_changes_nothing_of_it(store: Store, cloc
     with another_machine():
         for act in (
             lambda: reports.add_point(run.id, ONE_REPORT),
-            lambda: reports.set_begun(run.id, 0, 1),
+            lambda: reports.set_begun(run.id, 0, 1, "numpy"),
             lambda: reports.take_changes(run.id, 0),
             lambda: reports.end_run(run.id, RunState.FINISHED, step=20_000),
         ):

@@ -16,38 +16,14 @@ from rnnlab.data.training_set import with_non_digits
 from rnnlab.model.reader import Reader
 from rnnlab.model.weights import Weights
 from rnnlab.presets import config_from
-from rnnlab.training import backend, devices, keras_backend
+from rnnlab.training import keras_backend
 from rnnlab.training.backend import Network
 from rnnlab.training.batches import Batch, Batches
 from rnnlab.training.export import export
+from rnnlab.training.initializers import initial_weights
 from rnnlab.training.numpy_backend import NumpyNetwork
 from rnnlab.training.optimizer import ADAM_EPSILON
 from tests.weights import clear, random_weights
-
-
-def test_the_notebooks_initial_weights_are_drawn_as_its_own_were() -> None:
-    weights = Weights(*keras_backend.build_model(128, "notebook", seed=0).get_weights())
-    for kernel in (weights.input_kernel, weights.output_kernel):
-        assert kernel.mean() == pytest.approx(0, abs=0.1)
-        assert kernel.std() == pytest.approx(1, abs=0.05)
-    for bias in (weights.input_bias, weights.output_bias):
-        np.testing.assert_allclose(bias, 0.1)
-    limit = 128**-0.5
-    for kernel in (weights.lstm_kernel, weights.lstm_recurrent_kernel):
-        assert 0.99 * limit < np.abs(kernel).max() <= limit
-        assert kernel.std() == pytest.approx(limit / 3**0.5, rel=0.02)
-
-
-@pytest.mark.parametrize("initializers", ["keras", "notebook"])
-def test_only_the_forget_gate_starts_with_a_bias_of_one(initializers: str) -> None:
-    bias = Weights(*keras_backend.build_model(16, initializers, seed=0).get_weights()).lstm_bias
-    np.testing.assert_array_equal(bias.reshape(4, 16), np.array([0, 1, 0, 0])[:, None] * np.ones((4, 16)))
-
-
-def test_the_seed_decides_the_initial_weights() -> None:
-    first, again, other = (keras_backend.build_model(8, "keras", seed=s).get_weights()[0] for s in (1, 1, 2))
-    np.testing.assert_array_equal(first, again)
-    assert np.abs(first - other).max() > 0
 
 
 @pytest.mark.parametrize(("mix", "rows"), [(0.0, [27]), (1.0, list(range(28)))])
@@ -70,8 +46,15 @@ def test_the_mixed_loss_lies_between_its_two_parts() -> None:
 
 
 def fast(config: Config, data: Dataset, cores: int | None = None) -> NumpyNetwork:
-    model = keras_backend.build_model(config.neurons, config.initializers, config.seed)
-    return NumpyNetwork(config, data, Weights(*model.get_weights()), cores)
+    return NumpyNetwork(config, data, fresh(config), cores)
+
+
+def reference(config: Config, data: Dataset) -> keras_backend.KerasNetwork:
+    return keras_backend.KerasNetwork(config, data, fresh(config))
+
+
+def fresh(config: Config) -> Weights:
+    return initial_weights(config.neurons, config.initializers, config.seed)
 
 
 def assert_accuracy(found: float, beliefs: NDArray[np.float32], labels: NDArray[np.uint8]) -> None:
@@ -83,7 +66,7 @@ def assert_accuracy(found: float, beliefs: NDArray[np.float32], labels: NDArray[
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [keras_backend.KerasNetwork, fast])
+@pytest.mark.parametrize("kind", [reference, fast])
 @pytest.mark.parametrize("mix", [0.0, 0.5])
 def test_training_follows_plain_kerass_own_trajectory(
     digits: Dataset, mix: float, kind: Callable[[Config, Dataset], Network]
@@ -94,7 +77,7 @@ def test_training_follows_plain_kerass_own_trajectory(
         loss, accuracy = ours.train([Batch(batch, config.learning_rate) for batch in batches])
         trained = ours.weights()
 
-    model = keras_backend.build_model(16, "keras", seed=4)
+    model = keras_backend.build_model(16, fresh(config))
     optimizer = keras.optimizers.Adam(config.learning_rate, epsilon=ADAM_EPSILON)
     entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     for batch in batches:
@@ -111,7 +94,7 @@ def test_training_follows_plain_kerass_own_trajectory(
         np.testing.assert_allclose(mine, theirs, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", [keras_backend.KerasNetwork, fast])
+@pytest.mark.parametrize("kind", [reference, fast])
 def test_every_step_has_a_learning_rate_of_its_own(
     digits: Dataset, kind: Callable[[Config, Dataset], Network]
 ) -> None:
@@ -124,7 +107,7 @@ def test_every_step_has_a_learning_rate_of_its_own(
             np.testing.assert_array_equal(mine, theirs)
 
 
-@pytest.mark.parametrize("kind", [keras_backend.KerasNetwork, fast])
+@pytest.mark.parametrize("kind", [reference, fast])
 def test_accuracies_are_those_of_the_weights_as_they_are(
     digits: Dataset, kind: Callable[[Config, Dataset], Network]
 ) -> None:
@@ -153,14 +136,6 @@ def test_a_batch_larger_than_the_data_set_takes_the_whole_data_set(digits: Datas
         np.testing.assert_array_equal(mine, theirs)
 
 
-def test_without_a_gpu_the_fast_path_trains(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    for gpu, kind in ((False, NumpyNetwork), (True, keras_backend.KerasNetwork)):
-        monkeypatch.setattr(backend, "may_have_gpu", lambda: True)
-        monkeypatch.setattr(devices, "has_gpu", lambda gpu=gpu: gpu)
-        with backend.create_network(Config(neurons=8), digits) as ours:
-            assert type(ours) is kind
-
-
 @pytest.mark.parametrize("every_row", [False, True])
 def test_an_exported_file_answers_as_the_reader_does(
     digits: Dataset, tmp_path: Path, every_row: bool
@@ -183,7 +158,7 @@ def test_averaging_clipping_distortion_and_nonsense_are_the_same_on_both_paths(
     config = config_from({"neurons": 16, "batch_size": 32, "learning_rate": 0.01, **values})
     digits = with_non_digits(digits, config.nonsense)
     batches = Batches(config, len(digits.train_images)).between(0, 12)
-    with keras_backend.KerasNetwork(config, digits) as keras_network, fast(config, digits) as ours:
+    with reference(config, digits) as keras_network, fast(config, digits) as ours:
         expected, found = keras_network.train(batches), ours.train(batches)
         assert found[0] == pytest.approx(expected[0], rel=1e-3)
         assert found[1] == pytest.approx(expected[1], abs=1.01 / 32)  # one digit may be a close call
@@ -192,7 +167,7 @@ def test_averaging_clipping_distortion_and_nonsense_are_the_same_on_both_paths(
             np.testing.assert_allclose(mine, theirs, atol=1e-3)
 
 
-@pytest.mark.parametrize("kind", [keras_backend.KerasNetwork, fast])
+@pytest.mark.parametrize("kind", [reference, fast])
 def test_the_weights_that_read_are_the_mean_of_the_last_ones(
     digits: Dataset, kind: Callable[[Config, Dataset], Network]
 ) -> None:

@@ -24,6 +24,7 @@ class Recorder:
         self.tests: list[TestPoint] = []
         self.weights: list[Weights] = []
         self.begun: list[int] = []
+        self.engines: list[str] = []
         self.remarks: list[str] = []
 
     def on_point(self, point: AccuracyPoint, weights: Weights) -> None:
@@ -33,9 +34,10 @@ class Recorder:
     def on_test(self, test: TestPoint) -> None:
         self.tests.append(test)
 
-    def on_begin(self, step: int, cores: int) -> None:
+    def on_begin(self, step: int, cores: int, engine: str) -> None:
         self.begun.append(step)
         assert cores >= 1
+        self.engines.append(engine)
 
     def on_note(self, text: str) -> None:
         pass

@@ -8,6 +8,7 @@ import pytest
 
 from rnnlab.config import Config
 from rnnlab.system import memory
+from rnnlab.training import memory_needed
 
 MEGABYTE = 1_000_000
 
@@ -40,13 +41,20 @@ def test_a_container_without_a_limit_has_what_the_machine_has(
 
 
 def test_a_run_too_large_for_its_container_is_refused_with_both_figures(group: Path) -> None:
-    assert memory.shortage(Config(neurons=8)).startswith(
+    (group / "memory.max").write_text(f"{500 * MEGABYTE}\n")
+    assert memory_needed.shortage(Config(neurons=8)).startswith(
         "Training 8 neurons with batches of 128 takes about "
     )
-    assert "500 MB are left" in memory.shortage(Config(neurons=8))
-    enough = 400 + memory.needed_megabytes(Config(neurons=8)) + 1
+    assert "100 MB are left" in memory_needed.shortage(Config(neurons=8))
+    enough = 400 + memory_needed.needed_megabytes(Config(neurons=8)) + 1
     (group / "memory.max").write_text(f"{enough * MEGABYTE:.0f}\n")
-    assert memory.shortage(Config(neurons=8)) == ""
+    assert memory_needed.shortage(Config(neurons=8)) == ""
+
+
+def test_a_run_of_keras_needs_room_for_tensorflow_and_one_of_numpy_does_not() -> None:
+    needed = {asked: memory_needed.needed_megabytes(Config(engine=asked)) for asked in ("keras", "numpy")}
+    assert needed["numpy"] < 300
+    assert needed["keras"] > needed["numpy"] + 400
 
 
 def test_kills_for_want_of_memory_are_counted_where_the_system_counts_them(

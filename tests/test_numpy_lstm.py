@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rnnlab.model.weights import Weights
 from rnnlab.training import keras_backend
+from rnnlab.training.initializers import initial_weights
 from rnnlab.training.loss import row_loss_weights
 from rnnlab.training.numpy_lstm import LstmWorkspace, to_columns
 from rnnlab.training.optimizer import ADAM_EPSILON, Adam
@@ -64,7 +65,7 @@ def compare_with_keras(  # noqa: PLR0917
     blank_rows: int,
     distorted: np.ndarray | None = None,
 ) -> None:
-    model = keras_backend.build_model(neurons, initializers, seed=1)
+    model = keras_backend.build_model(neurons, initial_weights(neurons, initializers, seed=1))
     images, labels = batch(batch_size, blank_rows)
     with tf.GradientTape() as tape:
         logits = model(images / np.float32(255))
@@ -90,7 +91,7 @@ def compare_with_keras(  # noqa: PLR0917
 @pytest.mark.slow
 @pytest.mark.parametrize("initializers", ["keras", "notebook"])
 def test_the_loss_after_each_row_alone_and_its_gradient_equal_those_of_keras(initializers: str) -> None:
-    model = keras_backend.build_model(12, initializers, seed=3)
+    model = keras_backend.build_model(12, initial_weights(12, initializers, seed=3))
     images, labels = batch(9)
     parameters, matrix = stacked(Weights(*model.get_weights()))
     shard, gradient = LstmWorkspace(9, 12), Parameters(12)
@@ -135,7 +136,7 @@ def test_gradients_are_added_to_what_is_there() -> None:
 
 
 def test_the_digits_read_are_those_of_keras() -> None:
-    model = keras_backend.build_model(24, "notebook", seed=2)
+    model = keras_backend.build_model(24, initial_weights(24, "notebook", seed=2))
     images, _ = batch(50)
     _, matrix = stacked(Weights(*model.get_weights()))
     shard = LstmWorkspace(50, 24)

@@ -228,12 +228,12 @@ def test_what_cannot_be_written_meanwhile_is_said_until_it_can(
         raise StoreError("The disk is full.")
 
     add_run(store)
-    monkeypatch.setattr(LocalLauncher, "warm", full)
+    monkeypatch.setattr(LocalLauncher, "reap", full)
     monkeypatch.setattr(
         "rnnlab.dashboard.app_state.REAP_INTERVAL", 0.0
     )  # the workers are checked immediately
     assert any("disk is full" in error.value for error in lab().error)
-    monkeypatch.setattr(LocalLauncher, "warm", lambda _: None)
+    monkeypatch.setattr(LocalLauncher, "reap", lambda _: None)
     assert not lab().error
 
 
@@ -252,7 +252,7 @@ def test_the_controls_of_a_run_show_what_is_after_somebody_else_has_changed_it(s
 
 def test_a_page_to_watch_on_starts_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[str] = []
-    for name in ("warm", "wake", "reap"):
+    for name in ("wake", "reap"):
         monkeypatch.setattr(LocalLauncher, name, lambda _, name=name: started.append(name))
     monkeypatch.setenv("RNNLAB_READ_ONLY", "1")
     lab()
@@ -260,7 +260,7 @@ def test_a_page_to_watch_on_starts_no_worker(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("RNNLAB_READ_ONLY")
     app_state._app_state_of.cache_clear()
     lab()
-    assert "warm" in started
+    assert "reap" in started
 
 
 def test_fewer_steps_than_to_a_report_that_are_left_are_offered(store: Store) -> None:

@@ -8,6 +8,7 @@ import pytest
 from rnnlab.data.datasets import Dataset
 from rnnlab.model.reader import Reader, decided_at
 from rnnlab.model.weights import Weights, WeightsError
+from rnnlab.training.initializers import initial_weights
 from tests.weights import random_weights
 
 
@@ -21,9 +22,10 @@ def test_beliefs_equal_the_keras_models_after_every_row(
     from rnnlab.training import keras_backend
 
     images = digits.test_images[:50]
-    model = keras_backend.build_model(neurons, initializers, seed=3)
+    weights = initial_weights(neurons, initializers, seed=3)
+    model = keras_backend.build_model(neurons, weights)
     expected = keras.ops.softmax(model(images / np.float32(255))).numpy()
-    beliefs = Reader(Weights(*model.get_weights())).read(images).beliefs
+    beliefs = Reader(weights).read(images).beliefs
     assert beliefs.shape == (50, 28, 10)
     np.testing.assert_allclose(beliefs, expected, atol=1e-5)
 
@@ -34,9 +36,10 @@ def test_hidden_state_equals_the_keras_layers(digits: Dataset) -> None:
     from rnnlab.training import keras_backend
 
     images = digits.test_images[:20]
-    model = keras_backend.build_model(32, "keras", seed=1)
+    weights = initial_weights(32, "keras", seed=1)
+    model = keras_backend.build_model(32, weights)
     inner = keras.Model(model.inputs[0], model.get_layer("lstm").output)
-    reading = Reader(Weights(*model.get_weights())).read(images, states=True)
+    reading = Reader(weights).read(images, states=True)
     assert reading.hidden_state is not None
     np.testing.assert_allclose(reading.hidden_state, inner(images / np.float32(255)), atol=1e-5)
 

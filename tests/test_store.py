@@ -122,10 +122,11 @@ def test_the_batch_accuracy_is_the_mean_of_the_five_newest_readings(own_home: Pa
         for index in range(8):
             store.reports.add_point(run.id, AccuracyPoint(20 * index, index / 10, 1.0, 0.1))
         assert store.run(run.id).batch_accuracy == pytest.approx(0.5)
-        store.reports.set_begun(run.id, 61, 1)  # it goes on from there
+        store.reports.set_begun(run.id, 61, 1, "numpy")  # it goes on from there
         assert store.run(run.id).batch_accuracy == pytest.approx(0.15)
     connection = sqlite3.connect(own_home / "runs.sqlite3")
     connection.execute("UPDATE runs SET batch_accuracy = 0.3")  # as before version 7
+    connection.execute("ALTER TABLE runs DROP COLUMN engine")
     connection.execute("PRAGMA user_version = 6")
     connection.commit()
     connection.close()
@@ -235,12 +236,14 @@ def test_a_home_of_another_version_is_left_alone(own_home: Path, version: int, a
         Store(own_home)
 
 
-OF_VERSION_6 = ["process_identity"]
+SINCE_VERSION_8 = ["engine"]
+OF_VERSION_6 = ["process_identity", *SINCE_VERSION_8]
 OF_VERSION_5 = ["pause_at", "changes", "requested", "queued", "owner", "branches", *OF_VERSION_6]
 
 
 @pytest.mark.parametrize(
-    ("version", "columns"), [(3, ["parent", *OF_VERSION_5]), (4, OF_VERSION_5), (5, OF_VERSION_6)]
+    ("version", "columns"),
+    [(3, ["parent", *OF_VERSION_5]), (4, OF_VERSION_5), (5, OF_VERSION_6), (7, SINCE_VERSION_8)],
 )
 def test_a_home_of_an_older_version_is_brought_up_to_date_with_its_runs(
     own_home: Path, version: int, columns: list[str]
@@ -250,7 +253,8 @@ def test_a_home_of_an_older_version_is_brought_up_to_date_with_its_runs(
     connection = sqlite3.connect(own_home / "runs.sqlite3")
     for column in columns:
         connection.execute(f"ALTER TABLE runs DROP COLUMN {column}")
-    connection.execute("ALTER TABLE workers DROP COLUMN process_identity")
+    if version < 6:
+        connection.execute("ALTER TABLE workers DROP COLUMN process_identity")
     connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
     with Store(own_home) as store:
@@ -283,9 +287,9 @@ def test_a_run_that_goes_on_forgets_what_was_reported_beyond_its_step(store: Sto
         store.reports.add_point(run.id, AccuracyPoint(step, 0.5, 1.0, 0.1))
     for step in (21, 81):
         store.reports.add_test(run.id, TestPoint(step, 0.5))
-    store.reports.set_begun(run.id, 81, 1)
+    store.reports.set_begun(run.id, 81, 1, "numpy")
     assert (len(store.points(run.id)), store.branches(run.id)) == (5, 0)
-    store.reports.set_begun(run.id, 21, 2)
+    store.reports.set_begun(run.id, 21, 2, "numpy")
     assert [point.step for point in store.points(run.id)] == [0, 20]
     assert [test.step for test in store.tests(run.id)] == [21]
     assert (store.branches(run.id), store.run(run.id).cores) == (1, 2)
@@ -295,5 +299,5 @@ def test_a_worker_that_has_lost_its_run_forgets_nothing_of_it(store: Store) -> N
     run = store.create_run(Config(), claimed=True)
     store.reports.add_point(run.id, AccuracyPoint(0, 0.5, 1.0, 0.1))
     with another_machine(), pytest.raises(RunLostError):
-        store.reports.set_begun(run.id, 0, 1)
+        store.reports.set_begun(run.id, 0, 1, "numpy")
     assert len(store.points(run.id)) == 1

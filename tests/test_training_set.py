@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from rnnlab.data.datasets import Dataset
-from rnnlab.data.non_digits import make_non_digits
+from rnnlab.data.non_digits import make_dots_and_scribbles, make_two_digits
 from rnnlab.data.synthetic_digits import make_synthetic_digits
 from rnnlab.data.training_set import load_training_set
 from rnnlab.digits import NO_DIGIT
 from rnnlab.model.reader import Reader
-from rnnlab.model.weights import Weights
 from rnnlab.presets import config_from
 from rnnlab.training.batches import Batch
-from rnnlab.training.keras_backend import build_model, row_loss
+from rnnlab.training.initializers import initial_weights
+from rnnlab.training.keras_backend import row_loss
 from rnnlab.training.numpy_backend import NumpyNetwork
 
 
@@ -34,8 +34,10 @@ def test_the_same_seed_draws_the_same(digits: Dataset) -> None:
     for digit in (1, 4, 7, 9):
         first = few[0][few[1] == digit]
         np.testing.assert_array_equal(first, more[0][more[1] == digit][: len(first)])
-    first, again = (make_non_digits(digits.train_images, 50, seed=3) for _ in range(2))
-    np.testing.assert_array_equal(first, again)
+    two = [make_two_digits(digits.train_images, count, seed=3) for count in (10, 20)]
+    scribbles = [make_dots_and_scribbles(count, seed=3) for count in (10, 20)]
+    for fewer, all_of_them in (two, scribbles):
+        np.testing.assert_array_equal(fewer, all_of_them[:10])
 
 
 def test_nonsense_comes_in_the_share_that_is_asked_for_and_the_test_has_none() -> None:
@@ -108,7 +110,7 @@ def test_a_network_learns_to_doubt_and_its_accuracy_is_that_of_the_digits_alone(
     data = load_training_set(config)
     nonsense, real = (np.flatnonzero((data.train_labels == NO_DIGIT) == wanted) for wanted in (True, False))
     chosen = np.concatenate([nonsense[:32], real[:32]]).astype(np.int32)
-    weights = Weights(*build_model(32, "keras", 0).get_weights())
+    weights = initial_weights(32, "keras", 0)
     with NumpyNetwork(config, data, weights) as network:
         _, accuracy = network.train([Batch(chosen, 0.01)] * 150)
         assert accuracy > 0.95

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -28,28 +29,19 @@ def has_tensorflow(process: psutil.Process) -> bool:
     return any("tensorflow" in entry.path for entry in process.memory_maps())
 
 
-def test_a_warm_worker_has_tensorflow_loaded_before_the_first_run_comes(
+def test_a_run_on_the_processor_is_trained_without_tensorflow_and_the_worker_waits_for_the_next(
     store: Store, launcher: LocalLauncher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("RNNLAB_WARM_WORKER", "1")
     monkeypatch.setenv("RNNLAB_WORKER_IDLE_SECONDS", "120")
-    launcher.warm()
-    launcher.warm()
-    (worker,) = wait_for(lambda: workers_of(store.home), "a worker")
-    wait_for(lambda: has_tensorflow(worker), "TensorFlow in the worker")
-    run = start(store, launcher, SHORT)
-    wait_until(store, run, RunState.FINISHED)
+    first = store.create_run(SHORT)
+    launcher.wake()
+    assert wait_until(store, first, RunState.FINISHED).engine == "numpy"
+    (worker,) = workers_of(store.home)
+    assert not has_tensorflow(worker)
+    second = store.create_run(replace(SHORT, engine="keras"))
+    assert wait_until(store, second, RunState.FINISHED).engine == "keras"
     assert workers_of(store.home) == [worker]
-
-
-@pytest.mark.parametrize(("switch", "available"), [("0", 1e6), ("1", 500.0)])
-def test_no_worker_is_kept_warm_where_that_is_switched_off_or_memory_is_short(
-    store: Store, launcher: LocalLauncher, monkeypatch: pytest.MonkeyPatch, switch: str, available: float
-) -> None:
-    monkeypatch.setenv("RNNLAB_WARM_WORKER", switch)
-    monkeypatch.setattr("rnnlab.worker.launcher.available_megabytes", lambda: available)
-    launcher.warm()
-    assert store.workers.reserve(1, even_idle=True)
+    assert has_tensorflow(worker)
 
 
 def test_a_started_run_is_trained_by_a_process_of_its_own_to_its_end(

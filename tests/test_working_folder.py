@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 import rnnlab
+from rnnlab.runs import RunState
 from rnnlab.store.store import Store
 from rnnlab.system.processes import start_module
 from tests.commands import add_trained_run
+from tests.workers import SHORT
 
 pytestmark = pytest.mark.slow
 
@@ -68,10 +70,12 @@ def test_a_checkout_that_holds_them_trains_with_helper_processes(working_folder:
 
 
 def test_a_worker_does_not_import_them(working_folder: Path, store: Store) -> None:
-    worker = store.workers.reserve(1, even_idle=True)
+    run = store.create_run(SHORT)
+    worker = store.workers.reserve(1)
     assert worker is not None
     process = start_module(
         "rnnlab.worker.main", str(store.home), worker, cwd=working_folder, stderr=subprocess.PIPE
     )
     _, said = process.communicate(timeout=240)
     assert (process.returncode, said) == (0, b"")
+    assert store.run(run.id).state is RunState.FINISHED

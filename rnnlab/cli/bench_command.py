@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from rnnlab.cli.output import print_json, print_line
+from rnnlab.cli.machine import machine
+from rnnlab.cli.output import CommandError, print_json, print_line
 from rnnlab.config import Config
 from rnnlab.data import datasets
 from rnnlab.system.processes import stderr_to
+from rnnlab.training.engine import has_tensorflow, lacks_tensorflow
 
 GRID_BATCH_SIZES: Final = (32, 128, 512)
 GRID_NEURONS: Final = (32, 64, 128, 256)
@@ -25,6 +27,9 @@ def bench(config: Config, what: str, rounds: int, seconds: float, *, as_json: bo
         rounds: Turns for each library.
         seconds: About how long a turn is.
         as_json: Whether to print one JSON object per line instead of tables.
+
+    Raises:
+        CommandError: TensorFlow is not installed.
     """
     benchmark, data = _prepare_bench(config, as_json=as_json)
     if what == "growth":
@@ -42,7 +47,13 @@ def bench(config: Config, what: str, rounds: int, seconds: float, *, as_json: bo
 
 
 def _prepare_bench(config: Config, *, as_json: bool) -> tuple[Any, datasets.Dataset]:
-    """Start TensorFlow and load the data; print the machine and the data set."""
+    """Start TensorFlow and load the data; print the machine and the data set.
+
+    Raises:
+        CommandError: TensorFlow is not installed.
+    """
+    if not has_tensorflow():
+        raise CommandError(lacks_tensorflow("A comparison with Keras"))
     with stderr_to(Path(os.devnull)):
         from rnnlab.cli import benchmark
         from rnnlab.training import devices
@@ -50,7 +61,7 @@ def _prepare_bench(config: Config, *, as_json: bool) -> tuple[Any, datasets.Data
         devices.initialize_devices()
     data = datasets.load(config.dataset)
     if not as_json:
-        print_line(f"{benchmark.machine()}; {data.description}")
+        print_line(f"{machine()}; {data.description}")
         fraction = f"{config.row_loss_mix:.0%} of the loss on the mean of all rows"
         print_line(f"training steps per second, float32, {fraction}")
     return benchmark, data

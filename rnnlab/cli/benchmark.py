@@ -8,11 +8,10 @@ store, and reads the test set as often as any run. The other two make bare train
 from __future__ import annotations
 
 import importlib
-import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
@@ -220,7 +219,7 @@ def _keras_fit(config: Config, data: Dataset) -> Turn:
     """Offer turns of plain `model.fit`."""
     import keras
 
-    model = keras_backend.build_model(config.neurons, config.initializers, config.seed)
+    model = keras_backend.build_model(config.neurons)
 
     def loss(labels: Any, logits: Any) -> Any:
         return keras_backend.row_loss(logits, keras.ops.cast(labels[:, 0], "int32"), config.row_loss_mix)
@@ -241,20 +240,6 @@ def _keras_fit(config: Config, data: Dataset) -> Turn:
         return speed[-1]
 
     return turn
-
-
-def machine() -> str:
-    """Return the name of this machine's processor, if the system tells it, and how many cores train."""
-    cores = usable_cores()
-    return f"{_processor()}, {cores} core{'s' if cores > 1 else ''}"
-
-
-def _processor() -> str:
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def _torch() -> ModuleType | None:

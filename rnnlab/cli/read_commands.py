@@ -26,6 +26,7 @@ from rnnlab.store.store import Store
 from rnnlab.system.file_errors import reason_of
 from rnnlab.system.processes import stderr_to
 from rnnlab.system.standard_streams import printable, write_error
+from rnnlab.training.engine import has_tensorflow, lacks_tensorflow
 
 _BLANK: Final = "blank"
 """The command line's answer to a picture without ink."""
@@ -169,8 +170,10 @@ def export(store: Store, name: str, path: Path, *, every_row: bool, as_json: boo
 
     Raises:
         WeightsError: The weights are missing, damaged or too large.
-        CommandError: The file cannot be written.
+        CommandError: TensorFlow is not installed, or the file cannot be written.
     """
+    if not has_tensorflow():
+        raise CommandError(lacks_tensorflow("Saving a .keras file"))
     run = store.find(name)
     weights, step = Weights.load(store.files(run.id).weights)
     weights.check_sums()

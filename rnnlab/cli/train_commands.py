@@ -17,12 +17,13 @@ from rnnlab.model.weights import Weights
 from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
 from rnnlab.store.store import Store
 from rnnlab.system.processes import stop_on_signals
+from rnnlab.training.engine import problem_of
 from rnnlab.worker import job
 
 _DAMAGED: Final = "damaged"
 """The state of a run whose entry in the list cannot be read, as the list of runs prints it."""
 
-_UNKNOWN: Final = ("step", "test_accuracy", "seconds", "created", "data", "config")
+_UNKNOWN: Final = ("step", "test_accuracy", "seconds", "created", "data", "engine", "config")
 """What `runs --json` says of every run, and of a damaged one leaves open."""
 
 
@@ -79,11 +80,14 @@ def train(store: Store, config: Config, parent: str | None = None, *, as_json: b
     """Train a new run in the foreground; it starts from the newest weights of the run `parent`, if given.
 
     Raises:
-        CommandError: The run failed or diverged, or cannot start from those weights; then there is none.
+        CommandError: The run failed or diverged, or it cannot start from those weights or with its engine;
+            then there is none.
         StoreError: The parent has no weights.
         WeightsError: They are damaged.
         OutputError: Standard output could not be written; the run was stopped.
     """
+    if problem := problem_of(config):
+        raise CommandError(problem)
     if parent is not None and store.files(parent).weights.exists():
         weights, _ = Weights.load(store.files(parent).weights)
         if weights.neurons != config.neurons:
@@ -204,6 +208,7 @@ def runs(store: Store, *, as_json: bool) -> None:
                 created=run.created,
                 message=run.message,
                 data=run.data,
+                engine=run.engine or None,
                 config=asdict(run.config),
             )
         for entry in damaged:

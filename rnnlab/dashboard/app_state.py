@@ -24,7 +24,8 @@ from rnnlab.dashboard.text import plain
 from rnnlab.runs import Run
 from rnnlab.store.database import StoreError
 from rnnlab.store.store import Store, default_home
-from rnnlab.system.memory import shortage
+from rnnlab.training.engine import problem_of
+from rnnlab.training.memory_needed import shortage
 from rnnlab.worker.launcher import Launcher, LocalLauncher
 
 REAP_INTERVAL: Final = 0.8
@@ -63,12 +64,13 @@ class AppState:
             parent: The id of the run whose newest weights it starts from, if any.
 
         Raises:
-            RefusalError: The settings do not allow it, or it would not fit into the memory there is.
+            RefusalError: The settings do not allow it, its engine is not installed, or it would not fit into
+                the memory there is.
             StoreError: The store cannot be written, or the parent has no weights.
         """
         with self.start_lock:
             refusal = self.permissions.refusal(config, self.store.active_runs(), owner)
-            if refusal := refusal or shortage(config, loaded=self.store.workers.any()):
+            if refusal := refusal or problem_of(config) or shortage(config):
                 raise RefusalError(refusal)
             run = self.store.create_run(config, owner=owner, parent=parent)
         self._try("reap", self.launcher.wake)  # `reap` wakes workers, too, so it tries again
@@ -84,18 +86,11 @@ class AppState:
                 "reap",
                 self.store.reports.mark_interrupted if self.permissions.read_only else self.launcher.reap,
             )
-            if "warm" in self._troubles:
-                self.warm()
-
-    def warm(self) -> None:
-        """Have a worker ready for the next run, unless the dashboard is read-only."""
-        if not self.permissions.read_only:
-            self._try("warm", self.launcher.warm)
 
     @property
     def trouble(self) -> str:
         """Why something cannot be written or started at present; empty if all is well."""
-        return next(iter(list(self._troubles.values())), self.launcher.trouble)
+        return next(iter(list(self._troubles.values())), "")
 
     def _try(self, name: str, act: Callable[[], object]) -> None:
         """Do something that writes to the disk; if it fails, remember why until it succeeds."""

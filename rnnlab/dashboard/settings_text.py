@@ -14,6 +14,9 @@ from rnnlab.runs import Run
 _FEW: Final = 3
 """If at most so many hyperparameters differ among runs, each run is told by its values of all of them."""
 
+ENGINE_NAMES: Final = {"keras": "Keras", "numpy": "numpy"}
+"""The engines as people write them."""
+
 _COUNTED: Final = ("neurons", "iterations")
 """Hyperparameters whose number comes first, such as `64 neurons`."""
 

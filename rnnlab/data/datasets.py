@@ -8,11 +8,7 @@ Handwritten Digits", 1998, 1,797 images of 8 x 8 pixels.
 
 from __future__ import annotations
 
-import functools
-import gzip
-import importlib.util
 import os
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +16,11 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from rnnlab.data import mnist_files
 from rnnlab.data.errors import DatasetError, DownloadError
 from rnnlab.data.mnist_download import download
-from rnnlab.data.preprocessing import prepare
+from rnnlab.data.prepared_pictures import prepared_pictures
 
 _BUNDLED_TRAINING: Final = 1_437
 """The first 1,437 bundled digits are for training, the last 360 for the test."""
@@ -124,6 +119,20 @@ def load(
         note="",
         **arrays,
     )
+
+
+def source_stamps(name: str) -> str:
+    """Return a text that changes if `load` would read other files, or files of another time or size.
+
+    It is empty if `load` would read none, or would have to download them first.
+    """
+    if name == "digits":
+        return ""
+    try:
+        source = _source()
+    except DownloadError:
+        return ""
+    return repr(mnist_files.stamps(source)) if source is not None else ""
 
 
 def _without_test(arrays: dict[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.uint8]]:
@@ -254,8 +263,8 @@ def _problem_with(cache: Path) -> str:
 
 def bundled_digits(note: str = "") -> Dataset:
     """Return scikit-learn's digits in MNIST's form: fitted into 20 x 20, centred by mass in 28 x 28."""
-    images, labels = _enlarged_bundle()
-    cut = _BUNDLED_TRAINING
+    pictures, cut = prepared_pictures(), _BUNDLED_TRAINING
+    images, labels = pictures["bundled"], pictures["bundled_labels"]
     return Dataset(
         name="digits",
         description=_BUNDLED_IN_WORDS,
@@ -265,43 +274,6 @@ def bundled_digits(note: str = "") -> Dataset:
         test_images=images[cut:],
         test_labels=labels[cut:],
     )
-
-
-@functools.cache
-def _enlarged_bundle() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return all bundled digits in MNIST's form and their labels: read-only, as all callers share them."""
-    table = _read_bundle()
-    images = np.stack([_enlarge(image) for image in table[:, :-1].reshape(-1, 8, 8)])
-    labels = table[:, -1].astype(np.uint8)
-    for array in (images, labels):
-        array.flags.writeable = False
-    return images, labels
-
-
-def _read_bundle() -> NDArray[np.float64]:
-    """Read scikit-learn's file of digits: 64 grey levels of 0 to 16 and the label per line, shape (1797, 65).
-
-    Its own `load_digits` does the same, but importing it takes 2 s and 160 MB.
-    """
-    package = importlib.util.find_spec("sklearn")
-    origin = package.origin if package else None
-    path = Path(origin or "sklearn").parent / "datasets" / "data" / "digits.csv.gz"
-    try:
-        with gzip.open(path, "rt") as file:
-            return np.loadtxt(file, delimiter=",")
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise DatasetError(
-            f"scikit-learn's bundled digits cannot be read ({error}); reinstall scikit-learn."
-        ) from error
-
-
-def _enlarge(image: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Turn 8 x 8 pixels of 0 to 16 into 28 x 28 of 0 to 255, with soft edges all around."""
-    framed = Image.fromarray(np.pad(image * (255.0 / 16.0), 1).astype(np.float32))
-    prepared = prepare(np.asarray(framed.resize((80, 80), Image.Resampling.BICUBIC)))
-    if prepared is None:
-        raise DatasetError("scikit-learn's bundled digits hold a blank image; reinstall scikit-learn.")
-    return prepared.picture
 
 
 def availability() -> str:

@@ -149,7 +149,7 @@ def examine(source: Path) -> Contents:
         DatasetError: As for `read`.
     """
     with _examining:  # visitors who come at the same time wait for one look
-        found = _examine(source, _stamps(source))
+        found = _examine(source, stamps(source))
     if isinstance(found, str):
         raise DatasetError(found)
     return found
@@ -159,7 +159,7 @@ _examining: Final = threading.Lock()
 
 
 @functools.lru_cache(maxsize=4)
-def _examine(source: Path, _stamps: tuple[object, ...]) -> Contents | str:
+def _examine(source: Path, _: tuple[object, ...]) -> Contents | str:
     """Return what a source holds, or why it cannot be used: that is remembered, too."""
     try:
         if _is_published_archive(source):
@@ -180,7 +180,7 @@ def _is_published_archive(source: Path) -> bool:
         return False
 
 
-def _stamps(source: Path) -> tuple[object, ...]:
+def stamps(source: Path) -> tuple[object, ...]:
     """Return name, size and time of the files of a source; they change with its content."""
     paths = [source] if os.path.isfile(source) else [_idx_path(source, part) for part in PARTS]
     return tuple(_stamp(path) for path in paths)

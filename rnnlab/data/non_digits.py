@@ -20,29 +20,47 @@ from rnnlab.digits import SIDE
 _CANVAS: Final = 120
 """Height and width of the canvas, in pixels."""
 
+_DOTS: Final = 0.2
+"""Share of spots among spots and scribbles."""
 
-def make_non_digits(images: NDArray[np.uint8], count: int, seed: int = 0) -> NDArray[np.uint8]:
-    """Make pictures of no digit, prepared like any drawing.
+
+def make_dots_and_scribbles(count: int, seed: int = 0) -> NDArray[np.uint8]:
+    """Draw spots, one in five, and scribbles, prepared like any drawing.
 
     Args:
-        images: Digits to put side by side, `uint8` of shape (N, 28, 28).
-        count: How many pictures to make.
+        count: How many pictures to draw, at least 1; fewer are the first ones of more.
         seed: Of the random numbers.
 
     Returns:
         `uint8` of shape (count, 28, 28).
     """
     generator = np.random.default_rng(seed)
-    pictures: list[NDArray[np.uint8]] = []
-    while len(pictures) < count:
-        kind = generator.random()
-        canvas = (
-            _dot(generator) if kind < 0.1 else _scribble(generator) if kind < 0.5 else _two(images, generator)
-        )
-        prepared = prepare(canvas)
-        if prepared is not None:
-            pictures.append(prepared.picture)
-    return np.stack(pictures)
+    return np.stack(
+        [
+            _prepared(_dot(generator) if generator.random() < _DOTS else _scribble(generator))
+            for _ in range(count)
+        ]
+    )
+
+
+def make_two_digits(images: NDArray[np.uint8], count: int, seed: int = 0) -> NDArray[np.uint8]:
+    """Put two digits side by side, each at its own height, and prepare them like a drawing.
+
+    Args:
+        images: The digits, `uint8` of shape (N, 28, 28).
+        count: How many pictures to make, at least 1; fewer are the first ones of more.
+        seed: Of the random numbers.
+
+    Returns:
+        `uint8` of shape (count, 28, 28).
+    """
+    generator = np.random.default_rng(seed)
+    return np.stack([_prepared(_two(images, generator)) for _ in range(count)])
+
+
+def _prepared(canvas: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    prepared = prepare(canvas, specks=False)
+    return np.zeros((SIDE, SIDE), np.uint8) if prepared is None else prepared.picture
 
 
 def _dot(generator: np.random.Generator) -> NDArray[np.uint8]:

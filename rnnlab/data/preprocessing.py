@@ -88,11 +88,12 @@ def to_ink(pixels: NDArray[Any]) -> NDArray[np.float32]:
     return np.asarray(grey, np.float32)
 
 
-def prepare(pixels: NDArray[Any]) -> PreparedDrawing | None:
+def prepare(pixels: NDArray[Any], *, specks: bool = True) -> PreparedDrawing | None:
     """Crop, fit and centre a drawing as MNIST's digits were, and give its strokes the width of theirs.
 
     Args:
         pixels: The canvas, white on black, as for `to_ink`.
+        specks: Whether it may have specks, which are removed first.
 
     Returns:
         The picture, or `None` for a blank canvas.
@@ -100,9 +101,11 @@ def prepare(pixels: NDArray[Any]) -> PreparedDrawing | None:
     Raises:
         DrawingError: The array is no picture.
     """
-    from rnnlab.data.components import without_specks  # with SciPy, which is loaded for a drawing only
+    ink = to_ink(pixels)
+    if specks:
+        from rnnlab.data.components import without_specks  # with SciPy, which is loaded for a drawing only
 
-    ink = without_specks(to_ink(pixels))
+        ink = without_specks(ink)
     rows = np.flatnonzero((ink > INK_THRESHOLD).any(axis=1))
     columns = np.flatnonzero((ink > INK_THRESHOLD).any(axis=0))
     if rows.size == 0:

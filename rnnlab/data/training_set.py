@@ -10,22 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnlab.config import Config
-from rnnlab.data.datasets import Dataset, bundled_digits, load
+from rnnlab.data.datasets import Dataset, bundled_digits, load, source_stamps
+from rnnlab.data.digits_cache import DigitsCache
 from rnnlab.data.errors import DatasetError
 from rnnlab.data.labelled_drawings import LabelledDrawingError, LabelledDrawings
-from rnnlab.data.non_digits import make_non_digits
-from rnnlab.data.synthetic_digits import SYNTHETIC_DIGITS, make_synthetic_digits
+from rnnlab.data.non_digits import make_two_digits
+from rnnlab.data.prepared_pictures import prepared_pictures
 from rnnlab.digits import NO_DIGIT
 
 _BUNDLED_SHARE: Final = 0.096
 """How many bundled digits are mixed in for each training digit: four copies of each in MNIST's 60,000."""
 
 _SYNTHETIC_SHARE: Final = 0.08
-"""The same for the digits of `make_synthetic_digits`: two copies of each in MNIST's 60,000.
+"""The same for synthetic digits: two copies of each in MNIST's 60,000.
 
 They are 1, 4, 7 and 9 alone. With more of them, a network would learn that these digits are more frequent
 than they are, and believe so before it has seen the first ink.
 """
+
+_MIXTURE: Final = 1
+"""Version of what is mixed in and how; every change to it adds one, so that no older mixture is used."""
 
 _MAX_NON_DIGITS: Final = 800
 """How many different pictures of no digit are made at most; if more are needed, they are repeated."""
@@ -36,10 +40,12 @@ def load_training_set(
     hand: LabelledDrawings | None = None,
     progress: Callable[[str], None] = lambda _: None,
     stopped: Callable[[], bool] = lambda: False,
+    cache: DigitsCache | None = None,
 ) -> Dataset:
     """Load the digits that a configuration trains on: its data set, mixed with the others that it asks for.
 
-    `hand` holds the drawings for `your_hand`; `progress` and `stopped` are those of `load`.
+    `hand` holds the drawings for `your_hand`; `progress` and `stopped` are those of `load`; `cache` keeps the
+    digits for the next time.
 
     Raises:
         DatasetError: As for `load`; or the configuration asks for drawings, and there are none or they
@@ -55,26 +61,41 @@ def load_training_set(
             "There are no drawings to learn from; draw a digit and name it first (for the command line, one "
             "that everybody shares: RNNLAB_SHARED_DRAWINGS=1)."
         )
-    data = load(config.dataset, progress, stopped)
-    if config.extra_digits != "none" or config.nonsense:
-        progress("Drawing extra digits")
-    data = with_non_digits(with_extra_digits(data, config.extra_digits), config.nonsense)
+    key = _key(config)
+    data = cache.get(key) if cache and key else None
+    if data is None:
+        data = load(config.dataset, progress, stopped)
+        if config.extra_digits != "none" or config.nonsense:
+            progress("Mixing in other pictures")
+        data = with_non_digits(with_extra_digits(data, config.extra_digits), config.nonsense)
+        if cache and key and not data.note:
+            cache.put(key, data)
     return with_fraction(data, *examples, config.your_hand) if examples is not None else data
+
+
+def _key(config: Config) -> str:
+    """Return what the digits of a configuration follow from, without a person's own drawings.
+
+    It is empty if they are not on this machine, or loaded as fast as a copy of them.
+    """
+    stamps = source_stamps(config.dataset)
+    return stamps and repr((_MIXTURE, config.dataset, config.extra_digits, config.nonsense, stamps))
 
 
 def with_extra_digits(data: Dataset, extra_digits: str) -> Dataset:
     """Return a data set with extra digits mixed into the training digits, in proportion to their number.
 
     `extra_digits` is `none`, `bundled` (scikit-learn's digits, unless they are the data set) or `forms` (also
-    `make_synthetic_digits`).
+    those of `synthetic_digits`).
     """
-    count, extra = len(data.train_images), []
+    count, extra, pictures = len(data.train_images), [], prepared_pictures()
     if extra_digits != "none" and data.name != "digits":
         bundled = bundled_digits()
         extra.append(_spread(bundled.train_images, bundled.train_labels, round(_BUNDLED_SHARE * count)))
     if extra_digits == "forms":
-        wanted = round(_SYNTHETIC_SHARE * count)
-        extra.append(_spread(*make_synthetic_digits(min(1.0, wanted / SYNTHETIC_DIGITS)), wanted))
+        extra.append(
+            _spread(pictures["synthetic"], pictures["synthetic_labels"], round(_SYNTHETIC_SHARE * count))
+        )
     return replace(
         data,
         train_images=np.concatenate([data.train_images, *(images for images, _ in extra)]),
@@ -95,8 +116,14 @@ def with_non_digits(data: Dataset, fraction: float) -> Dataset:
     if not fraction:
         return data
     wanted = round(len(data.train_images) * fraction / (1.0 - fraction))
-    drawn = make_non_digits(data.train_images, min(wanted, _MAX_NON_DIGITS))
+    drawn = _non_digits(data, min(max(wanted, 2), _MAX_NON_DIGITS))
     return with_fraction(data, drawn, np.full(len(drawn), NO_DIGIT, np.uint8), fraction)
+
+
+def _non_digits(data: Dataset, count: int) -> NDArray[np.uint8]:
+    """Return some pictures of no digit, half of them two digits of the data set; at least one of each."""
+    two = make_two_digits(data.train_images, count // 2)
+    return np.concatenate([two, prepared_pictures()["dots_and_scribbles"][: count - count // 2]])
 
 
 def with_fraction(

@@ -102,15 +102,18 @@ class RunReports:
             )
             return None
 
-    def set_begun(self, run_id: str, step: int, cores: int) -> None:
-        """Record at which step and on how many cores a run begins or resumes; discard points beyond it.
+    def set_begun(self, run_id: str, step: int, cores: int, engine: str) -> None:
+        """Record at which step, on how many cores and with which engine a run begins or resumes.
+
+        Points beyond that step are discarded.
 
         Raises:
             RunLostError: As for `add_point`.
         """
         with self._database.transaction() as connection:
             updated = connection.execute(
-                f"UPDATE runs SET cores = ? WHERE id = ? AND {_OWN}", (cores, run_id, own_identity())
+                f"UPDATE runs SET cores = ?, engine = ? WHERE id = ? AND {_OWN}",
+                (cores, engine, run_id, own_identity()),
             )
             if not updated.rowcount:
                 raise _lost(run_id)
@@ -363,13 +366,12 @@ class RunReports:
             (RunState.FAILED, message, RunState.INTERRUPTED, _WORKER_ENDED, identity),
         )
 
-    def fail_queued(self, message: str, run_id: str | None = None) -> None:
-        """End every waiting run, or the given one, as failed: no worker can train it."""
-        which, values = "state = ? AND id = coalesce(?, id)", (RunState.QUEUED, run_id)
-        waiting = self._database.query(f"SELECT id FROM runs WHERE {which}", values)
+    def fail_queued(self, message: str) -> None:
+        """End every waiting run as failed: no worker can train it."""
+        waiting = self._database.query("SELECT id FROM runs WHERE state = ?", (RunState.QUEUED,))
         self._database.execute(
-            f"UPDATE runs SET state = ?, ended = ?, message = ? WHERE {which}",
-            (RunState.FAILED, self._clock(), message, *values),
+            "UPDATE runs SET state = ?, ended = ?, message = ? WHERE state = ?",
+            (RunState.FAILED, self._clock(), message, RunState.QUEUED),
         )
         for (name,) in waiting:
             self.save_record(name)

@@ -143,6 +143,7 @@ _CHECKS: Final[Mapping[str, Callable[[object], Any]]] = {
     "requested": _requested,
     "queued": _or_none(_TIME),
     "owner": _text,
+    "engine": _text,
 }
 """For each column, what turns it into a field of `Run`; raises one of `_UNREADABLE` if it cannot be one."""
 

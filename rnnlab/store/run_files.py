@@ -4,6 +4,7 @@ A home folder holds:
 
     runs.sqlite3                runs, points of their curves, workers
     worker.log                  what the background workers print outside of any run
+    digits.cache                the digits that the newest run learns from, unpacked, for the next one
     hand/                       drawings that people have labelled, for everybody to learn from
     hands/<visitor>/            those of one visitor; the folder's name is a hash of the visitor's
     <run id>/weights.npz        the newest weights, replaced every 0.4 seconds or so
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Final
 
 from rnnlab.config_changes import constant_segments
+from rnnlab.data.digits_cache import DigitsCache
 from rnnlab.data.labelled_drawings import LabelledDrawings
 from rnnlab.model.weights import MAX_FILE_BYTES, Weights
 from rnnlab.runs import Run
@@ -59,6 +61,7 @@ class RunFiles:
         weights: The newest weights, once the run has reported.
         checkpoint: What the run needs to continue, once it has reported.
         start: The weights that the run starts from, if it has a parent.
+        digits_cache: The digits that the newest run of this home learns from.
         record: What the list of runs says of the run (`run_records`).
         log: What happened.
         labelled_drawings: The folder with a copy of the labelled drawings that the run learns from, if any.
@@ -78,6 +81,7 @@ class RunFiles:
         self.checkpoint = self.folder / "checkpoint.npz"
         self.start = self.folder / "start.npz"
         self.record = self.folder / "run.json"
+        self.digits_cache = DigitsCache(home / "digits.cache")
         self.log = self.folder / "log.txt"
         self.labelled_drawings = self.folder / _DRAWINGS
 

@@ -20,12 +20,11 @@ class Workers:
         self._clock = clock
         self._heartbeats = heartbeats
 
-    def reserve(self, limit: int, *, even_idle: bool = False) -> str | None:
+    def reserve(self, limit: int) -> str | None:
         """Reserve a place for one more background worker if there is work and fewer than `limit` live.
 
         Args:
             limit: How many may live at the same time.
-            even_idle: Whether to reserve a place even if no run waits.
 
         Returns:
             The id under which the new worker sends its heartbeats, or `None` if none is needed.
@@ -35,7 +34,7 @@ class Workers:
             queued = connection.execute(
                 "SELECT count(*) FROM runs WHERE state = ?", (RunState.QUEUED,)
             ).fetchone()[0]
-            if not (queued or even_idle):
+            if not queued:
                 return None
             # One that has been started, but has not sent a heartbeat yet, has no identity.
             known = connection.execute("SELECT rowid, id, process_identity, heartbeat FROM workers")
@@ -60,10 +59,6 @@ class Workers:
                 (worker_id, RunState.QUEUED),
             )
         )
-
-    def any(self) -> bool:
-        """Return whether there is a background worker; it has already taken most of its memory."""
-        return bool(self._database.query("SELECT 1 FROM workers LIMIT 1"))
 
     def dismiss(self, worker_id: str) -> bool:
         """Remove a worker that has ended from the list; return whether it had ever sent a heartbeat."""

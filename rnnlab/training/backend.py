@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Final, Protocol, Self
+from typing import Protocol, Self
 
 from rnnlab.config import Config
 from rnnlab.data.datasets import Dataset
 from rnnlab.model.weights import Weights, WeightsError
 from rnnlab.training.batches import Batch
 from rnnlab.training.checkpoint import NetworkState
+from rnnlab.training.data_parallel import Team
+from rnnlab.training.engine import KERAS, EngineError, may_have_gpu, needs_tensorflow, problem_of
+from rnnlab.training.initializers import initial_weights
 from rnnlab.training.numpy_backend import NumpyNetwork
-
-_GPU_DEVICES: Final = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
-"""Device files of GPUs that TensorFlow could use under Linux: NVIDIA's, AMD's, or Windows' in WSL."""
-
-
-KERAS_STATE: Final = "keras_"
-"""How the names begin under which the state of a network of Keras' layers holds its arrays."""
 
 
 class GpuError(RuntimeError):
@@ -27,8 +22,14 @@ class GpuError(RuntimeError):
 
 
 class Network(Protocol):
-    """A network that learns from batches. Use it in a `with` block, as it may have processes to end."""
+    """A network that learns from batches. Use it in a `with` block, as it may have processes to end.
 
+    Attributes:
+        engine: Which engine it is of, `keras` or `numpy`.
+        cores: How many processor cores it uses.
+    """
+
+    engine: str
     cores: int
 
     def __enter__(self) -> Self:
@@ -65,11 +66,6 @@ class Network(Protocol):
         """
 
 
-def may_have_gpu() -> bool:
-    """Return whether it is worth asking TensorFlow for a GPU, which takes seconds."""
-    return sys.platform != "linux" or any(Path(device).exists() for device in _GPU_DEVICES)
-
-
 def holds_gpu() -> bool:
     """Return whether this process holds memory of a GPU; TensorFlow returns it only when the process ends."""
     devices = sys.modules.get("rnnlab.training.devices")
@@ -84,11 +80,12 @@ def create_network(
     *,
     use_gpu: bool = True,
     on_remark: Callable[[str], None] = lambda _: None,
+    team: Team | None = None,
 ) -> Network:
-    """Return a network to train: Keras' own LSTM (cuDNN) if there is a GPU, else a `NumpyNetwork`.
+    """Return a network to train, of the engine that the configuration asks for.
 
-    Keras is imported only if it is needed: for a GPU, and for fresh weights. A state decides by itself which
-    of the two it is, so that a run goes on whether or not it finds the GPU that it began with.
+    A state decides by itself which engine it is of, so that a run goes on whether or not it finds the GPU
+    that it began with. TensorFlow is imported only if it is needed.
 
     Args:
         config: The hyperparameters.
@@ -97,25 +94,21 @@ def create_network(
         state: The state to continue from instead.
         use_gpu: Whether to use a GPU if there is one.
         on_remark: Called with a sentence if there is a GPU and it cannot be used.
+        team: Helper processes for `NumpyNetwork` that have been started already, if any.
 
     Raises:
         WeightsError: The weights have another number of neurons.
         CheckpointError: The state is that of another network.
+        EngineError: The engine is not installed.
     """
     if weights is not None and weights.neurons != config.neurons:
         raise WeightsError(
             f"The weights to start from have {weights.neurons} neurons, this run {config.neurons}; "
             "give it as many."
         )
-    needs_keras = any(name.startswith(KERAS_STATE) for name in state or ())
-    network: Network | None = None
-    if use_gpu and (state is None or needs_keras) and may_have_gpu():
-        network = _on_gpu(config, data, weights, on_remark)
-    if network is None and needs_keras:
-        network = _keras_on_processor(config, data)
-    if network is None:
-        fresh = weights or (_fresh_weights(config) if state is None else None)
-        network = NumpyNetwork(config, data, fresh)
+    if weights is None and state is None:
+        weights = initial_weights(config.neurons, config.initializers, config.seed)
+    network = _create(config, data, weights, state, on_remark, use_gpu=use_gpu, team=team)
     if state is not None:
         try:
             network.restore(state)
@@ -125,26 +118,28 @@ def create_network(
     return network
 
 
-def _on_gpu(
-    config: Config, data: Dataset, weights: Weights | None, on_remark: Callable[[str], None]
-) -> Network | None:
-    """Return a network that trains on the GPU, or `None` if there is none or it cannot be used."""
+def _create(
+    config: Config,
+    data: Dataset,
+    weights: Weights | None,
+    state: NetworkState | None,
+    on_remark: Callable[[str], None],
+    *,
+    use_gpu: bool,
+    team: Team | None,
+) -> Network:
+    """Return a network that its state, if there is one, is still to be given."""
+    if problem := problem_of(config, state):
+        raise EngineError(problem)
+    if not needs_tensorflow(config, state):
+        return NumpyNetwork(config, data, weights, team=team)
     from rnnlab.training import devices, keras_backend
 
     try:
-        return keras_backend.KerasNetwork(config, data, weights) if devices.has_gpu() else None
+        if use_gpu and may_have_gpu() and devices.has_gpu():
+            return keras_backend.KerasNetwork(config, data, weights)
     except GpuError as error:
         on_remark(str(error))
-        return None
-
-
-def _keras_on_processor(config: Config, data: Dataset) -> Network:
-    from rnnlab.training import keras_backend
-
-    return keras_backend.KerasNetwork(config, data, on_gpu=False)
-
-
-def _fresh_weights(config: Config) -> Weights:
-    from rnnlab.training import keras_backend
-
-    return Weights(*keras_backend.build_model(config.neurons, config.initializers, config.seed).get_weights())
+    if state is None and config.engine != KERAS:
+        return NumpyNetwork(config, data, weights, team=team)
+    return keras_backend.KerasNetwork(config, data, weights, on_gpu=False)

@@ -5,8 +5,9 @@ the time. So this process works on the first partition, and helper processes wor
 read and write is in shared memory. A few bytes through a pipe tell a helper what to do, and a few bytes
 through another one say that it is done.
 
-A helper is started as `python -m rnnlab.training.data_parallel MEMORY INDEX LAYOUT`. It needs little more
-than `numpy_lstm`, and it ends when its pipe is closed, so that it never outlives its run, however that ends.
+A helper is started as `python -m rnnlab.training.data_parallel MEMORY INDEX`, and is told the layout of the
+memory first. It needs little more than `numpy_lstm`, and it ends when its pipe is closed, so that it never
+outlives its run, however that ends.
 """
 
 from __future__ import annotations
@@ -17,24 +18,23 @@ import os
 import select
 import struct
 import sys
-import tempfile
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from rnnlab.data.augmentation import DISTORTION_PARAMETERS, are_distorted, distort
-from rnnlab.digits import COLUMNS, ROWS, FloatArray
+from rnnlab.data.augmentation import are_distorted, distort
+from rnnlab.digits import FloatArray
 from rnnlab.system.cores import MAX_IMAGES_AT_ONCE
 from rnnlab.system.processes import HelperError, start_module
 from rnnlab.training.loss import row_loss_weights
 from rnnlab.training.numpy_lstm import LstmWorkspace, Pixels, to_columns
-from rnnlab.training.parameters import stack_shape
+from rnnlab.training.shared_memory import Arrays, Layout, arrays_in, memory_size, open_memory
 
 WATCH_SECONDS: Final = 0.005
 """How many seconds a waiting process watches its pipe before it goes to sleep."""
@@ -43,90 +43,11 @@ _GRADIENT: Final = b"g"
 _READ: Final = b"r"
 _COMMAND: Final = struct.Struct("<c?III")
 _ANSWER: Final = struct.Struct("<d")
+_LENGTH: Final = struct.Struct("<I")
 
 _STANDARD_INPUT: Final = 0
 _STANDARD_OUTPUT: Final = 1
-_CACHE_LINE: Final = 64
 _ONE_THREAD: Final = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Sizes of all that is in the memory that the processes share.
-
-    Attributes:
-        neurons: Length of the hidden state.
-        row_loss_mix: Share of the mean over all rows in the loss, 0 to 1; the rest is on the last row.
-        images: Number of training and test images.
-        places: Largest number of images that a command can name.
-        distorted: Largest number of distorted images that a command can name; smaller, to save memory.
-        partitions: Number of processes that work.
-    """
-
-    neurons: int
-    row_loss_mix: float
-    images: int
-    places: int
-    distorted: int
-    partitions: int
-
-
-class _Arrays(NamedTuple):
-    """Views of the shared memory.
-
-    Attributes:
-        stacked: S of `numpy_lstm`.
-        gradients: dS of every partition.
-        chosen: Indices of the images that a command is about, shape (places,).
-        distortions: Distortions of these images, shape (distorted, `DISTORTION_PARAMETERS`).
-        images: All images, shape (images, 28, 28).
-        labels: Their labels, shape (images,).
-    """
-
-    stacked: FloatArray
-    gradients: FloatArray
-    chosen: NDArray[np.int32]
-    distortions: FloatArray
-    images: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
-
-
-def _fields(layout: Layout) -> list[tuple[tuple[int, ...], type[np.generic]]]:
-    """Return shape and type of each of the `_Arrays`."""
-    shape = stack_shape(layout.neurons)
-    return [
-        (shape, np.float32),
-        ((layout.partitions, *shape), np.float32),
-        ((layout.places,), np.int32),
-        ((layout.distorted, DISTORTION_PARAMETERS), np.float32),
-        ((layout.images, ROWS, COLUMNS), np.uint8),
-        ((layout.images,), np.uint8),
-    ]
-
-
-def _offsets(layout: Layout) -> list[int]:
-    """Return where each of the `_Arrays` starts and, last, where the memory ends, in bytes."""
-    offsets = [0]
-    for shape, dtype in _fields(layout):
-        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        offsets.append(offsets[-1] + -(-size // _CACHE_LINE) * _CACHE_LINE)
-    return offsets
-
-
-def _arrays(layout: Layout, memory: mmap.mmap) -> _Arrays:
-    places = zip(_fields(layout), _offsets(layout), strict=False)
-    return _Arrays(*(np.ndarray(shape, dtype, memory, offset) for (shape, dtype), offset in places))
-
-
-def _open_memory(size: int) -> int:
-    """Return the file descriptor of memory that the system frees once no process has it open any more."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("rnnlab")
-    else:
-        with tempfile.TemporaryFile() as file:
-            descriptor = os.dup(file.fileno())
-    os.ftruncate(descriptor, size)
-    return descriptor
 
 
 class _Command(NamedTuple):
@@ -150,7 +71,7 @@ class _Command(NamedTuple):
 class _Partition:
     """The work of one process: its partition of a batch, in pieces that fit into the caches."""
 
-    def __init__(self, layout: Layout, arrays: _Arrays, index: int) -> None:
+    def __init__(self, layout: Layout, arrays: Arrays, index: int) -> None:
         self._layout, self._arrays = layout, arrays
         self._gradient = arrays.gradients[index]
         self._row_weights = row_loss_weights(layout.row_loss_mix)
@@ -210,14 +131,13 @@ class _Partition:
 class _Helper:
     """A helper process, seen from the process that started it."""
 
-    def __init__(self, layout: Layout, memory: int, index: int) -> None:
+    def __init__(self, memory: int, index: int) -> None:
         commands, self._commands = os.pipe()
         self._answers, answers = os.pipe()
         self._process = start_module(
             "rnnlab.training.data_parallel",
             str(memory),
             str(index),
-            json.dumps(asdict(layout)),
             environment=_ONE_THREAD,
             pass_fds=(memory,),
             stdin=commands,
@@ -227,10 +147,18 @@ class _Helper:
         os.close(answers)
         os.set_blocking(self._answers, False)
 
+    def begin(self, layout: Layout) -> None:
+        """Tell the process how the memory is laid out, before anything else."""
+        text = json.dumps(asdict(layout)).encode("ascii")
+        self._send(_LENGTH.pack(len(text)) + text)
+
     def send(self, command: _Command) -> None:
         """Tell the process what to do."""
+        self._send(_COMMAND.pack(*command))
+
+    def _send(self, message: bytes) -> None:
         try:
-            os.write(self._commands, _COMMAND.pack(*command))
+            os.write(self._commands, message)
         except OSError as error:
             raise self._ended() from error
 
@@ -251,6 +179,54 @@ class _Helper:
         os.close(self._answers)
 
 
+class Team:
+    """Helper processes, and the memory that they share with this one.
+
+    They take some time to start, so they may be started before it is known what they work on. Use a team in a
+    `with` block: its processes end with the block.
+
+    Args:
+        helpers: How many to start; 0 or more.
+    """
+
+    def __init__(self, helpers: int) -> None:
+        self._memory = open_memory()
+        self._helpers: list[_Helper] = []
+        self._start(helpers)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _start(self, helpers: int) -> None:
+        """Start helpers until there are so many."""
+        while len(self._helpers) < helpers:
+            self._helpers.append(_Helper(self._memory, len(self._helpers) + 1))
+
+    def begin(self, layout: Layout) -> tuple[list[_Helper], mmap.mmap]:
+        """Give the memory its size; return it, and a helper for each partition but the first."""
+        wanted, size = layout.partitions - 1, memory_size(layout)
+        os.ftruncate(self._memory, size)
+        self._start(wanted)
+        for helper in self._helpers[wanted:]:
+            helper.close()
+        del self._helpers[wanted:]
+        for helper in self._helpers:
+            helper.begin(layout)
+        return self._helpers, mmap.mmap(self._memory, size)
+
+    def close(self) -> None:
+        """End the processes; what is mapped of the memory stays until nobody uses it any more."""
+        for helper in self._helpers:
+            helper.close()
+        self._helpers = []
+        if self._memory >= 0:
+            os.close(self._memory)
+            self._memory = -1
+
+
 class DataParallel:
     """Computes gradients of batches and counts images read correctly, on all cores together.
 
@@ -264,6 +240,7 @@ class DataParallel:
         max_images: Largest number of images in one call.
         partitions: Number of processes, this one included.
         max_distorted: Largest number of images in one call that distorts them.
+        team: Helpers that have been started already, if any; they end with these.
 
     Attributes:
         stacked: S of `numpy_lstm`; fill it in before a call.
@@ -279,18 +256,19 @@ class DataParallel:
         max_images: int,
         partitions: int,
         max_distorted: int = 0,
+        team: Team | None = None,
     ) -> None:
         images, labels = list(images), list(labels)
         layout = Layout(neurons, row_loss_mix, sum(map(len, images)), max_images, max_distorted, partitions)
-        size = _offsets(layout)[-1]
-        memory = _open_memory(size)
+        self._team = team or Team(partitions - 1)
         try:
-            self._arrays = _arrays(layout, mmap.mmap(memory, size))
-            np.concatenate(images, out=self._arrays.images)
-            np.concatenate(labels, out=self._arrays.labels)
-            self._helpers = [_Helper(layout, memory, index) for index in range(1, partitions)]
-        finally:
-            os.close(memory)
+            self._helpers, memory = self._team.begin(layout)
+        except BaseException:
+            self._team.close()
+            raise
+        self._arrays = arrays_in(memory, layout)
+        np.concatenate(images, out=self._arrays.images)
+        np.concatenate(labels, out=self._arrays.labels)
         self._own = _Partition(layout, self._arrays, 0)
         self._threads = threadpool_limits(limits=1, user_api="blas")
         self.stacked = self._arrays.stacked
@@ -303,9 +281,8 @@ class DataParallel:
 
     def close(self) -> None:
         """End the helper processes."""
-        for helper in self._helpers:
-            helper.close()
         self._helpers = []
+        self._team.close()
         self._threads.restore_original_limits()
 
     def gradient(
@@ -354,16 +331,18 @@ def _receive(descriptor: int, size: int) -> bytes:
     return os.read(descriptor, size)
 
 
-def main(memory: str, index: str, layout: str) -> None:
+def main(memory: str, index: str) -> None:
     """Work as a helper until the pipe is closed.
 
     Args:
         memory: File descriptor of the shared memory.
         index: Number of the partition to work on; 0 is that of the process that starts the helpers.
-        layout: `Layout` as JSON.
     """
-    shared = Layout(**json.loads(layout))
-    arrays = _arrays(shared, mmap.mmap(int(memory), _offsets(shared)[-1]))
+    length = os.read(_STANDARD_INPUT, _LENGTH.size)
+    if not length:  # there was nothing to do
+        return
+    shared = Layout(**json.loads(os.read(_STANDARD_INPUT, *_LENGTH.unpack(length))))
+    arrays = arrays_in(mmap.mmap(int(memory), memory_size(shared)), shared)
     os.close(int(memory))
     partition = _Partition(shared, arrays, int(index))
     os.set_blocking(_STANDARD_INPUT, False)

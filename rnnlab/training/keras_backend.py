@@ -20,9 +20,10 @@ from rnnlab.digits import COLUMNS, DIGITS, NO_DIGIT, ROWS
 from rnnlab.model.weights import Weights
 from rnnlab.system.cores import usable_cores
 from rnnlab.training import devices
-from rnnlab.training.backend import KERAS_STATE, GpuError
+from rnnlab.training.backend import GpuError
 from rnnlab.training.batches import Batch
 from rnnlab.training.checkpoint import NetworkState, restored_array
+from rnnlab.training.engine import KERAS, KERAS_STATE
 from rnnlab.training.libraries import keras, tf
 from rnnlab.training.optimizer import ADAM_EPSILON
 
@@ -30,51 +31,29 @@ EVALUATION_BATCH: Final = 500
 """Images per step of a test: large enough to be fast, small enough to add little memory."""
 
 
-def build_model(neurons: int, initializers: str, seed: int) -> keras.Sequential:
-    """Build the model with fresh weights.
+def build_model(neurons: int, weights: Weights | None = None) -> keras.Sequential:
+    """Build the model.
 
     Args:
         neurons: Length of the LSTM's hidden state.
-        initializers: `keras`: Glorot uniform (Glorot and Bengio, 2010) and orthogonal (Saxe, McClelland and
-            Ganguli, 2014), forget bias 1 (Jozefowicz et al., 2015); `notebook`: the original's.
-        seed: Seed of the random weights.
+        weights: Its weights; by default those that Keras draws at random.
 
     Returns:
         A model from float images (N, 28, 28), 0 to 1, to the logits after every row, (N, 28, 10).
     """
-    keras.utils.set_random_seed(seed)
-    dense, lstm = _notebook_initializers(neurons) if initializers == "notebook" else ({}, {})
-    layers = _layers(neurons, every_row=True, dense=dense, lstm=lstm)
-    return keras.Sequential([keras.Input((ROWS, COLUMNS)), *layers], name="row_by_row")
+    layers = _layers(neurons, every_row=True)
+    model = keras.Sequential([keras.Input((ROWS, COLUMNS)), *layers], name="row_by_row")
+    if weights is not None:
+        model.set_weights(_arrays(weights))
+    return model
 
 
-def _layers(
-    neurons: int, *, every_row: bool, dense: dict[str, Any] | None = None, lstm: dict[str, Any] | None = None
-) -> list[keras.Layer]:
-    """Return the three layers; `dense` and `lstm` hold initializers to use instead of Keras' own."""
+def _layers(neurons: int, *, every_row: bool) -> list[keras.Layer]:
     return [
-        keras.layers.Dense(neurons, name="input_projection", **(dense or {})),
-        keras.layers.LSTM(neurons, return_sequences=every_row, name="lstm", **(lstm or {})),
-        keras.layers.Dense(DIGITS, name="read_out", **(dense or {})),
+        keras.layers.Dense(neurons, name="input_projection"),
+        keras.layers.LSTM(neurons, return_sequences=every_row, name="lstm"),
+        keras.layers.Dense(DIGITS, name="read_out"),
     ]
-
-
-def _notebook_initializers(neurons: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the initializers of the notebook for its linear layers and its LSTM.
-
-    TensorFlow 1 sampled the LSTM's kernel as one Glorot uniform matrix of shape (2n, 4n), input and recurrent
-    part together: the limit is sqrt(6 / (2n + 4n)) = 1 / sqrt(n). Its forget bias of 1 is Keras' default.
-    """
-    dense = {
-        "kernel_initializer": keras.initializers.RandomNormal(0.0, 1.0),
-        "bias_initializer": keras.initializers.Constant(0.1),
-    }
-    limit = neurons**-0.5
-    lstm = {
-        "kernel_initializer": keras.initializers.RandomUniform(-limit, limit),
-        "recurrent_initializer": keras.initializers.RandomUniform(-limit, limit),
-    }
-    return dense, lstm
 
 
 def row_loss(
@@ -116,15 +95,18 @@ class KerasNetwork:
     """A `backend.Network` of Keras' own layers with steps compiled by TensorFlow.
 
     Args:
-        weights: Those to start from; fresh ones by default.
+        weights: Those to start from; `None` if a state will be restored.
         on_gpu: Whether to use a GPU, if TensorFlow has one; otherwise the processor.
 
     Attributes:
+        engine: `keras`.
         cores: How many processor cores it may use.
 
     Raises:
         GpuError: It does not fit on the GPU.
     """
+
+    engine = KERAS
 
     def __init__(
         self, config: Config, data: Dataset, weights: Weights | None = None, *, on_gpu: bool = True
@@ -140,11 +122,9 @@ class KerasNetwork:
 
     def _build(self, config: Config, weights: Weights | None) -> None:
         """Make the model, its optimizer and the compiled steps."""
-        self.model = build_model(config.neurons, config.initializers, config.seed)
+        self.model = build_model(config.neurons, weights)
         if not self._on_gpu:
             self.model.get_layer("lstm").use_cudnn = False
-        if weights is not None:
-            self.model.set_weights(_arrays(weights))
         self._optimizer = keras.optimizers.Adam(
             config.learning_rate, epsilon=ADAM_EPSILON, global_clipnorm=config.clip_norm or None
         )

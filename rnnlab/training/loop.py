@@ -17,6 +17,7 @@ from rnnlab.runs import REPORT_EVERY, AccuracyPoint, RunState, TestPoint
 from rnnlab.training.backend import GpuError, Network, create_network
 from rnnlab.training.batches import Batches
 from rnnlab.training.checkpoint import Checkpoint
+from rnnlab.training.data_parallel import Team
 
 IMAGES_BETWEEN_TESTS: Final = 128_000
 """Images trained on between two tests on the whole test set (every 1,000 steps of 128).
@@ -36,8 +37,8 @@ class Reporter(Protocol):
     def on_test(self, test: TestPoint) -> None:
         """Receive an accuracy on the whole test set."""
 
-    def on_begin(self, step: int, cores: int) -> None:
-        """Receive the step from which training continues now, and on how many processor cores."""
+    def on_begin(self, step: int, cores: int, engine: str) -> None:
+        """Receive the step from which training continues now, on how many cores, and with which engine."""
 
     def on_note(self, text: str) -> None:
         """Receive a few words about what is being done while no points come."""
@@ -121,6 +122,7 @@ def train(
     start: Weights | None = None,
     changes: Sequence[Change] = (),
     checkpoint: Checkpoint | None = None,
+    team: Team | None = None,
 ) -> Outcome:
     """Train a network as the configuration says.
 
@@ -136,10 +138,12 @@ def train(
         start: Weights to start from; fresh ones by default.
         changes: Those made to the hyperparameters so far.
         checkpoint: The checkpoint to resume from; by default the run starts from the beginning.
+        team: Helper processes that have been started already, if any.
 
     Raises:
         WeightsError: The weights to start from have another number of neurons.
         CheckpointError: The checkpoint belongs to another kind of network.
+        EngineError: The engine is not installed.
     """
     reporter.on_note("Preparing the network")
     training = Training(
@@ -155,8 +159,10 @@ def train(
             state,
             use_gpu=use_gpu,
             on_remark=reporter.on_remark,
+            team=team,
         ) as network:
-            reporter.on_begin(training.step, network.cores)
+            team = None  # its processes end with this network
+            reporter.on_begin(training.step, network.cores, network.engine)
             try:
                 outcome = training.run(network)
             except GpuError as error:  # others have filled its memory: the processor goes on from here

@@ -15,7 +15,8 @@ from rnnlab.model.weights import Weights
 from rnnlab.system.cores import partitions_for, usable_cores
 from rnnlab.training.batches import Batch
 from rnnlab.training.checkpoint import NetworkState, restored_array
-from rnnlab.training.data_parallel import DataParallel
+from rnnlab.training.data_parallel import DataParallel, Team
+from rnnlab.training.engine import NUMPY
 from rnnlab.training.optimizer import Adam, WeightAverage
 from rnnlab.training.parameters import Parameters
 
@@ -26,13 +27,22 @@ class NumpyNetwork:
     Args:
         weights: Those to start from; `None` if a state will be restored.
         cores: How many it may use; by default `usable_cores()`.
+        team: Helper processes that have been started already, if any.
 
     Attributes:
+        engine: `numpy`.
         cores: How many it uses: a small batch is not split for all cores.
     """
 
+    engine = NUMPY
+
     def __init__(
-        self, config: Config, data: Dataset, weights: Weights | None, cores: int | None = None
+        self,
+        config: Config,
+        data: Dataset,
+        weights: Weights | None,
+        cores: int | None = None,
+        team: Team | None = None,
     ) -> None:
         batch_size = min(config.batch_size, len(data.train_images))
         self.cores = partitions_for(batch_size, cores or usable_cores())
@@ -52,6 +62,7 @@ class NumpyNetwork:
             max_images=max(batch_size, self._test_images),
             partitions=self.cores,
             max_distorted=batch_size if uses_distortion(config) else 0,
+            team=team,
         )
         self._parameters.stack(self._parallel.stacked)
 

@@ -5,7 +5,6 @@ Used by the background worker and, in the foreground, by the command line. Knows
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 import traceback
@@ -26,9 +25,13 @@ from rnnlab.store.run_files import RunFiles
 from rnnlab.store.store import Store
 from rnnlab.system import memory
 from rnnlab.system.atomic_files import remove_leftovers
+from rnnlab.system.cores import partitions_for, usable_cores
 from rnnlab.system.file_errors import reason_of
 from rnnlab.system.processes import SIGKILL, HelperError, stderr_to
-from rnnlab.training.checkpoint import CheckpointError
+from rnnlab.training import engine
+from rnnlab.training.checkpoint import Checkpoint, CheckpointError
+from rnnlab.training.engine import EngineError
+from rnnlab.training.memory_needed import shortage
 from rnnlab.worker.reporting import RunListener, StoreReporter, heartbeat, log, run_log
 
 if TYPE_CHECKING:
@@ -102,6 +105,8 @@ def _classify_failure(error: Exception, kills: int) -> tuple[RunState, str]:
             return RunState.INTERRUPTED, memory.explain_kill(kills) if killed else f"{error}."
         case MemoryShortError() | DatasetError() | WeightsError() | CheckpointError() | DamagedRunError():
             message = str(error)
+        case EngineError():
+            message = str(error)
         case OSError() | StoreError():
             reason = reason_of(error) if isinstance(error, OSError) else str(error).rstrip(".")
             message = f"Training stopped: a file could not be written ({reason}); fix that and resume."
@@ -132,30 +137,32 @@ def _end_when_possible(
 
 def _train(store: Store, run: Run, reporter: StoreReporter, stop: threading.Event) -> RunState:
     """Load the data, train, and record how it ended."""
-    if stop.is_set():  # before TensorFlow, whose start takes seconds
+    if stop.is_set():  # before anything that takes time
         raise LoadingStoppedError
     _check_memory(run)
     files = store.files(run.id)
     remove_leftovers(files.make_folder())
-    _start_tensorflow(run, files, reporter)
     from rnnlab.training import loop
+    from rnnlab.training.data_parallel import Team
     from rnnlab.worker.pausing import RunCallback
 
     checkpoint, start = files.resume_point(run)
-    data = _load_data(run, files, reporter, lambda: _is_to_stop(store, run, stop))
-    store.reports.set_data(run.id, data.name, data.description, data.note)
-    step = checkpoint.step if checkpoint else 0
-    log.info("%s: %s %s", run.id, data.description, data.note)
-    log.info("%s: begins at step %d", run.id, step)
-    outcome = loop.train(
-        run.config,
-        data,
-        reporter,
-        RunCallback(store, run.id, stop, reporter),
-        start=start,
-        changes=store.reports.take_all_changes(run.id, step),
-        checkpoint=checkpoint,
-    )
+    with Team(_prepare_engine(run, checkpoint, files, reporter)) as team:
+        data = _load_data(run, files, reporter, lambda: _is_to_stop(store, run, stop))
+        store.reports.set_data(run.id, data.name, data.description, data.note)
+        step = checkpoint.step if checkpoint else 0
+        log.info("%s: %s %s", run.id, data.description, data.note)
+        log.info("%s: begins at step %d", run.id, step)
+        outcome = loop.train(
+            run.config,
+            data,
+            reporter,
+            RunCallback(store, run.id, stop, reporter),
+            start=start,
+            changes=store.reports.take_all_changes(run.id, step),
+            checkpoint=checkpoint,
+            team=team,
+        )
     _record_outcome(store, run, outcome)
     return outcome.state
 
@@ -167,22 +174,30 @@ def _check_memory(run: Run) -> None:
         MemoryShortError: It would not.
     """
     config = replace(run.config_now, **run.requested)  # type: ignore[arg-type]
-    if shortage := memory.shortage(config, loaded="tensorflow" in sys.modules):
-        raise MemoryShortError(shortage)
+    if short := shortage(config):
+        raise MemoryShortError(short)
 
 
-def _start_tensorflow(run: Run, files: RunFiles, reporter: StoreReporter) -> None:
-    """Start TensorFlow, which takes seconds, if it is needed: for random weights, or to look for a GPU."""
-    from rnnlab.training import backend
+def _prepare_engine(run: Run, checkpoint: Checkpoint | None, files: RunFiles, reporter: StoreReporter) -> int:
+    """Start TensorFlow, which takes seconds, if the run needs it.
 
-    has_weights = run.parent or files.has_begun(run)
-    if has_weights and not backend.may_have_gpu():
-        return
+    Returns:
+        How many helper processes the run needs otherwise; they can start while its data is loaded.
+
+    Raises:
+        EngineError: It does, and TensorFlow is not installed.
+    """
+    state = checkpoint.network if checkpoint else None
+    if problem := engine.problem_of(run.config, state):
+        raise EngineError(problem)
+    if not engine.needs_tensorflow(run.config, state):
+        return partitions_for(run.config_now.batch_size, usable_cores()) - 1
     reporter.on_note("Starting TensorFlow")
     with stderr_to(files.log):
         from rnnlab.training import devices
 
         devices.initialize_devices()
+    return 0
 
 
 def _is_to_stop(store: Store, run: Run, stop: threading.Event) -> bool:
@@ -201,7 +216,8 @@ def _load_data(run: Run, files: RunFiles, reporter: StoreReporter, stopped: Call
     config = replace(run.config, dataset=known) if known else run.config
     if config.your_hand:
         files.copy_labelled_drawings(run.owner)
-    data = load_training_set(config, LabelledDrawings(files.labelled_drawings), reporter.on_note, stopped)
+    hand = LabelledDrawings(files.labelled_drawings)
+    data = load_training_set(config, hand, reporter.on_note, stopped, files.digits_cache)
     if known and (reason := mismatch(data, known, run.data)):
         raise DatasetError(f"The run {reason} Resume it when that is back.")
     if stopped():

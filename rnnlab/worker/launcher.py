@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import threading
@@ -12,16 +11,13 @@ from typing import Final, NamedTuple, Protocol
 from rnnlab.store.database import StoreError
 from rnnlab.store.store import Store
 from rnnlab.system.cores import usable_cores
-from rnnlab.system.memory import available_megabytes, explain_kill, system_kills
+from rnnlab.system.memory import explain_kill, system_kills
 from rnnlab.system.process_identity import identify, is_alive
 from rnnlab.system.processes import SIGKILL, is_illegal_instruction, start_module
 
-WARM_MEGABYTES: Final = 2000
-"""Megabytes that must be available to start a worker before it is needed: it takes up to 900 MB."""
-
 _LACKS_INSTRUCTIONS: Final = (
-    "This computer's processor lacks instructions, such as AVX, that TensorFlow needs; use a computer with a "
-    "newer processor, or install a TensorFlow that was built for this one."
+    "This computer's processor lacks instructions, such as AVX, that TensorFlow needs; choose the engine "
+    "numpy, use a computer with a newer processor, or install a TensorFlow that was built for this one."
 )
 
 _LAST_THREADS_SECONDS: Final = 5.0
@@ -32,26 +28,13 @@ _ASKED_TO_END: Final = {0, -signal.SIGTERM, -signal.SIGINT}
 
 
 class Launcher(Protocol):
-    """Starts workers: as processes of this machine now, on a cluster perhaps later.
-
-    Attributes:
-        trouble: Why workers cannot train at present, in a sentence; empty if they can, as far as is known.
-    """
-
-    trouble: str
+    """Starts workers: as processes of this machine now, on a cluster perhaps later."""
 
     def wake(self) -> None:
         """Make sure that waiting runs have a worker; cheap to call, from anywhere, any number of times.
 
         Raises:
             StoreError: No worker can be started.
-        """
-
-    def warm(self) -> None:
-        """Have a worker ready for the next run, if that is wanted and there is memory for it.
-
-        Raises:
-            StoreError: As for `wake`.
         """
 
     def reap(self) -> None:
@@ -95,7 +78,6 @@ class LocalLauncher:
         self._lock = threading.RLock()
         self._workers: dict[str, _Child] = {}
         self._kills = system_kills()
-        self.trouble = ""
 
     def wake(self) -> None:
         """Start a worker if runs wait and fewer than the limit live; a living one finds them by itself."""
@@ -106,17 +88,6 @@ class LocalLauncher:
                 self._store.workers.dismiss(worker_id)
                 worker_id = self._store.workers.reserve(self._limit)
             self._start(worker_id)
-
-    def warm(self) -> None:
-        """Start a worker that waits, unless one lives, `RNNLAB_WARM_WORKER` is 0 or memory is short.
-
-        None is started either if the last one was ended by what it does first, which is to load TensorFlow.
-        """
-        if self.trouble:
-            return
-        if os.environ.get("RNNLAB_WARM_WORKER") != "0" and available_megabytes() >= WARM_MEGABYTES:
-            with self._lock:
-                self._start(self._store.workers.reserve(1, even_idle=True))
 
     def _start(self, worker_id: str | None) -> None:
         """Start the process of a worker under the id reserved for it; do nothing without an id."""
@@ -164,20 +135,12 @@ class LocalLauncher:
         return bool(ended)
 
     def _explain_end(self, status: int, identity: str, *, had_started: bool) -> None:
-        """Say why a worker has ended; let what would end the next worker in the same way not wait for one."""
-        self.trouble = _LACKS_INSTRUCTIONS if is_illegal_instruction(status) else ""
-        if self.trouble:
-            self._store.reports.fail_interrupted(identity, self.trouble)
-            self._fail_beginners(self.trouble)
+        """Say why a worker has ended; let no run wait if the next worker would end in the same way."""
+        if is_illegal_instruction(status):
+            self._store.reports.fail_interrupted(identity, _LACKS_INSTRUCTIONS)
         elif status == -SIGKILL:
             self._store.reports.explain_interruption(identity, explain_kill(self._kills))
-        elif status not in _ASKED_TO_END and not had_started:
+        if status not in _ASKED_TO_END | {-SIGKILL} and not had_started:
             self._store.reports.fail_queued(
                 f"The worker could not run (exit status {status}); worker.log in the folder of runs says why."
             )
-
-    def _fail_beginners(self, message: str) -> None:
-        """End the waiting runs that need TensorFlow: others have weights to go on with."""
-        for run in self._store.queue():
-            if not (run.parent or self._store.files(run.id).has_begun(run)):
-                self._store.reports.fail_queued(message, run.id)

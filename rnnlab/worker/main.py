@@ -28,18 +28,6 @@ ANEW: Final = "anew"
 """Argument of a worker's process that has been one before."""
 
 
-def preload() -> None:
-    """Load TensorFlow and Keras, which takes seconds, so that the next run need not wait for them.
-
-    A GPU is not started: a worker that waits must not hold any of its memory.
-    """
-    from rnnlab.training import backend, devices, keras_backend
-
-    if not (backend.may_have_gpu() and devices.sees_gpu()):
-        devices.initialize_devices()
-        keras_backend.build_model(8, "keras", seed=0)
-
-
 def _holds_gpu() -> bool:
     """Return whether the runs of this process have left it with memory of a GPU."""
     from rnnlab.training import (
@@ -57,7 +45,7 @@ def serve(store: Store, worker_id: str, idle_seconds: float, stop: threading.Eve
     Args:
         store: The store that holds the runs.
         worker_id: The id under which this worker is registered in the store.
-        idle_seconds: How long to wait for the next run; 0 to end as soon as none waits, without preloading.
+        idle_seconds: How long to wait for the next run; 0 to end as soon as none waits.
         stop: Set to end after the next report.
 
     Returns:
@@ -65,11 +53,10 @@ def serve(store: Store, worker_id: str, idle_seconds: float, stop: threading.Eve
     """
     with heartbeat(store, worker_id=worker_id):
         waiting_since = written = time.monotonic()
-        needs_preload = idle_seconds > 0
         while not stop.is_set() and store.is_current:
             try:
                 run = store.reports.claim()
-                has_waited = time.monotonic() - waiting_since >= idle_seconds and not needs_preload
+                has_waited = time.monotonic() - waiting_since >= idle_seconds
                 if run is None and has_waited and store.workers.release(worker_id):
                     return False
                 written = time.monotonic()
@@ -83,10 +70,6 @@ def serve(store: Store, worker_id: str, idle_seconds: float, stop: threading.Eve
                 if _holds_gpu() and not stop.is_set():
                     return True
                 waiting_since = time.monotonic()
-                needs_preload = False
-            elif needs_preload:
-                preload()
-                needs_preload = False
             else:
                 stop.wait(POLL_INTERVAL)
     store.workers.dismiss(worker_id)

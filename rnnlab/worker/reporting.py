@@ -52,10 +52,10 @@ class StoreReporter:
         """Whether there is a listener in this process."""
         return self._listener is not None
 
-    def on_begin(self, step: int, cores: int) -> None:
-        """Store the step at which the run begins or resumes, and the number of processor cores."""
-        self._store.reports.set_begun(self._run.id, step, cores)
-        log.info("%s: trains on %d of this machine's processor cores", self._run.id, cores)
+    def on_begin(self, step: int, cores: int, engine: str) -> None:
+        """Store the step at which the run begins or resumes, the number of processor cores, the engine."""
+        self._store.reports.set_begun(self._run.id, step, cores, engine)
+        log.info("%s: trains with %s on %d of this machine's cores", self._run.id, engine, cores)
 
     def on_note(self, text: str) -> None:
         """Store in a few words what the run is doing."""

@@ -11,7 +11,8 @@ import time
 from dataclasses import replace
 from statistics import median
 
-from rnnlab.cli.benchmark import machine, our_turns
+from rnnlab.cli.benchmark import our_turns
+from rnnlab.cli.machine import machine
 from rnnlab.config import UNCHANGED_DIGITS
 from rnnlab.data import datasets
 from rnnlab.presets import PRESETS

@@ -43,10 +43,10 @@ class Curve:
         """Print a test."""
         print(f"    step {test.step:,}: test accuracy {test.accuracy:.4f}")
 
-    def on_begin(self, step: int, cores: int) -> None:
-        """Print on how many cores it trains."""
+    def on_begin(self, step: int, cores: int, engine: str) -> None:
+        """Print on how many cores it trains, and with which engine."""
         del step
-        print(f"    on {cores} cores")
+        print(f"    with {engine} on {cores} cores")
 
     def on_note(self, text: str) -> None:
         """Print nothing."""

@@ -1,6 +1,6 @@
 """Estimated and real memory of training: `python -m tests.benchmarks.memory`.
 
-Trains networks of several sizes in real workers and prints what `memory.needed_megabytes` expects, and the
+Trains networks of several sizes in real workers and prints what `needed_megabytes` expects, and the
 most that a worker and its helper processes were seen to use together (shared pages counted once).
 """
 
@@ -17,7 +17,7 @@ import psutil
 from rnnlab.config import Config
 from rnnlab.presets import config_from
 from rnnlab.store.store import Store
-from rnnlab.system.memory import needed_megabytes
+from rnnlab.training.memory_needed import needed_megabytes
 from rnnlab.worker.launcher import LocalLauncher
 from tests.benchmarks.endurance import megabytes
 from tests.workers import workers_of
@@ -31,6 +31,10 @@ _SIZES: Final = {
     "512 neurons, batch size 1,024": config_from({"iterations": 60, "neurons": 512, "batch_size": 1024}),
     "the same, distorted": config_from(
         {"iterations": 60, "neurons": 512, "batch_size": 1024, "averaging": 100}, "best"
+    ),
+    "default, Keras": config_from({"iterations": 100, "engine": "keras"}),
+    "512 neurons, 1,024, Keras": config_from(
+        {"iterations": 21, "neurons": 512, "batch_size": 1024, "engine": "keras"}
     ),
 }
 

@@ -15,7 +15,6 @@ def render() -> None:
     """Render the page."""
     mark_user_action()
     app_state().reap()
-    app_state().warm()
     visitor.remember_visitor()
     read_settings()
     run = run_on_show(unless_prepared=True)

@@ -14,7 +14,7 @@ from rnnlab.dashboard.components.table_keys import table_keys
 from rnnlab.dashboard.navigation import Destination
 from rnnlab.dashboard.regions import lesson, messages
 from rnnlab.dashboard.session import session
-from rnnlab.dashboard.settings_text import what_differs
+from rnnlab.dashboard.settings_text import ENGINE_NAMES, what_differs
 from rnnlab.dashboard.text import (
     BATCH_ACCURACY_HELP,
     STATE_BADGES,
@@ -124,6 +124,7 @@ def _row(run: Run) -> dict[str, object]:
         "steps done": run.step,
         "training time": duration(run.seconds),
         **{h.label: getattr(run.config_now, name) for name, h in HYPERPARAMETERS.items()},
+        "engine used": run.engine or None,
         "data used": run.data,
         "started": datetime.datetime.fromtimestamp(run.created, time_zone()),
     }
@@ -145,7 +146,10 @@ def _chosen(run: Run) -> None:
         if run.parent:
             st.markdown(f"Started from the weights of **{plain(run.parent)}**.")
             lesson.render(run)
-        st.markdown(f"Trained with: {plain(what_differs(run))}.")
+        engine = (
+            f" The steps were computed by {ENGINE_NAMES[run.engine]}." if run.engine in ENGINE_NAMES else ""
+        )
+        st.markdown(f"Trained with: {plain(what_differs(run))}.{engine}")
         if run.message:
             st.markdown(plain(run.message))
         with st.container(horizontal=True):

@@ -124,7 +124,7 @@ def _live(rendered: Run | None) -> None:
         with top:
             status.render(shared, run) if run else status.render_before_a_run(shared)
         messages.render_trouble()
-        if run and run.message != shared.trouble:  # which stands there already
+        if run:
             status.render_how_it_ended(run)
         with below:
             live_curve.render(shared, run) if run else live_curve.render_before_a_run()

@@ -20,7 +20,7 @@ from rnnlab.dashboard.settings_text import what_tells_apart
 from rnnlab.dashboard.text import plain
 from rnnlab.dashboard.visitor import visitor
 from rnnlab.runs import REPORT_EVERY, Run, RunState
-from rnnlab.system import memory
+from rnnlab.training.memory_needed import shortage
 
 _MORE_STEPS = 5_000
 """Further steps offered by default for a run that has made all its steps."""
@@ -254,7 +254,7 @@ def _change(run_id: str, values: Mapping[str, Value]) -> None:
     """
     store = app_state().store
     run = store.run(run_id)
-    if short := memory.shortage(replace(run.config_now, **values), instead_of=run.config_now):  # type: ignore[arg-type]
+    if short := shortage(replace(run.config_now, **values), instead_of=run.config_now):  # type: ignore[arg-type]
         raise ConfigError(short)
     store.requests.change(run_id, values)
     session().adjusted += 1

@@ -17,7 +17,7 @@ from rnnlab.dashboard.app_state import AppState
 from rnnlab.dashboard.charts.training_curve import describe_change
 from rnnlab.dashboard.regions import run_buttons, sidebar
 from rnnlab.dashboard.session import session
-from rnnlab.dashboard.settings_text import what_differs
+from rnnlab.dashboard.settings_text import ENGINE_NAMES, what_differs
 from rnnlab.dashboard.text import BATCH_ACCURACY_HELP, STATE_BADGES, Colour, duration, percent, plain
 from rnnlab.runs import Run, RunState
 
@@ -135,9 +135,14 @@ def _progress_text(shared: AppState, run: Run) -> str:
         return f"{steps}, {plain(run.message)[:1].lower()}{plain(run.message)[1:]} …"
     if run.state is RunState.TRAINING and speed:
         left = duration((run.iterations - run.step) / speed)
-        cores = f" on {run.cores} core{'s' if run.cores != 1 else ''}" if run.cores else ""
-        return f"{steps}, {speed:,.0f} steps/s{cores}, {left} left"
+        return f"{steps}, {speed:,.0f} steps/s{_computed_by(run)}, {left} left"
     return f"{steps}, {duration(run.seconds)} of training"
+
+
+def _computed_by(run: Run) -> str:
+    """Return in words which engine trains a run on how many cores; empty until known."""
+    engine = f" with {ENGINE_NAMES[run.engine]}" if run.engine in ENGINE_NAMES else ""
+    return f"{engine} on {run.cores} core{'s' if run.cores != 1 else ''}" if run.cores else engine
 
 
 def _place_in_queue(shared: AppState, run: Run) -> str:
