@@ -122,3 +122,19 @@ def test_a_person_brings_photographs_and_goes_back_to_the_drawing(page: Page, ur
     page.get_by_role("button", name="Back to my drawing").click()
     expect(page.locator(".cover")).to_be_hidden()
     assert dashboard.drawn_ink(page) == ink
+
+
+def test_the_help_of_the_button_does_not_stay_after_a_test_digit_is_taken_with_the_mouse(
+    page: Page, url: str
+) -> None:
+    dashboard.ready(page, url)
+    button = page.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Picture", exact=True)
+    popover = page.get_by_role("dialog", name="Picture")
+    for digit in ("3", "8"):
+        button.click()
+        popover.get_by_role("button", name=digit, exact=True).click()
+        expect(page.locator(".verdict .outcome")).to_have_text(re.compile(rf"an? {digit},"))
+        expect(popover).to_be_hidden()
+        expect(button).not_to_be_focused()  # what has the focus shows its help
+        page.mouse.move(1, 1)
+        expect(page.get_by_role("tooltip")).to_have_count(0)

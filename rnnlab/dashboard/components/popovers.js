@@ -60,6 +60,19 @@ function watch() {
     if (document.activeElement === document.body) button.focus({ preventScroll: true })
   }
 
+  // With keys as Escape does, which gives the focus to the popover's button. Without them the focus would show the help
+  // of the button, which nothing takes away again: so then as a click beside the popover does.
+  function close(popover) {
+    const focused = document.activeElement
+    const isByKey = popover.contains(focused) ? focused.matches(':focus-visible') : open
+    if (isByKey) {
+      popover.dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape', bubbles: true }))
+      return
+    }
+    open = null // nor is the focus to be given back
+    for (const type of ['pointerdown', 'click']) document.body.dispatchEvent(new Event(type, { bubbles: true }))
+  }
+
   const observer = new MutationObserver(look)
   observer.observe(document.body, { childList: true })
   look()
@@ -77,9 +90,4 @@ function nameRegions() {
 // A key of something in the popover, by which the server tells that the popover has served; see popovers.py.
 function turnOf(popover) {
   return popover?.querySelector(TURN)?.className.match(/st-key-(closes_popover\S*)/)[1]
-}
-
-// As Escape does, which also gives the focus back to the popover's button.
-function close(popover) {
-  popover.dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape', bubbles: true }))
 }
