@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
+from rnnlab.config import Config
+from rnnlab.runs import AccuracyPoint
+from rnnlab.store.store import Store
 from tests import dashboard
-from tests.keyboard import COLUMNS_OF_A_7, MIDDLE, draw_a_7, said, surface, tab_to
+from tests.keyboard import COLUMNS_OF_A_7, MIDDLE, draw_a_7, is_focused, said, surface, tab_to
 from tests.waiting import wait_for
 
 OVERLAPS = """() => {
@@ -24,6 +29,24 @@ OVERLAPS = """() => {
 @pytest.fixture
 def url(url_of_an_ended_run: str) -> str:
     return url_of_an_ended_run
+
+
+@pytest.fixture(scope="module")
+def store_of_a_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """Return a store with a run that trains, or so it says; the test is the worker."""
+    with Store(tmp_path_factory.mktemp("home"), clock=lambda: time.time() + 3600) as store:
+        store.workers.beat("test")
+        run = store.create_run(Config(dataset="digits"), claimed=True)
+        store.reports.add_point(run.id, AccuracyPoint(20, 0.2, 2.2, 0.4))
+        yield store
+
+
+@pytest.fixture(scope="module")
+def url_of_a_run(store_of_a_run: Store) -> Iterator[str]:
+    """Start a dashboard on a run that trains."""
+    environment = {"RNNLAB_HOME": str(store_of_a_run.home), "RNNLAB_WARM_WORKER": "0"}
+    with dashboard.dashboard(environment) as (address, _):
+        yield address
 
 
 def scrolled(page: Page) -> float:
@@ -154,3 +177,72 @@ def test_a_test_digit_is_taken_by_key_and_the_drawing_waits(page: Page, url: str
     page.keyboard.press("Enter")
     expect(page.locator(".verdict .outcome")).to_have_text("")
     assert dashboard.drawn_ink(page) == ink
+
+
+def focus_is_in(page: Page, selector: str) -> bool:
+    """Return whether something in a part of the page has the focus, and the page is at rest."""
+    return is_focused(page.locator(f"{selector} :focus")) and not page.get_by_test_id("stStatusWidget").count()
+
+
+def press_by_key(page: Page, button: Locator) -> None:
+    tab_to(page, button)
+    page.keyboard.press("Enter")
+
+
+def test_the_focus_stays_among_the_tools_when_teaching_begins_and_ends(page: Page, url: str) -> None:
+    dashboard.ready(page, url)
+    tools = page.locator(".st-key-drawing_tools")
+    teach, done = (tools.get_by_role("button", name=name, exact=True) for name in ("Teach", "Done"))
+    for _ in range(2):
+        press_by_key(page, teach)
+        expect(done).to_be_visible()
+        expect(teach).to_have_count(0)
+        wait_for(lambda: focus_is_in(page, ".st-key-drawing_tools"), "the focus")
+        press_by_key(page, done)
+        expect(teach).to_be_visible()
+        expect(done).to_have_count(0)
+        wait_for(lambda: focus_is_in(page, ".st-key-drawing_tools"), "the focus")
+
+
+def test_the_focus_is_left_alone_after_a_click_and_once_a_person_has_moved_on(page: Page, url: str) -> None:
+    dashboard.ready(page, url)
+    tools = page.locator(".st-key-drawing_tools")
+    teach, done = (tools.get_by_role("button", name=name, exact=True) for name in ("Teach", "Done"))
+    tab_to(page, teach)
+    teach.click()
+    expect(teach).to_have_count(0)
+    expect(page.locator("body")).to_be_focused()
+    press_by_key(page, done)
+    dashboard.start_button(page).focus()
+    expect(done).to_have_count(0)
+    expect(dashboard.start_button(page)).to_be_focused()
+
+
+def test_the_focus_goes_to_the_button_that_takes_the_place_of_the_one_pressed(
+    page: Page, url_of_a_run: str, store_of_a_run: Store
+) -> None:
+    dashboard.ready(page, url_of_a_run)
+    (run,) = store_of_a_run.runs()
+    pause, resume = (page.get_by_role("button", name=re.compile(f"^{name}")) for name in ("Pause", "Resume"))
+    for _ in range(2):
+        press_by_key(page, pause)
+        expect(resume).to_be_focused()
+        store_of_a_run.reports.set_paused(run.id)
+        expect(page.locator(".st-key-status")).to_contain_text("paused")
+        expect(resume).to_be_focused()
+        page.keyboard.press("Enter")
+        wait_for(lambda: store_of_a_run.run(run.id).is_going_on, "the request")
+        store_of_a_run.reports.set_resumed(run.id)
+        expect(pause).to_be_focused()
+
+
+def test_the_focus_stays_with_the_run_that_a_key_has_started(
+    page: Page, url_of_a_run: str, store_of_a_run: Store
+) -> None:
+    dashboard.ready(page, f"{url_of_a_run}/?neurons=64&dataset=digits")
+    start = page.get_by_role("button", name="Start with these settings")
+    press_by_key(page, start)
+    expect(start).to_have_count(0)
+    wait_for(lambda: focus_is_in(page, ".st-key-lab_status"), "the focus")
+    (queued,) = store_of_a_run.queue()
+    store_of_a_run.requests.stop(queued.id)

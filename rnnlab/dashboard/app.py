@@ -7,6 +7,7 @@ import streamlit as st
 from rnnlab.dashboard import navigation, session, style, tab
 from rnnlab.dashboard.app_state import show_until_readable
 from rnnlab.dashboard.components.help_bubbles import help_bubbles
+from rnnlab.dashboard.components.kept_focus import kept_focus
 from rnnlab.dashboard.components.popovers import popovers
 from rnnlab.dashboard.components.sidebar_answer import sidebar_answer
 from rnnlab.dashboard.pages import evaluation_page, guide_page, lab_page, runs_page
@@ -37,4 +38,5 @@ def run() -> None:
         visit = session.session()
         sidebar_answer(page.url_path, visit.answered, is_refused=visit.is_refused, key="sidebar_answer")
         popovers(key="popovers")
+        kept_focus(key="kept_focus")
         tab.keep_page(is_history=page.url_path != navigation.RUNS.path)
