@@ -99,7 +99,7 @@ def test_slider_and_field_are_used_by_keyboard_and_there_again_after_another_pag
 def test_the_exact_learning_rate_of_a_run_can_be_typed_while_it_trains(store: Store) -> None:
     run = add_run(store)
     app = lab()
-    app.session_state[ADJUST_KEY] = True
+    app.session_state[ADJUST_KEY] = {"is_shown": True}
     app.run()
     (field,) = [each for each in app.text_input if str(each.key).startswith("adjust_learning_rate")]
     field.set_value("7").run()
@@ -115,7 +115,7 @@ def test_the_exact_learning_rate_of_a_run_can_be_typed_while_it_trains(store: St
 def test_apply_counts_what_was_set_just_before(store: Store) -> None:
     run = add_run(store)
     app = lab()
-    app.session_state[ADJUST_KEY] = True
+    app.session_state[ADJUST_KEY] = {"is_shown": True}
     for batch_size in (64, 32):
         app.run()
         (field,) = [each for each in app.number_input if str(each.key).startswith("adjust_batch_size")]

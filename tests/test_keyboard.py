@@ -181,7 +181,9 @@ def test_a_test_digit_is_taken_by_key_and_the_drawing_waits(page: Page, url: str
 
 def focus_is_in(page: Page, selector: str) -> bool:
     """Return whether something in a part of the page has the focus, and the page is at rest."""
-    return is_focused(page.locator(f"{selector} :focus")) and not page.get_by_test_id("stStatusWidget").count()
+    return (
+        is_focused(page.locator(f"{selector} :focus")) and not page.get_by_test_id("stStatusWidget").count()
+    )
 
 
 def press_by_key(page: Page, button: Locator) -> None:

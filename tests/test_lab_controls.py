@@ -5,15 +5,13 @@ The test is the worker: what is started waits until the test ends it.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from rnnlab.config import Config
 from rnnlab.dashboard.regions.run_buttons import when_it_counts
@@ -21,9 +19,16 @@ from rnnlab.presets import config_from
 from rnnlab.runs import Run, RunState
 from rnnlab.store.store import Store
 from tests import dashboard
+from tests.slow_page import SlowPage
 from tests.waiting import wait_for
 
 DESK, PHONE = (1280, 720), (390, 844)
+
+NOTES_POPOVERS = """() => {
+  window.hasOpened = false
+  const look = () => { window.hasOpened ||= document.querySelector('[data-testid=stPopoverBody]') !== null }
+  new MutationObserver(look).observe(document.body, { childList: true, subtree: true })
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -210,52 +215,10 @@ def test_the_queue_names_what_tells_its_runs_apart(chromium: Browser, url: str, 
             )
 
 
-class SlowPage:
-    """The Lab on the bundled digits, in a browser that gets what the server sends only in the end.
-
-    Attributes:
-        page: Its page.
-    """
-
-    def __init__(self, page: Page, url: str) -> None:
-        self.page = page
-        self._held: list[bytes] = []
-        self._browser: WebSocketRoute | None = None
-        self._is_slow = False
-        page.route_web_socket(re.compile("_stcore/stream"), self._connect)
-        dashboard.ready(page, f"{url}/?dataset=digits")
-        self._settle()
-        self._is_slow = True
-
-    def has_answered(self) -> bool:
-        """Return whether the server has rendered the whole page since then."""
-        self.page.evaluate("true")  # lets what has come be handled
-        messages = [ForwardMsg.FromString(message) for message in self._held]
-        ends = [message for message in messages if message.WhichOneof("type") == "script_finished"]
-        return any(end.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY for end in ends)
-
-    def end(self) -> None:
-        """Hand over all that was held back, and wait until it is shown."""
-        assert self._browser is not None
-        self._is_slow = False
-        for message in self._held:
-            self._browser.send(message)
-        self._settle()
-
-    def _connect(self, browser: WebSocketRoute) -> None:
-        self._browser = browser
-        browser.connect_to_server().on_message(
-            lambda message: self._held.append(bytes(message)) if self._is_slow else browser.send(message)  # type: ignore[arg-type]
-        )
-
-    def _settle(self) -> None:
-        expect(self.page.get_by_test_id("stStatusWidget")).to_have_count(0)
-
-
 @pytest.fixture
 def slow_page(chromium: Browser, url: str) -> Iterator[SlowPage]:
     page = chromium.new_page()
-    slow = SlowPage(page, url)
+    slow = SlowPage(page, f"{url}/?dataset=digits")
     yield slow
     slow.end()
     page.close()
@@ -319,6 +282,46 @@ def test_adjust_says_when_it_will_count(chromium: Browser, url: str, store: Stor
         page.get_by_role("button", name="Apply").click()
         expect(status_of(page)).to_contain_text("requested: batch size 64 when it is trained further")
         store.requests.change(ended.id, {"batch_size": 128})
+
+
+def test_a_late_answer_does_not_open_adjust_again(chromium: Browser, url: str, store: Store) -> None:
+    ended = next(run for run in store.runs() if run.state is RunState.FINISHED)
+    page = chromium.new_page()
+    slow = SlowPage(page, f"{url}/?run={ended.id}")
+    page.get_by_role("button", name="Adjust").click()
+    popover = page.get_by_role("dialog", name="Adjust")
+    expect(popover).to_be_visible()
+    wait_for(lambda: slow.has_answered(in_part=True), "the answer, which the browser has not got")
+    page.keyboard.press("Escape")
+    expect(popover).to_have_count(0)
+    page.evaluate(NOTES_POPOVERS)
+    slow.end()
+    assert not page.evaluate("window.hasOpened")
+    page.close()
+
+
+def test_adjust_is_empty_while_it_is_closed(chromium: Browser, url: str, store: Store) -> None:
+    """Its controls would be a quarter of what an update of the page costs."""
+    ended = next(run for run in store.runs() if run.state is RunState.FINISHED)
+    page = chromium.new_page()
+    slow = SlowPage(page, f"{url}/?run={ended.id}")
+    adjust, apply = (page.get_by_role("button", name=name, exact=True) for name in ("Adjust", "Apply"))
+
+    def opens_empty() -> bool:
+        page.wait_for_timeout(500)  # for what the server answers to the closing
+        slow.hold()
+        adjust.click()
+        expect(page.get_by_role("dialog", name="Adjust")).to_be_visible()
+        is_empty = apply.count() == 0
+        slow.end()
+        expect(apply).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(apply).to_have_count(0)
+        return is_empty
+
+    assert opens_empty()
+    wait_for(opens_empty, "word from the browser that it is closed again")
+    page.close()
 
 
 @pytest.mark.parametrize(

@@ -243,7 +243,7 @@ def test_the_controls_of_a_run_show_what_is_after_somebody_else_has_changed_it(s
     store.requests.change(run.id, {"learning_rate": 0.01})
     store.reports.take_changes(run.id, 41)
     assert not [each for each in app.select_slider if str(each.key).startswith("adjust")]  # it is closed
-    app.session_state[ADJUST_KEY] = True
+    app.session_state[ADJUST_KEY] = {"is_shown": True}
     app.run()
     (rate,) = [each for each in app.select_slider if str(each.key).startswith("adjust_learning_rate")]
     assert rate.value == 0.01

@@ -12,6 +12,7 @@ from rnnlab.config import HYPERPARAMETERS, ConfigError, Value
 from rnnlab.config_changes import CHANGEABLE
 from rnnlab.dashboard.app_state import AppState, app_state
 from rnnlab.dashboard.components.shortcut_switch import PAUSE, STEP
+from rnnlab.dashboard.components.shown_part import is_shown
 from rnnlab.dashboard.permissions import Permissions, RefusalError
 from rnnlab.dashboard.regions import messages
 from rnnlab.dashboard.regions.sidebar import hyperparameter_control, value_at_press
@@ -25,8 +26,8 @@ from rnnlab.training.memory_needed import shortage
 _MORE_STEPS = 5_000
 """Further steps offered by default for a run that has made all its steps."""
 
-ADJUST_KEY = "adjust"
-"""Widget key of the popover Adjust; its value is whether it is open."""
+ADJUST_KEY = "adjust_is_shown"
+"""Widget key of the component that knows whether what Adjust contains is on show."""
 
 _IN_REACH = tuple(name for name in CHANGEABLE if name != "iterations")
 """Hyperparameters under Adjust; iterations are added under Train further."""
@@ -198,14 +199,11 @@ def _adjust(run: Run) -> None:
     While it is closed it is empty: its controls would be a quarter of what an update of the page costs.
     """
     popover = st.popover(
-        "Adjust",
-        icon=":material/tune:",
-        help="Another learning rate or batch size.",
-        key=ADJUST_KEY,
-        on_change=mark_user_action,
+        "Adjust", icon=":material/tune:", help="Another learning rate or batch size.", key="adjust"
     )
-    if not popover.open:
-        return
+    with popover:
+        if not is_shown(ADJUST_KEY, mark_user_action):
+            return
     shown = {name: run.requested.get(name, getattr(run.config_now, name)) for name in _IN_REACH}
     # New keys after every change, whoever made it, so that the controls show the new values.
     turn = f"{run.id}_{len(run.changes)}_{session().adjusted}_{sorted(run.requested.items())}"
