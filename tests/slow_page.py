@@ -36,11 +36,15 @@ class SlowPage:
 
     def has_answered(self, *, in_part: bool = False) -> bool:
         """Return whether the server has rendered the whole page since then, or also only a part of it."""
+        return self.answers(in_part=in_part) > 0
+
+    def answers(self, *, in_part: bool = False) -> int:
+        """Return how often the server has rendered the whole page since then, or also only a part of it."""
         self.page.evaluate("true")  # lets what has come be handled
         messages = [ForwardMsg.FromString(message) for message in self._held]
         ends = [message for message in messages if message.WhichOneof("type") == "script_finished"]
         wanted = FINISHED if in_part else FINISHED[:1]
-        return any(end.script_finished in wanted for end in ends)
+        return sum(end.script_finished in wanted for end in ends)
 
     def end(self) -> None:
         """Hand over all that was held back, and wait until it is shown."""

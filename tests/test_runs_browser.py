@@ -13,6 +13,7 @@ from rnnlab.presets import config_from
 from rnnlab.runs import AccuracyPoint, RunState
 from rnnlab.store.store import Store
 from tests import dashboard
+from tests.slow_page import SlowPage
 from tests.waiting import wait_for
 
 
@@ -217,3 +218,29 @@ def test_back_and_forward_follow_run_and_page(page: Page, url: str, home: Path) 
     page.go_forward()
     expect(status).to_contain_text(third)
     assert page.evaluate("history.length") == start + 5
+
+
+def test_a_press_before_the_page_has_gone_back_brings_no_later_run_back(
+    page: Page, url: str, home: Path
+) -> None:
+    with Store(home) as store:
+        second, third = (run.id for run in store.runs()[1:3])
+    slow = SlowPage(page, f"{url}/?run={second}")
+    slow.end()
+    page.get_by_role("link", name="Evaluation").click()
+    expect(page).to_have_url(re.compile(rf"/evaluation\?run={second}$"))
+    page.get_by_label("run", exact=True).click()
+    page.get_by_role("option", name=third).click()
+    expect(page).to_have_url(re.compile(rf"/evaluation\?run={third}$"))
+    page.get_by_role("button", name=re.compile("^test digit .* sure$")).first.wait_for()
+    slow.settle()
+    slow.hold()
+    page.go_back()
+    wait_for(slow.has_answered, "the answer, which the browser has not got")
+    answered = slow.answers(in_part=True)
+    page.get_by_test_id("stPagination").get_by_role("button", name=re.compile("2$")).click()
+    wait_for(lambda: slow.answers(in_part=True) > answered, "the answer to the press")
+    slow.end()
+    expect(page.get_by_label("run", exact=True).locator("visible=true")).to_have_value(re.compile(second))
+    page.get_by_role("link", name="Lab").click()
+    expect(page.locator(".st-key-status")).to_contain_text(second)

@@ -6,7 +6,7 @@ from typing import Final
 
 import streamlit as st
 
-from rnnlab.dashboard import navigation
+from rnnlab.dashboard import controls, navigation
 from rnnlab.dashboard.address import render_again, run_on_show
 from rnnlab.dashboard.app_state import AppState, app_state
 from rnnlab.dashboard.caches import RunEvaluation, newest_reader
@@ -61,7 +61,8 @@ def _choice(shared: AppState, run: Run) -> None:
     """Render the choice of a run."""
 
     def choose() -> None:
-        session().run_id = st.session_state[_RUN_KEY]
+        controls.receive(_RUN_KEY)
+        session().run_id = controls.value(_RUN_KEY, run.id)
 
     def label(run_id: str) -> str:
         accuracy = by_id[run_id].test_accuracy
@@ -71,9 +72,10 @@ def _choice(shared: AppState, run: Run) -> None:
     by_id = {each.id: each for each in shared.store.runs()}
     by_id.setdefault(run.id, run)
     settings = what_tells_apart(by_id.values())
-    st.session_state[_RUN_KEY] = run.id
-    ids = list(by_id)
-    st.selectbox("run", ids, ids.index(run.id), key=_RUN_KEY, format_func=label, on_change=choose, width=480)
+    controls.set_value(_RUN_KEY, run.id)  # also if it is another one since the visitor went back
+    ids, key = list(by_id), controls.widget_key(_RUN_KEY)
+    st.session_state[key] = run.id  # what is written on it changes with the state of the run
+    st.selectbox("run", ids, ids.index(run.id), key=key, format_func=label, on_change=choose, width=480)
 
 
 @messages.show_store_errors()
