@@ -88,6 +88,7 @@ class Session:
         has_read_digit: Whether the test digit in the URL has been looked up.
         settings: The hyperparameters of the controls as URL parameters, or `None` before these are rendered.
         chosen_run_id: The run chosen on the Runs page.
+        run_tables: The runs in the rows of the table there, by the number of its version: the last ones.
         drawing: The visitor's drawing.
         cover: What covers the drawing and is read instead, a test digit or a picture; or `None`.
         pictures: How many test digits the visitor has taken from the popover, and how many pictures brought.
@@ -119,6 +120,7 @@ class Session:
     has_read_digit: bool = False
     settings: dict[str, str] | None = None
     chosen_run_id: str | None = None
+    run_tables: dict[int, list[str]] = field(default_factory=dict)
     drawing: Drawing = field(default_factory=Drawing)
     cover: TestDigit | BroughtPicture | None = None
     pictures: int = 0

@@ -10,6 +10,7 @@ from rnnlab.config import HYPERPARAMETERS
 from rnnlab.dashboard import address, navigation, tab
 from rnnlab.dashboard.app_state import app_state
 from rnnlab.dashboard.components.copy_link import copy_link
+from rnnlab.dashboard.components.shown_version import render_version, shown_version
 from rnnlab.dashboard.components.table_keys import table_keys
 from rnnlab.dashboard.navigation import Destination
 from rnnlab.dashboard.regions import lesson, messages
@@ -32,6 +33,10 @@ _REFRESH_INTERVAL = 2.0
 """Seconds between two updates of the table."""
 
 _TABLE_KEY = "run_table"
+_VERSION_KEY = "run_table_version"
+
+_MAX_VERSIONS = 20
+"""Versions of the table that are remembered: more than a browser can be behind."""
 
 _SETTINGS_HELP = (
     "Its preset, and what differs from it. The columns further right say what it trains with now, or trained "
@@ -73,6 +78,7 @@ def _history() -> None:
     _table(runs)
     with kept:
         table_keys(_TABLE_KEY, key="run_table_keys")
+        render_version(_version_of([run.id for run in runs]), key=_VERSION_KEY)
     chosen = [run for run in runs if run.id == session().chosen_run_id]
     if chosen:
         session().address["run"] = chosen[0].id
@@ -89,10 +95,13 @@ def _table(runs: list[Run]) -> None:
     remembered, ids = session(), [run.id for run in runs]
 
     def choose() -> None:
-        rows = st.session_state[_TABLE_KEY].selection.rows
-        remembered.chosen_run_id = ids[rows[0]] if rows else None
+        # A selection is a row number, and a run that somebody starts moves all others: what counts is what
+        # stood in the row when the visitor saw it.
+        rows, version = st.session_state[_TABLE_KEY].selection.rows, shown_version(_VERSION_KEY)
+        seen = ids if version is None else remembered.run_tables.get(version)
+        if seen is not None:
+            remembered.chosen_run_id = seen[rows[0]] if rows and rows[0] < len(seen) else None
 
-    # A selection is a row number, and a run that somebody starts moves all others.
     rows = [ids.index(remembered.chosen_run_id)] if remembered.chosen_run_id in ids else []
     if _TABLE_KEY in st.session_state and list(st.session_state[_TABLE_KEY].selection.rows) != rows:
         st.session_state[_TABLE_KEY] = {"selection": {"rows": rows}}
@@ -111,6 +120,17 @@ def _table(runs: list[Run]) -> None:
             "started": st.column_config.DatetimeColumn(format="localized"),  # as the browser writes times
         },
     )
+
+
+def _version_of(ids: list[str]) -> int:
+    """Return the number of a table with these runs: the last one's, or the next if they are others."""
+    tables = session().run_tables
+    last = max(tables, default=0)
+    if tables.get(last) != ids:
+        last += 1
+        tables[last] = ids
+        tables.pop(last - _MAX_VERSIONS, None)
+    return last
 
 
 def _row(run: Run) -> dict[str, object]:
