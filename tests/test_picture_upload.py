@@ -138,3 +138,29 @@ def test_the_help_of_the_button_does_not_stay_after_a_test_digit_is_taken_with_t
         expect(button).not_to_be_focused()  # what has the focus shows its help
         page.mouse.move(1, 1)
         expect(page.get_by_role("tooltip")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [420, 1280])
+def test_nothing_of_a_test_digit_is_cut_off_if_text_is_twice_as_large(
+    page: Page, url: str, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    dashboard.ready(page, url)
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    page.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Picture", exact=True).click()
+    digit = page.get_by_role("dialog", name="Picture").get_by_role("button", name="3", exact=True)
+    assert digit.locator("p").evaluate("(label) => label.parentElement.clientWidth") >= 10
+    digit.click()
+    outcome = page.locator(".verdict .outcome")
+    expect(outcome).to_have_text(re.compile("a 3,"))
+    main = page.get_by_test_id("stMain")
+    assert main.evaluate("(main) => main.scrollWidth <= main.clientWidth")
+    for part in (outcome, page.locator(".st-key-status_name .stMarkdownBadge")):
+        box = part.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+    words, picture = page.locator(".verdict .words").bounding_box(), page.locator(".cover").bounding_box()
+    assert words is not None
+    assert picture is not None
+    assert words["y"] + words["height"] <= picture["y"] + 1
