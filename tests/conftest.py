@@ -149,9 +149,9 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
     started.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def url_of_an_ended_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start one dashboard for the tests of a file, on a run of the bundled digits that has ended."""
+    """Start one dashboard for all tests that start nothing, on a run of the bundled digits that has ended."""
     home = tmp_path_factory.mktemp("home")
     dashboard.add_ended_run(home)
     with dashboard.dashboard({"RNNLAB_HOME": str(home), "RNNLAB_WARM_WORKER": "0"}) as (address, _):
