@@ -81,7 +81,9 @@ def windows(chromium: Browser, url: str, worker: Store) -> Iterator[dict[str, Pa
     opened = {}
     for kind, (width, height) in WINDOWS.items():
         page = opened[kind] = chromium.new_page(viewport={"width": width, "height": height})
-        dashboard.ready(page, f"{url}/?neurons=none")
+        page.goto(f"{url}/?neurons=none", wait_until="commit")
+    for page in opened.values():
+        dashboard.ready_again(page)
         expect(page.get_by_text("neurons must be")).to_be_visible()
     main = opened["scrolled"].get_by_test_id("stMain")
     assert main.evaluate("(main) => { main.scrollTop = 180; return main.scrollTop }") == 180
@@ -116,7 +118,7 @@ def test_the_canvas_stays_where_it_is_whatever_happens_to_a_run(
     learn(worker, run)
     all_show(windows, "100.0 %")
     for page in windows.values():
-        dashboard.draw(page, "0")
+        dashboard.draw(page, "1")
         expect(page.locator(".verdict .digit")).not_to_have_text("")
 
     waiting = worker.create_run(config_from({"dataset": "digits"}), owner="somebody")
@@ -209,20 +211,29 @@ def middle_of_canvas(page: Page) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
-@pytest.mark.parametrize("size", WINDOWS.values(), ids=WINDOWS)
+@pytest.mark.parametrize(
+    "kinds", [("projector", "scrolled", "narrow"), ("phone", "small")], ids=["desk", "phone"]
+)
 def test_the_canvas_is_where_it_always_is_for_a_visitor_whose_browser_keeps_nothing(
-    chromium: Browser, url_of_an_ended_run: str, size: tuple[int, int]
+    chromium: Browser, url_of_an_ended_run: str, kinds: tuple[str, ...]
 ) -> None:
     places = []
     for script in ("", FORGETFUL):
-        page = chromium.new_page(viewport={"width": size[0], "height": size[1]})
+        width, height = WINDOWS[kinds[0]]
+        page = chromium.new_page(viewport={"width": width, "height": height})
         page.add_init_script(script)
         dashboard.ready(page, url_of_an_ended_run)
         if script:
             expect(page.get_by_text("Your browser keeps nothing")).to_be_visible()
-        places.append(middle_of_canvas(page))
+        places.append({kind: middle_of_canvas_in_a_window(page, WINDOWS[kind]) for kind in kinds})
         page.close()
     assert places[0] == places[1]
+
+
+def middle_of_canvas_in_a_window(page: Page, size: tuple[int, int]) -> tuple[float, float]:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.evaluate(dashboard.TWO_FRAMES)
+    return middle_of_canvas(page)
 
 
 def test_the_canvas_stays_where_it_is_while_the_first_run_starts_and_its_worker_is_killed(
