@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from rnnlab.dashboard.pages.guide_page import Section
-from tests import dashboard
 from tests.keyboard import tab_to
 from tests.waiting import wait_for
 
@@ -39,22 +35,13 @@ def test_a_text_falls_into_sections_with_names_for_the_address() -> None:
     ]
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> Iterator[str]:
-    with dashboard.dashboard({"RNNLAB_HOME": str(tmp_path / "runs"), "RNNLAB_WARM_WORKER": "0"}) as (
-        address,
-        _,
-    ):
-        yield f"{address}/guide"
-
-
 def test_contents_lead_to_the_sections_and_pictures_take_the_colours_of_the_page(
-    chromium: Browser, url: str
+    chromium: Browser, url_of_an_ended_run: str
 ) -> None:
     colours = set()
     for width, height, scheme in ((1280, 720, "dark"), (390, 844, "light")):
         page = chromium.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
-        page.goto(url)
+        page.goto(f"{url_of_an_ended_run}/guide")
         expect(page.locator(".st-key-guide_contents a")).to_have_text(TITLES)
         pictures = page.locator("[class*=st-key-guide_] svg[role=img]")
         expect(pictures).to_have_count(4)
