@@ -21,7 +21,7 @@ from tests.viewer import Viewer, run_async
 
 
 @pytest.mark.slow
-def test_a_timer_of_the_page_before_does_not_bring_it_back(store: Store) -> None:
+def test_a_timer_of_the_page_before_does_not_bring_it_back(url_of_an_ended_run: str) -> None:
     async def leave_while_a_timer_goes_off(url: str) -> None:
         async with Viewer(url) as viewer:
             await viewer.finished()
@@ -35,8 +35,7 @@ def test_a_timer_of_the_page_before_does_not_bring_it_back(store: Store) -> None
             assert set(left) == {viewer.pages["Runs"]}
             assert "an error" not in str(viewer.problems)
 
-    with dashboard.dashboard({"RNNLAB_HOME": str(store.home), "RNNLAB_WARM_WORKER": "0"}) as (url, _):
-        run_async(leave_while_a_timer_goes_off(url))
+    run_async(leave_while_a_timer_goes_off(url_of_an_ended_run))
 
 
 @pytest.mark.slow
@@ -83,7 +82,7 @@ def test_no_click_is_lost_to_a_request_that_comes_right_after_it(own_home: Path)
 
 
 @pytest.mark.slow
-def test_a_part_that_begins_leaves_the_end_of_another_as_it_was(store: Store) -> None:
+def test_a_part_that_begins_leaves_the_end_of_another_as_it_was(url_of_an_ended_run: str) -> None:
     async def ask_for_one_after_the_other(url: str) -> None:
         async with Viewer(url) as viewer:
             await viewer.finished()
@@ -94,9 +93,7 @@ def test_a_part_that_begins_leaves_the_end_of_another_as_it_was(store: Store) ->
                 await viewer.until(lambda before=before: len(viewer.endings) > before + 1)  # type: ignore[misc]
             assert set(viewer.endings[1:]) == {ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY}
 
-    dashboard.add_ended_run(store.home)
-    with dashboard.dashboard({"RNNLAB_HOME": str(store.home), "RNNLAB_WARM_WORKER": "0"}) as (url, _):
-        run_async(ask_for_one_after_the_other(url))
+    run_async(ask_for_one_after_the_other(url_of_an_ended_run))
 
 
 @dataclass(eq=False)
