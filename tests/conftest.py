@@ -81,7 +81,6 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "home"
     monkeypatch.setenv("RNNLAB_HOME", str(home))
     monkeypatch.setenv("RNNLAB_WORKER_IDLE_SECONDS", "0")
-    monkeypatch.setenv("RNNLAB_WARM_WORKER", "0")
     monkeypatch.setattr("pooch.core.time", SimpleNamespace(sleep=lambda _: None))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     return home
@@ -154,7 +153,7 @@ def url_of_an_ended_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
     """Start one dashboard for all tests that start nothing, on a run of the bundled digits that has ended."""
     home = tmp_path_factory.mktemp("home")
     dashboard.add_ended_run(home)
-    with dashboard.dashboard({"RNNLAB_HOME": str(home), "RNNLAB_WARM_WORKER": "0"}) as (address, _):
+    with dashboard.dashboard({"RNNLAB_HOME": str(home)}) as (address, _):
         yield address
 
 

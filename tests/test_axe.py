@@ -48,8 +48,8 @@ def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     with Store(used) as store:
         store.files(store.runs()[0].id).checkpoint.touch()
     with (
-        dashboard.dashboard({"RNNLAB_HOME": str(empty), "RNNLAB_WARM_WORKER": "0"}) as (first, _),
-        dashboard.dashboard({"RNNLAB_HOME": str(used), "RNNLAB_WARM_WORKER": "0"}) as (second, _),
+        dashboard.dashboard({"RNNLAB_HOME": str(empty)}) as (first, _),
+        dashboard.dashboard({"RNNLAB_HOME": str(used)}) as (second, _),
     ):
         yield first, second
 

@@ -44,7 +44,7 @@ def store_of_a_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 @pytest.fixture(scope="module")
 def url_of_a_run(store_of_a_run: Store) -> Iterator[str]:
     """Start a dashboard on a run that trains."""
-    environment = {"RNNLAB_HOME": str(store_of_a_run.home), "RNNLAB_WARM_WORKER": "0"}
+    environment = {"RNNLAB_HOME": str(store_of_a_run.home)}
     with dashboard.dashboard(environment) as (address, _):
         yield address
 

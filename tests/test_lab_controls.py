@@ -48,7 +48,6 @@ def url(store: Store) -> Iterator[str]:
     environment = {
         "RNNLAB_HOME": str(store.home),
         "RNNLAB_TRAIN_AT_ONCE": "1",
-        "RNNLAB_WARM_WORKER": "0",
         "RNNLAB_MAX_ITERATIONS": "30000",
     }
     with dashboard.dashboard(environment) as (address, _):

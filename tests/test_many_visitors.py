@@ -43,7 +43,7 @@ def no_workers_left(own_home: Path) -> Iterator[None]:
 
 
 def environment(home: Path) -> dict[str, str]:
-    return {"RNNLAB_HOME": str(home), "RNNLAB_WORKER_IDLE_SECONDS": "1", "RNNLAB_WARM_WORKER": "0"}
+    return {"RNNLAB_HOME": str(home), "RNNLAB_WORKER_IDLE_SECONDS": "1"}
 
 
 async def sees_it_grow(url: str, run: Run) -> None:

@@ -96,7 +96,7 @@ def test_the_command_and_the_variables_of_the_container_let_others_in(tmp_path: 
     assert given["HOME"] == volume
     assert given["RNNLAB_HOME"].startswith(f"{volume}/")
     assert f":{volume} " in next(line for line in commands() if line.startswith("docker"))
-    given |= {"HOME": str(tmp_path), "RNNLAB_HOME": str(tmp_path / "runs"), "RNNLAB_WARM_WORKER": "0"}
+    given |= {"HOME": str(tmp_path), "RNNLAB_HOME": str(tmp_path / "runs")}
     port = free_port()
     with subprocess.Popen(
         [sys.executable, "-m", "streamlit", *json.loads(f"[{command}]")],

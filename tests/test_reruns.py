@@ -58,7 +58,7 @@ def test_a_timer_of_a_page_from_which_a_button_has_led_does_not_bring_it_back(st
             assert viewer.pages["Runs"] not in viewer.rendered[left:]
             assert viewer.rendered[-1] == viewer.pages["Lab"]
 
-    with dashboard.dashboard({"RNNLAB_HOME": str(store.home), "RNNLAB_WARM_WORKER": "0"}) as (url, _):
+    with dashboard.dashboard({"RNNLAB_HOME": str(store.home)}) as (url, _):
         run_async(leave_while_a_timer_goes_off(url))
 
 
@@ -72,7 +72,7 @@ def test_no_click_is_lost_to_a_request_that_comes_right_after_it(own_home: Path)
                 await viewer.rerun()
                 await viewer.until(lambda count=visit: len(store.runs()) == count)  # type: ignore[misc]
 
-    environment = {"RNNLAB_HOME": str(own_home), "RNNLAB_WARM_WORKER": "0"}
+    environment = {"RNNLAB_HOME": str(own_home)}
     with (
         Store(own_home, clock=lambda: time.time() + 3600) as store,
         dashboard.dashboard(environment) as (url, _),

@@ -28,7 +28,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def shared_url(home: Path) -> Iterator[str]:
-    with dashboard.dashboard({"RNNLAB_HOME": str(home), "RNNLAB_WARM_WORKER": "0"}) as (address, _):
+    with dashboard.dashboard({"RNNLAB_HOME": str(home)}) as (address, _):
         yield address
 
 

@@ -17,7 +17,7 @@ from tests.workers import workers_of
 @pytest.fixture
 def url(own_home: Path) -> Iterator[str]:
     """Start a dashboard with a home of its own; its workers end with it."""
-    with dashboard.dashboard({"RNNLAB_HOME": str(own_home), "RNNLAB_WARM_WORKER": "0"}) as (address, _):
+    with dashboard.dashboard({"RNNLAB_HOME": str(own_home)}) as (address, _):
         yield address
     for worker in workers_of(own_home):
         worker.kill()

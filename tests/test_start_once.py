@@ -26,7 +26,7 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def url(home: Path) -> Iterator[str]:
     """Serve a dashboard; what it has started ends with it."""
-    with dashboard.dashboard({"RNNLAB_HOME": str(home), "RNNLAB_WARM_WORKER": "0"}) as (address, _):
+    with dashboard.dashboard({"RNNLAB_HOME": str(home)}) as (address, _):
         yield address
     for worker in workers_of(home):
         worker.kill()

@@ -88,7 +88,7 @@ def test_a_restarted_server_and_a_reload_of_another_page_keep_them_too(
     chromium: Browser, own_home: Path
 ) -> None:
     dashboard.add_ended_run(own_home)
-    environment, port = {"RNNLAB_HOME": str(own_home), "RNNLAB_WARM_WORKER": "0"}, dashboard.free_port()
+    environment, port = {"RNNLAB_HOME": str(own_home)}, dashboard.free_port()
     page = chromium.new_page(viewport={"width": 1440, "height": 1000})
     with dashboard.dashboard(environment, port=port) as (url, _):
         dashboard.ready(page, url)
@@ -118,7 +118,7 @@ def test_a_stroke_that_was_drawn_while_the_server_was_gone_is_there_when_it_is_b
     chromium: Browser, own_home: Path
 ) -> None:
     dashboard.add_ended_run(own_home)
-    environment, port = {"RNNLAB_HOME": str(own_home), "RNNLAB_WARM_WORKER": "0"}, dashboard.free_port()
+    environment, port = {"RNNLAB_HOME": str(own_home)}, dashboard.free_port()
     page = chromium.new_page(viewport={"width": 1440, "height": 1000})
     with dashboard.dashboard(environment, port=port) as (url, _):
         dashboard.ready(page, url)

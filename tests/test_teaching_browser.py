@@ -61,7 +61,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def url(home: Path) -> Iterator[str]:
     """Start one dashboard for the tests of this file."""
-    with dashboard.dashboard({"RNNLAB_HOME": str(home), "RNNLAB_WARM_WORKER": "0"}) as (address, _):
+    with dashboard.dashboard({"RNNLAB_HOME": str(home)}) as (address, _):
         yield address
 
 

@@ -25,7 +25,7 @@ def url(own_home: Path) -> Iterator[str]:
     dashboard.add_ended_run(own_home)
     with Store(own_home) as store:
         store.files(store.runs()[0].id).log.write_text("2026-07-01 03:04:05+0100 INFO trained\n")
-    environment = {"RNNLAB_HOME": str(own_home), "RNNLAB_WARM_WORKER": "0", "TZ": "America/New_York"}
+    environment = {"RNNLAB_HOME": str(own_home), "TZ": "America/New_York"}
     with dashboard.dashboard(environment) as (address, _):
         yield address
 

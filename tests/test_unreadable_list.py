@@ -15,7 +15,7 @@ from tests.waiting import wait_for
 @pytest.fixture
 def url(own_home: Path) -> Iterator[str]:
     dashboard.add_ended_run(own_home)
-    with dashboard.dashboard({"RNNLAB_HOME": str(own_home), "RNNLAB_WARM_WORKER": "0"}) as (address, _):
+    with dashboard.dashboard({"RNNLAB_HOME": str(own_home)}) as (address, _):
         yield address
 
 

@@ -86,7 +86,7 @@ def main(rounds: int) -> None:
     """Train, press and print."""
     home = tempfile.mkdtemp()
     with (
-        dashboard.dashboard({"RNNLAB_HOME": home, "RNNLAB_WARM_WORKER": "0"}) as (url, _),
+        dashboard.dashboard({"RNNLAB_HOME": home}) as (url, _),
         Store(Path(home)) as store,
         training(store) as run,
     ):

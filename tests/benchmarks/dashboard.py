@@ -200,7 +200,6 @@ def main() -> None:
         environment = {
             "RNNLAB_HOME": folder,
             "RNNLAB_WORKER_IDLE_SECONDS": "60",
-            "RNNLAB_WARM_WORKER": "0",
         }
         page = browser.new_page(viewport={"width": 1440, "height": 1000})
         began = time.perf_counter()

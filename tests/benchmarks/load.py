@@ -234,7 +234,7 @@ def main() -> None:
     arguments = parser.parse_args()
     home = tempfile.mkdtemp()
     with (
-        dashboard.dashboard({"RNNLAB_HOME": home, "RNNLAB_WARM_WORKER": "0"}) as (url, process),
+        dashboard.dashboard({"RNNLAB_HOME": home}) as (url, process),
         Store(Path(home)) as store,
     ):
         server = psutil.Process(process.pid)
