@@ -131,7 +131,7 @@ def test_two_dashboards_on_one_store_show_and_control_the_same_run(store: Store)
         async with Viewer(first, TINY.replace("40", "200000")) as one, Viewer(second) as other:
             await one.finished()
             await one.click("Start")
-            await one.until(lambda: one.newest > 0)
+            await one.until(lambda: one.newest > 0 and "Pause" in one.buttons)
             await other.until(lambda: other.newest > 0)
             assert len(store.runs()) == 1
             await one.click("Pause")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -203,6 +205,8 @@ def test_the_more_is_watched_the_less_often_each_part_gets_an_update(store: Stor
     begun = add_run(store)
     waiting = store.create_run(Config())
     assert [live_interval(begun, regions) for regions in (1, 25, 26, 75, 76)] == [1, 1, 2, 3, 4]
+    assert [live_interval(waiting, regions) for regions in (1, 2, 3, 7, 8, 26)] == [0.1, 0.1, 0.3, 0.3, 1, 2]
+    waiting = replace(waiting, queued=time.time() - 60)
     assert [live_interval(waiting, regions) for regions in (1, 7, 8, 26)] == [0.3, 0.3, 1, 2]
     store.reports.end_run(begun.id, RunState.FINISHED)
     assert live_interval(store.run(begun.id), 50) is None

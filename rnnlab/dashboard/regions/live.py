@@ -5,6 +5,7 @@ Rendering a region costs the server about the same whatever it shows, so there i
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -19,8 +20,14 @@ from rnnlab.dashboard.session import session, yield_to_strokes
 from rnnlab.runs import Run
 from rnnlab.store.database import StoreError
 
-STARTING_INTERVAL: Final = 0.3
-"""Seconds between two checks for the first point of a run."""
+STARTING_INTERVAL: Final = 0.1
+"""Seconds between two checks for the first point of a run that was started a moment ago."""
+
+WAITING_INTERVAL: Final = 0.3
+"""The same for a run that waits longer, such as for its turn or for a download."""
+
+_A_MOMENT: Final = 3.0
+"""Seconds in which a run that begins at once has its first point."""
 
 LIVE_INTERVAL: Final = 1.0
 """Seconds between two updates of a region while its run trains."""
@@ -47,8 +54,11 @@ def live_interval(run: Run | None, regions: int = 1) -> float | None:
     """
     if run is None or not run.state.is_active:
         return None
-    if not run.has_begun and regions <= UPDATES_PER_SECOND * STARTING_INTERVAL:
-        return STARTING_INTERVAL
+    if not run.has_begun:
+        is_new = time.time() - (run.queued or run.created) < _A_MOMENT
+        for interval in (STARTING_INTERVAL, WAITING_INTERVAL) if is_new else (WAITING_INTERVAL,):
+            if regions <= UPDATES_PER_SECOND * interval:
+                return interval
     return LIVE_INTERVAL * -(-regions // UPDATES_PER_SECOND)
 
 
@@ -119,7 +129,8 @@ def _live(rendered: Run | None) -> None:
         shared = app_state()
         shared.reap()
         run = _newest(shared, rendered)
-        if session().problems or page_is_outdated(rendered, run, session().run_id):
+        is_outdated = bool(session().problems) or page_is_outdated(rendered, run, session().run_id)
+        if is_outdated and not _is_of(run, rendered):
             render_again()
         with top:
             status.render(shared, run) if run else status.render_before_a_run(shared)
@@ -128,6 +139,8 @@ def _live(rendered: Run | None) -> None:
             status.render_how_it_ended(run)
         with below:
             live_curve.render(shared, run) if run else live_curve.render_before_a_run()
+        if is_outdated:  # what has happened to the run is seen first, and the rest follows
+            render_again()
 
 
 def _newest(shared: AppState, rendered: Run | None) -> Run | None:
@@ -160,6 +173,14 @@ def page_is_outdated(rendered: Run | None, run: Run | None, wanted: str | None) 
     return wanted not in (None, rendered.id) or _looks_of(rendered) != _looks_of(run)
 
 
+def _is_of(run: Run | None, rendered: Run | None) -> bool:
+    """Return whether the page was rendered for this run, and it is the one that the visitor wants to see."""
+    return bool(run and rendered and run.id == rendered.id and session().run_id in (None, run.id))
+
+
 def _looks_of(run: Run) -> tuple[object, ...]:
-    """Return the values on which the rest of the page depends."""
-    return run.id, run.state.is_active, run.has_begun, run.data
+    """Return the values on which the rest of the page depends.
+
+    What it learns from is known a moment before its first point: that is no reason to render the page twice.
+    """
+    return run.id, run.state.is_active, run.has_begun, run.has_begun and run.data
