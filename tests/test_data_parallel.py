@@ -106,11 +106,38 @@ def test_helpers_end_with_their_training(digits: Dataset) -> None:
     assert helpers() == []
 
 
-def test_a_killed_helper_is_an_error_and_not_a_wait_without_end(digits: Dataset) -> None:
+def all_are_ready(parallel: DataParallel) -> bool:
+    return all(helper.is_ready() for helper in parallel._helpers)
+
+
+def test_the_work_of_helpers_that_still_start_is_done_without_them_and_comes_out_the_same(
+    digits: Dataset,
+) -> None:
+    chosen = np.arange(50, 183, dtype=np.int32)
+    with started(digits, 3) as parallel:
+        wait_for(lambda: len(helpers()) == 2, "the helpers")
+        for helper in helpers():
+            helper.suspend()
+        assert not all_are_ready(parallel)
+        loss, gradient = parallel.gradient(chosen)
+        alone = gradient.copy(), parallel.correct(chosen)
+        for helper in helpers():
+            helper.resume()
+        wait_for(lambda: all_are_ready(parallel), "the helpers")
+        assert parallel.gradient(chosen)[0] == loss
+        np.testing.assert_array_equal(parallel.gradient(chosen)[1], alone[0])
+        assert parallel.correct(chosen) == alone[1]
+
+
+@pytest.mark.parametrize("when", ["it still starts", "it works"])
+def test_a_killed_helper_is_an_error_and_not_a_wait_without_end(digits: Dataset, when: str) -> None:
     chosen = np.arange(64, dtype=np.int32)
     with started(digits, 2) as parallel:
-        parallel.gradient(chosen)
-        helpers()[0].kill()
+        if when == "it works":
+            wait_for(lambda: all_are_ready(parallel), "the helper")
+        (helper,) = wait_for(helpers, "the helper")
+        helper.kill()
+        wait_for(lambda: helper.status() == psutil.STATUS_ZOMBIE, "its end")
         with pytest.raises(HelperError, match=f"exit status -{SIGKILL}"):
             parallel.gradient(chosen)
 

@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict
+from itertools import pairwise
 from typing import Final, NamedTuple, Self
 
 import numpy as np
@@ -44,6 +45,9 @@ _READ: Final = b"r"
 _COMMAND: Final = struct.Struct("<c?III")
 _ANSWER: Final = struct.Struct("<d")
 _LENGTH: Final = struct.Struct("<I")
+
+_READY: Final = b"r"
+"""What a helper writes once it can do something."""
 
 _STANDARD_INPUT: Final = 0
 _STANDARD_OUTPUT: Final = 1
@@ -69,13 +73,22 @@ class _Command(NamedTuple):
 
 
 class _Partition:
-    """The work of one process: its partition of a batch, in pieces that fit into the caches."""
+    """The work on one partition of a batch, in pieces that fit into the caches.
 
-    def __init__(self, layout: Layout, arrays: Arrays, index: int) -> None:
+    Args:
+        layout: That of the shared memory.
+        arrays: What is in it.
+        index: Number of the partition.
+        workspaces: Memory for a number of images; partitions that one process works on share it.
+    """
+
+    def __init__(
+        self, layout: Layout, arrays: Arrays, index: int, workspaces: dict[int, LstmWorkspace]
+    ) -> None:
         self._layout, self._arrays = layout, arrays
         self._gradient = arrays.gradients[index]
         self._row_weights = row_loss_weights(layout.row_loss_mix)
-        self._workspaces: dict[int, LstmWorkspace] = {}
+        self._workspaces = workspaces
 
     def do(self, command: _Command) -> float:
         """Follow a command; return a loss or a number of images."""
@@ -146,6 +159,16 @@ class _Helper:
         os.close(commands)
         os.close(answers)
         os.set_blocking(self._answers, False)
+        self._is_ready = False
+
+    def is_ready(self) -> bool:
+        """Return whether the process has started, and can do something."""
+        if not self._is_ready:
+            with suppress(BlockingIOError):
+                if not os.read(self._answers, len(_READY)):
+                    raise self._ended()
+                self._is_ready = True
+        return self._is_ready
 
     def begin(self, layout: Layout) -> None:
         """Tell the process how the memory is laid out, before anything else."""
@@ -269,7 +292,8 @@ class DataParallel:
         self._arrays = arrays_in(memory, layout)
         np.concatenate(images, out=self._arrays.images)
         np.concatenate(labels, out=self._arrays.labels)
-        self._own = _Partition(layout, self._arrays, 0)
+        workspaces: dict[int, LstmWorkspace] = {}
+        self._partitions = [_Partition(layout, self._arrays, i, workspaces) for i in range(partitions)]
         self._threads = threadpool_limits(limits=1, user_api="blas")
         self.stacked = self._arrays.stacked
 
@@ -310,12 +334,20 @@ class DataParallel:
         distorted = distortions is not None
         if distortions is not None:
             self._arrays.distortions[: len(chosen)] = distortions
-        partitions = len(self._helpers) + 1
-        ends = [len(chosen) * partition // partitions for partition in range(partitions + 1)]
-        for helper, start, stop in zip(self._helpers, ends[1:-1], ends[2:], strict=True):
-            helper.send(_Command(what, distorted, start, stop, len(chosen)))
-        total = self._own.do(_Command(what, distorted, 0, ends[1], len(chosen)))
-        return total + sum(helper.answer() for helper in self._helpers)
+        count = len(self._partitions)
+        ends = [len(chosen) * partition // count for partition in range(count + 1)]
+        commands = [_Command(what, distorted, start, stop, len(chosen)) for start, stop in pairwise(ends)]
+        # A helper that still starts is not waited for: its work is done here, with the same result.
+        ready = [index for index, helper in enumerate(self._helpers, 1) if helper.is_ready()]
+        for index in ready:
+            self._helpers[index - 1].send(commands[index])
+        answers = {
+            index: partition.do(commands[index])
+            for index, partition in enumerate(self._partitions)
+            if index not in ready
+        }
+        answers |= {index: self._helpers[index - 1].answer() for index in ready}
+        return sum(answers[index] for index in range(count))
 
 
 def _receive(descriptor: int, size: int) -> bytes:
@@ -344,8 +376,9 @@ def main(memory: str, index: str) -> None:
     shared = Layout(**json.loads(os.read(_STANDARD_INPUT, *_LENGTH.unpack(length))))
     arrays = arrays_in(mmap.mmap(int(memory), memory_size(shared)), shared)
     os.close(int(memory))
-    partition = _Partition(shared, arrays, int(index))
+    partition = _Partition(shared, arrays, int(index), {})
     os.set_blocking(_STANDARD_INPUT, False)
+    os.write(_STANDARD_OUTPUT, _READY)
     while message := _receive(_STANDARD_INPUT, _COMMAND.size):
         os.write(_STANDARD_OUTPUT, _ANSWER.pack(partition.do(_Command(*_COMMAND.unpack(message)))))
 
