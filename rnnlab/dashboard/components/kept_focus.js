@@ -11,6 +11,9 @@ const FOCUSABLE = 'a[href], button, input, select, textarea, summary, [tabindex]
  * @typedef {{element: HTMLElement, places: Place[], page: string}} Noted
  */
 
+const SETTLED = 80 // milliseconds without a change after which the page is looked at
+const PATIENCE = 1000 // milliseconds for which an empty place is not given up
+
 let listening
 
 export default function () {
@@ -27,6 +30,7 @@ function listen() {
   const options = { capture: true, signal: ending.signal }
   /** @type {Noted | null} */
   let noted = null // what a person with keys is on
+  let timer = 0
   /** @type {HTMLElement | null} */
   let given = null // what got the focus here while the key that was pressed may still be down
 
@@ -36,16 +40,33 @@ function listen() {
 
   // Whoever leaves what is still there, for no other part of the page, wants no focus.
   function forgetIfLeft() {
-    if (noted && !isGone(noted.element) && !noted.element.disabled && document.activeElement === document.body) noted = null
+    if (!noted || document.activeElement !== document.body) return
+    if (hasGone(noted.element)) look()
+    else if (!noted.element.disabled) noted = null
   }
 
   function look() {
-    if (!noted || !isGone(noted.element)) return
-    const { element, places, page } = noted
+    if (!noted || !hasGone(noted.element)) return
+    clearTimeout(timer) // what takes its place may come later than it goes
+    timer = setTimeout(giveOn, SETTLED, noted, performance.now())
+  }
+
+  /**
+   * @param {Noted} gone
+   * @param {number} since  when its last part of the page was seen to change, in milliseconds
+   */
+  function giveOn(gone, since) {
+    if (noted !== gone || !hasGone(gone.element)) return
+    const { element, places, page } = gone
     const isLost = document.activeElement === document.body || document.activeElement === element
+    const canWait = performance.now() - since < PATIENCE
+    const place = isLost && location.pathname === page ? partAt(places, canWait) : null
+    if (place === undefined && canWait) {
+      timer = setTimeout(giveOn, SETTLED, gone, since)
+      return
+    }
     noted = null
-    if (!isLost || location.pathname !== page) return
-    given = partAt(places)
+    given = place ?? null
     given?.focus({ preventScroll: true })
   }
 
@@ -77,12 +98,13 @@ function noteOf(element) {
 
 /**
  * @param {Place[]} places  from the inside out
+ * @param {boolean} canWait  whether the nearest part that is still there may be filled again
  * @returns {HTMLElement | undefined} what is now at the place, or before it if there is no longer so much
  */
-function partAt(places) {
-  for (const { part, index } of places) {
-    const parts = isGone(part) ? [] : focusable(part)
-    if (parts.length) return parts[Math.min(index, parts.length - 1)]
+function partAt(places, canWait) {
+  for (const { part, index } of places.filter(({ part }) => !isGone(part))) {
+    const parts = focusable(part)
+    if (parts.length || canWait) return parts[Math.min(index, parts.length - 1)]
   }
   return undefined
 }
@@ -92,6 +114,11 @@ function focusable(part) {
   return [...part.querySelectorAll(FOCUSABLE)].filter((other) => (
     !other.disabled && other.tabIndex >= 0 && other.checkVisibility({ visibilityProperty: true }) && !isGone(other)
   ))
+}
+
+// What is about to go may be hidden already.
+function hasGone(element) {
+  return isGone(element) || !element.checkVisibility({ visibilityProperty: true })
 }
 
 function isGone(element) {
