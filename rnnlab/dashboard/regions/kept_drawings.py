@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Final
 
 import streamlit as st
@@ -13,6 +14,7 @@ from rnnlab.dashboard.text import plain
 from rnnlab.dashboard.visitor import visitor
 from rnnlab.data.hand import Hand
 from rnnlab.data.labelled_drawings import LabelledDrawing, LabelledDrawingError
+from rnnlab.data.preprocessing import encode_png
 from rnnlab.digits import with_article
 
 GOOD_START: Final = 20
@@ -99,7 +101,7 @@ def _list(drawings: list[LabelledDrawing], *, can_be_removed: bool) -> None:
     with st.container(horizontal=True, gap="small", height=220 if len(drawings) > 8 else "content"):
         for drawing in drawings:
             with st.container(width=64, gap=None):
-                st.image(drawing.picture, width=56)
+                st.image(_as_url(drawing), width=56)
                 if not can_be_removed:
                     st.caption(str(drawing.label))
                     continue
@@ -111,6 +113,11 @@ def _list(drawings: list[LabelledDrawing], *, can_be_removed: bool) -> None:
                     args=(drawing,),
                     help=f"Remove this {drawing.label}",
                 )
+
+
+def _as_url(drawing: LabelledDrawing) -> str:
+    """Return the picture itself as an address: one of the server's might be gone before a browser asks."""
+    return f"data:image/png;base64,{base64.b64encode(encode_png(drawing.picture)).decode('ascii')}"
 
 
 def _remove(drawing: LabelledDrawing) -> None:
