@@ -94,21 +94,22 @@ SESSIONS: Final = 10
 SECONDS_MEASURED: Final = 20
 """For how many seconds the cost of live updates is measured."""
 
+MANY_POINTS: Final = 20
+"""Points, on all lines of the plot, that no run has when its first ones are seen."""
+
 POINTS_BEFORE: Final = 10_000
 """Points of the long run that is watched live."""
 
 
 def start_to_first_point(page: Page) -> float:
-    """Press Start and return the seconds until the plot shows a point of the new run."""
-    before = (
-        page.locator(".st-key-status").inner_text().split("\n")[0]
-        if page.locator(".st-key-status").count()
-        else ""
-    )
+    """Press Start and return the seconds until the plot shows a point of the new run.
+
+    The run before, if any, must have more points than the new one has when its first ones are seen.
+    """
+    before = sum(page.evaluate(dashboard.LINE_POINTS)) or float("inf")
     began = time.perf_counter()
     dashboard.start_button(page).click()
-    wait_for(lambda: page.locator(".st-key-status").inner_text().split("\n")[0] != before, "the new run")
-    wait_for(lambda: any(page.evaluate(dashboard.LINE_POINTS)), "the first point")
+    wait_for(lambda: 0 < sum(page.evaluate(dashboard.LINE_POINTS)) < before, "the first point")
     return time.perf_counter() - began
 
 
@@ -170,7 +171,8 @@ def point(index: int) -> AccuracyPoint:
 
 
 def stop(page: Page) -> None:
-    """Stop the run on show."""
+    """Stop the run on show, once it has some points."""
+    wait_for(lambda: sum(page.evaluate(dashboard.LINE_POINTS)) > MANY_POINTS, "points")
     page.get_by_role("button", name="Stop").click()
     wait_for(lambda: "stopped" in page.locator(".st-key-status").inner_text(), "the run to stop")
 
