@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
-from rnnlab.config import HYPERPARAMETERS, Config, ConfigError, Value, parse_json
+from rnnlab.config import HYPERPARAMETERS, Config
+from rnnlab.hyperparameter import ConfigError, Value, parse_json
 
 _DAMAGED: Final = "The list of the run's changes is damaged; start a new run."
 

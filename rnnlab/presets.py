@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from rnnlab.config import HYPERPARAMETERS, UNCHANGED_DIGITS, Config, ConfigError, Value
+from rnnlab.config import HYPERPARAMETERS, UNCHANGED_DIGITS, Config
+from rnnlab.hyperparameter import ConfigError, Value
 
 PRESETS: Mapping[str, Config] = {
     "default": Config(),

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-from rnnlab.config import Config, Value
+from rnnlab.config import Config
 from rnnlab.config_changes import Change, with_changes
+from rnnlab.hyperparameter import Value
 
 REPORT_EVERY = 20
 """Steps between two points of the accuracy curve, as in the notebook."""

@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image
 
 from rnnlab import config_changes
-from rnnlab.config import Config, ConfigError
+from rnnlab.config import Config
 from rnnlab.config_changes import Change
 from rnnlab.data import mnist_files
 from rnnlab.data.errors import DatasetError
@@ -33,6 +33,7 @@ from rnnlab.data.image_files import load_picture, read_file
 from rnnlab.data.labelled_drawings import LabelledDrawingError, LabelledDrawings
 from rnnlab.data.preprocessing import DrawingError
 from rnnlab.digits import SIDE
+from rnnlab.hyperparameter import ConfigError
 from rnnlab.model.reader import Reader
 from rnnlab.model.weights import Weights, WeightsError
 from rnnlab.store.database import StoreError

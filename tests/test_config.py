@@ -5,7 +5,8 @@ from dataclasses import fields
 
 import pytest
 
-from rnnlab.config import HYPERPARAMETERS, UNCHANGED_DIGITS, Config, ConfigError
+from rnnlab.config import HYPERPARAMETERS, UNCHANGED_DIGITS, Config
+from rnnlab.hyperparameter import ConfigError
 from rnnlab.presets import PRESETS, config_from, preset_of, settings_query
 
 

@@ -198,3 +198,21 @@ def test_an_environment_without_tensorflow_trains_reads_and_shows(tmp_path: Path
         assert refused.returncode == 1
         assert "needs TensorFlow, which is not installed" in refused.stderr
         assert len(refused.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "rmsprop"])
+def test_every_optimizer_takes_the_same_course_with_both_engines_and_resumes_exactly(
+    digits: Dataset, optimizer: str
+) -> None:
+    rate = {"sgd": 0.1, "momentum": 0.03, "rmsprop": 0.003}[optimizer]
+    config = replace(CONFIG, optimizer=optimizer, learning_rate=rate, clip_norm=1.0)
+    courses = {}
+    for asked in ("keras", "numpy"):
+        recorder = Recorder()
+        paused = train(replace(config, engine=asked), digits, recorder, ended_at(40))
+        assert paused.step == 41
+        train(replace(config, engine=asked), digits, recorder, go_on, checkpoint=paused.checkpoint)
+        courses[asked] = [point.loss for point in recorder.points]
+    assert len(courses["numpy"]) == 5
+    assert courses["numpy"] == pytest.approx(courses["keras"], rel=1e-3)

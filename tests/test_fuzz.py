@@ -14,10 +14,11 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from rnnlab import config_changes
-from rnnlab.config import HYPERPARAMETERS, Config, ConfigError
+from rnnlab.config import HYPERPARAMETERS, Config
 from rnnlab.config_changes import CHANGEABLE
 from rnnlab.dashboard.permissions import Permissions, PermissionsError
 from rnnlab.data.preprocessing import DrawingError, PreparedDrawing, prepare
+from rnnlab.hyperparameter import ConfigError
 from rnnlab.model.reader import Reader
 from rnnlab.presets import config_from
 from rnnlab.store.database import StoreError

@@ -8,12 +8,13 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from rnnlab.config import Config
 from rnnlab.model.weights import Weights
 from rnnlab.training import keras_backend
 from rnnlab.training.initializers import initial_weights
 from rnnlab.training.loss import row_loss_weights
 from rnnlab.training.numpy_lstm import LstmWorkspace, to_columns
-from rnnlab.training.optimizer import ADAM_EPSILON, Adam
+from rnnlab.training.optimizer import OPTIMIZERS
 from rnnlab.training.parameters import Parameters, stack_shape
 from tests.weights import clear, random_weights
 
@@ -154,11 +155,14 @@ def test_weights_survive_the_way_through_the_parameters() -> None:
         np.testing.assert_array_equal(getattr(parameters.weights(), name), getattr(weights, name))
 
 
-def test_adam_steps_as_keras_does() -> None:
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("clip_norm", [0.0, 100.0])
+def test_every_optimizer_steps_as_that_of_keras_does(name: str, clip_norm: float) -> None:
     generator = np.random.default_rng(0)
     start = generator.normal(size=150_000).astype(np.float32)
     mine, theirs = start.copy(), keras.Variable(start)
-    ours, optimizer = Adam(mine), keras.optimizers.Adam(0.01, epsilon=ADAM_EPSILON)
+    ours = OPTIMIZERS[name](mine, clip_norm)
+    optimizer = keras_backend.create_optimizer(Config(optimizer=name, clip_norm=clip_norm))
     for learning_rate in (0.01, 0.01, 0.002, 0.05):
         gradient = generator.normal(size=start.size).astype(np.float32)
         optimizer.learning_rate = learning_rate

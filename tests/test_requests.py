@@ -6,8 +6,9 @@ import os
 
 import pytest
 
-from rnnlab.config import Config, ConfigError
+from rnnlab.config import Config
 from rnnlab.config_changes import Change, from_json, to_json, with_changes
+from rnnlab.hyperparameter import ConfigError
 from rnnlab.runs import AccuracyPoint, Run, RunState
 from rnnlab.store.database import StoreError
 from rnnlab.store.store import Store

@@ -12,8 +12,9 @@ from typing import Final
 from rnnlab.cli import bench_command, read_commands, serve, train_commands
 from rnnlab.cli.arguments import build_parser
 from rnnlab.cli.output import CommandError
-from rnnlab.config import Config, ConfigError
+from rnnlab.config import Config
 from rnnlab.data.errors import DatasetError
+from rnnlab.hyperparameter import ConfigError
 from rnnlab.model.weights import WeightsError
 from rnnlab.presets import config_from
 from rnnlab.store.database import StoreError

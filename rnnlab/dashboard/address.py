@@ -10,7 +10,7 @@ from typing import Final, NoReturn
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from rnnlab.config import HYPERPARAMETERS, Config, ConfigError
+from rnnlab.config import HYPERPARAMETERS, Config
 from rnnlab.dashboard import controls
 from rnnlab.dashboard.app_state import app_state
 from rnnlab.dashboard.caches import data_of
@@ -19,6 +19,7 @@ from rnnlab.dashboard.drawing import TestDigit
 from rnnlab.dashboard.session import session
 from rnnlab.data.datasets import TestSet
 from rnnlab.data.errors import DatasetError
+from rnnlab.hyperparameter import ConfigError
 from rnnlab.presets import config_from
 from rnnlab.runs import Run
 from rnnlab.store.database import StoreError

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
-from rnnlab.config import HYPERPARAMETERS, Config, Value
+from rnnlab.config import HYPERPARAMETERS, Config
 from rnnlab.config_changes import Change
+from rnnlab.hyperparameter import Value
 from rnnlab.presets import nearest_preset
 from rnnlab.runs import Run
 

@@ -12,7 +12,8 @@ from sqlite3 import Connection
 from typing import Final, NamedTuple
 
 from rnnlab import config_changes
-from rnnlab.config import HYPERPARAMETERS, ConfigError, Value
+from rnnlab.config import HYPERPARAMETERS
+from rnnlab.hyperparameter import ConfigError, Value
 from rnnlab.runs import REPORT_EVERY, STOPPED_EARLY, RunState
 from rnnlab.store.database import Database, StoreError
 from rnnlab.store.heartbeats import Heartbeats

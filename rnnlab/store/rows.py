@@ -14,8 +14,9 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from rnnlab import config_changes
-from rnnlab.config import HYPERPARAMETERS, Config, Value
+from rnnlab.config import HYPERPARAMETERS, Config
 from rnnlab.config_changes import Change
+from rnnlab.hyperparameter import Value
 from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
 from rnnlab.store.database import StoreError
 from rnnlab.store.run_names import is_run_name

@@ -25,7 +25,8 @@ NetworkState = Mapping[str, NDArray[Any]]
 _PREFIX: Final = "network_"
 
 _STATE: Final = re.compile(
-    r"parameters|adam_steps|adam_gradients|adam_squares|average|average_steps|(keras|average)_[0-9]{1,3}"
+    r"parameters|adam_steps|adam_gradients|adam_squares|momentum|rmsprop_squares|average|average_steps"
+    r"|(keras|average)_[0-9]{1,3}"
 )
 """Names of the arrays of a network, of either backend."""
 

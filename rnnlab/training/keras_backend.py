@@ -25,7 +25,7 @@ from rnnlab.training.batches import Batch
 from rnnlab.training.checkpoint import NetworkState, restored_array
 from rnnlab.training.engine import KERAS, KERAS_STATE
 from rnnlab.training.libraries import keras, tf
-from rnnlab.training.optimizer import ADAM_EPSILON
+from rnnlab.training.optimizer import ADAM_EPSILON, MOMENTUM, RMSPROP_EPSILON, RMSPROP_SQUARE
 
 EVALUATION_BATCH: Final = 500
 """Images per step of a test: large enough to be fast, small enough to add little memory."""
@@ -54,6 +54,20 @@ def _layers(neurons: int, *, every_row: bool) -> list[keras.Layer]:
         keras.layers.LSTM(neurons, return_sequences=every_row, name="lstm"),
         keras.layers.Dense(DIGITS, name="read_out"),
     ]
+
+
+def create_optimizer(config: Config) -> keras.optimizers.Optimizer:
+    """Return Keras' own optimizer of the name that the configuration has for it."""
+    options = {"learning_rate": config.learning_rate, "global_clipnorm": config.clip_norm or None}
+    match config.optimizer:
+        case "sgd":
+            return keras.optimizers.SGD(**options)
+        case "momentum":
+            return keras.optimizers.SGD(momentum=MOMENTUM, **options)
+        case "rmsprop":
+            return keras.optimizers.RMSprop(rho=RMSPROP_SQUARE, epsilon=RMSPROP_EPSILON, **options)
+        case _:
+            return keras.optimizers.Adam(epsilon=ADAM_EPSILON, **options)
 
 
 def row_loss(
@@ -125,9 +139,7 @@ class KerasNetwork:
         self.model = build_model(config.neurons, weights)
         if not self._on_gpu:
             self.model.get_layer("lstm").use_cudnn = False
-        self._optimizer = keras.optimizers.Adam(
-            config.learning_rate, epsilon=ADAM_EPSILON, global_clipnorm=config.clip_norm or None
-        )
+        self._optimizer = create_optimizer(config)
         self._optimizer.build(self.model.trainable_variables)
         self._row_loss_mix = config.row_loss_mix
         self._averaging = config.averaging

@@ -17,7 +17,7 @@ from rnnlab.training.batches import Batch
 from rnnlab.training.checkpoint import NetworkState, restored_array
 from rnnlab.training.data_parallel import DataParallel, Team
 from rnnlab.training.engine import NUMPY
-from rnnlab.training.optimizer import Adam, WeightAverage
+from rnnlab.training.optimizer import OPTIMIZERS, WeightAverage
 from rnnlab.training.parameters import Parameters
 
 
@@ -52,7 +52,7 @@ class NumpyNetwork:
         self._parameters, self._gradient = Parameters(config.neurons), Parameters(config.neurons)
         if weights is not None:
             self._parameters.set(weights)
-        self._optimizer = Adam(self._parameters.vector, config.clip_norm)
+        self._optimizer = OPTIMIZERS[config.optimizer](self._parameters.vector, config.clip_norm)
         self._average = WeightAverage(self._parameters, config.averaging) if config.averaging else None
         self._parallel = DataParallel(
             (data.train_images, data.test_images),

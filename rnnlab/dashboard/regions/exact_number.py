@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from rnnlab.config import ConfigError, Hyperparameter
 from rnnlab.dashboard import controls
 from rnnlab.dashboard.session import mark_user_action
 from rnnlab.dashboard.text import plain
+from rnnlab.hyperparameter import ConfigError, Hyperparameter
 
 
 @dataclass(frozen=True)

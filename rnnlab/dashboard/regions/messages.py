@@ -8,12 +8,12 @@ from typing import Final
 
 import streamlit as st
 
-from rnnlab.config import ConfigError
 from rnnlab.dashboard import visitor
 from rnnlab.dashboard.app_state import app_state
 from rnnlab.dashboard.permissions import RefusalError
 from rnnlab.dashboard.session import session
 from rnnlab.dashboard.text import plain
+from rnnlab.hyperparameter import ConfigError
 from rnnlab.store.database import StoreError
 
 _FORGOTTEN: Final = (

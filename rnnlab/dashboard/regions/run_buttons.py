@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from rnnlab.config import HYPERPARAMETERS, ConfigError, Value
+from rnnlab.config import HYPERPARAMETERS
 from rnnlab.config_changes import CHANGEABLE
 from rnnlab.dashboard.app_state import AppState, app_state
 from rnnlab.dashboard.components.shortcut_switch import PAUSE, STEP
@@ -20,6 +20,7 @@ from rnnlab.dashboard.session import mark_user_action, session
 from rnnlab.dashboard.settings_text import what_tells_apart
 from rnnlab.dashboard.text import plain
 from rnnlab.dashboard.visitor import visitor
+from rnnlab.hyperparameter import ConfigError, Value
 from rnnlab.runs import REPORT_EVERY, Run, RunState
 from rnnlab.training.memory_needed import shortage
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from rnnlab.config import HYPERPARAMETERS, Config, ConfigError, Hyperparameter, Value
+from rnnlab.config import HYPERPARAMETERS, Config
 from rnnlab.dashboard import address, controls
 from rnnlab.dashboard.app_state import app_state
 from rnnlab.dashboard.components.shortcut_switch import START, shortcut_switch
@@ -18,6 +18,7 @@ from rnnlab.dashboard.session import session
 from rnnlab.dashboard.text import plain
 from rnnlab.dashboard.visitor import visitor
 from rnnlab.data import datasets
+from rnnlab.hyperparameter import ConfigError, Hyperparameter, Value
 from rnnlab.presets import PRESET_HELP, PRESETS, config_from, nearest_preset, preset_of, settings_query
 from rnnlab.runs import Run
 
