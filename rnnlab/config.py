@@ -113,8 +113,8 @@ class Config:
         label="optimizer",
         choices={
             "adam": "Adam: steps of about equal length for every weight, with momentum",
-            "sgd": "plain gradient descent; wants a hundred times Adam's learning rate",
-            "momentum": "gradient descent that keeps 0.9 of its last step; wants ten times Adam's rate",
+            "sgd": "SGD: plain gradient descent; wants a hundred times Adam's learning rate",
+            "momentum": "momentum: SGD that keeps 0.9 of its last step; wants ten times Adam's rate",
             "rmsprop": "RMSprop: steps of about equal length for every weight, without momentum",
         },
         group=_STEPS,
@@ -124,7 +124,7 @@ class Config:
         "auto",
         label="engine",
         choices={
-            "auto": "Keras if there is a GPU, otherwise numpy",
+            "auto": "auto: Keras if there is a GPU, otherwise numpy",
             "keras": "Keras: its own layers and optimizer, run by TensorFlow; the reference",
             "numpy": "numpy: written by hand for processors, and several times as fast there",
         },
