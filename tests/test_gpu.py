@@ -19,6 +19,7 @@ from rnnlab.data.datasets import Dataset
 from rnnlab.presets import config_from
 from rnnlab.runs import RunState
 from rnnlab.store.store import Store
+from rnnlab.system.cores import usable_cores
 from rnnlab.training import backend, devices, engine, keras_backend
 from rnnlab.training.keras_backend import KerasNetwork
 from rnnlab.training.loop import train
@@ -58,13 +59,16 @@ class TwoGpus:
     def __init__(self) -> None:
         self.asked: list[tuple[object, ...]] = []
         self.error: Exception | None = None
-        self.experimental = self
+        self.experimental = self.threading = self
 
     def list_physical_devices(self, _: str) -> list[str]:
         return ["first", "second"]
 
     def set_visible_devices(self, chosen: list[str], _: str) -> None:
         self.asked.append(("use", chosen))
+
+    def set_intra_op_parallelism_threads(self, threads: int) -> None:
+        assert threads == usable_cores()
 
     def set_memory_growth(self, device: str, enable: bool) -> None:
         self.asked.append(("grow", device, enable))

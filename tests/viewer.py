@@ -18,6 +18,7 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 import numpy as np
+from streamlit.proto.Alert_pb2 import Alert
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -37,7 +38,7 @@ class Viewer:
         query: The query string of the visit.
         newest: Step of the newest point on the curve that it has received, -1 before the first.
         seen: When each step was first on the curve that it received, in seconds of `time.monotonic`.
-        problems: Exceptions and errors that the page would show.
+        problems: Exceptions, errors and warnings that the page would show.
         buttons: Ids, by label, of the buttons that could be pressed when they were last drawn.
         answers: When it received beliefs, in seconds of `time.monotonic`.
         texts: When it last received each text, in seconds of `time.monotonic`.
@@ -212,7 +213,7 @@ class Viewer:
         kind = element.WhichOneof("type")
         if kind == "exception":
             self.problems.append(element.exception.message)
-        elif kind == "alert":
+        elif kind == "alert" and element.alert.format != Alert.INFO:
             self.problems.append(element.alert.body)
         elif kind == "markdown":
             self.texts[element.markdown.body] = time.monotonic()

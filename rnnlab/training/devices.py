@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+from contextlib import suppress
 from typing import Final
 
+from rnnlab.system.cores import usable_cores
 from rnnlab.training.backend import GpuError
 from rnnlab.training.libraries import tf
 
@@ -39,11 +41,14 @@ def holds_gpu() -> bool:
 def initialize_devices() -> str:
     """Start TensorFlow's devices, so that it prints all its notes on them now.
 
-    A run takes one GPU, and of its memory no more than it needs: others may use the rest.
+    A run takes one GPU, and of its memory no more than it needs: others may use the rest. Of the processor it
+    takes the cores that this process may use.
 
     Returns:
         Why a GPU cannot be used, in a sentence; empty if it can, or if there is none.
     """
+    with suppress(RuntimeError):  # it has started already, as in a notebook
+        tf.config.threading.set_intra_op_parallelism_threads(usable_cores())
     gpus = tf.config.list_physical_devices("GPU")
     try:
         if gpus:
