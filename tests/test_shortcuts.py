@@ -57,6 +57,10 @@ def test_shortcuts_count_once_without_modifiers_and_not_if_they_are_switched_off
         wait_for(store.runs, "a run")
         expect(page.locator(".st-key-status")).to_contain_text("finished", timeout=60_000)
         first = dashboard.run_on_show(page)
-        page.keyboard.press("S")
-        wait_for(lambda: dashboard.run_on_show(page) not in ("", first), "the second run")
+
+        def another_is_on_show() -> bool:
+            page.keyboard.press("S")  # within 2 s of the first, it counts as an impatient one
+            return dashboard.run_on_show(page) not in ("", first)
+
+        wait_for(another_is_on_show, "the second run")
         assert len(store.runs()) == 2

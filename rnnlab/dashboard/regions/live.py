@@ -129,8 +129,8 @@ def _live(rendered: Run | None) -> None:
         shared = app_state()
         shared.reap()
         run = _newest(shared, rendered)
-        is_outdated = bool(session().problems) or page_is_outdated(rendered, run, session().run_id)
-        if is_outdated and not _is_of(run, rendered):
+        is_outdated = page_is_outdated(rendered, run, session().run_id)
+        if session().problems or (is_outdated and not _is_of(run, rendered)):
             render_again()
         with top:
             status.render(shared, run) if run else status.render_before_a_run(shared)
