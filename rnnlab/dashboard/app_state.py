@@ -44,6 +44,7 @@ class AppState:
         permissions: What visitors may do.
         start_lock: Held from checking whether one more run may start until it is in the queue, so that two
             visitors of this dashboard cannot take the same place.
+        trouble: Why something cannot be written or started at present; empty if all is well.
     """
 
     store: Store
@@ -52,7 +53,7 @@ class AppState:
     evaluations: EvaluationCache
     permissions: Permissions
     start_lock: threading.Lock = field(default_factory=threading.Lock)
-    _troubles: dict[str, str] = field(default_factory=dict)
+    trouble: str = ""
     _reaped: float = float("-inf")
 
     def start(self, config: Config, owner: str, parent: str | None = None) -> Run:
@@ -73,7 +74,7 @@ class AppState:
             if refusal := refusal or problem_of(config) or shortage(config):
                 raise RefusalError(refusal)
             run = self.store.create_run(config, owner=owner, parent=parent)
-        self._try("reap", self.launcher.wake)  # `reap` wakes workers, too, so it tries again
+        self._try(self.launcher.wake)  # `reap` wakes workers, too, so it tries again
         return run
 
     def reap(self) -> None:
@@ -83,23 +84,17 @@ class AppState:
             self._reaped = now
             # A read-only dashboard starts no workers, but must still say that one has died.
             self._try(
-                "reap",
                 self.store.reports.mark_interrupted if self.permissions.read_only else self.launcher.reap,
             )
 
-    @property
-    def trouble(self) -> str:
-        """Why something cannot be written or started at present; empty if all is well."""
-        return next(iter(list(self._troubles.values())), "")
-
-    def _try(self, name: str, act: Callable[[], object]) -> None:
+    def _try(self, act: Callable[[], object]) -> None:
         """Do something that writes to the disk; if it fails, remember why until it succeeds."""
         try:
             act()
         except StoreError as error:
-            self._troubles[name] = str(error)
+            self.trouble = str(error)
         else:
-            self._troubles.pop(name, None)
+            self.trouble = ""
 
 
 _REPLACED: Final = (
