@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import astuple, replace
 from pathlib import Path
@@ -120,6 +121,25 @@ def test_a_damaged_file_is_made_anew(
     assert len(loads) == 2
     assert_same(load_training_set(CONFIG, cache=cache), expected)
     assert len(loads) == 2
+
+
+@pytest.mark.usefixtures("own_folder")
+@pytest.mark.parametrize("head", ["[]", "null", "7", "[" * 9_000, "{", '{"counts": [1]}', "\u00e9"])
+def test_a_head_that_says_something_else_is_a_damaged_file(
+    cache: DigitsCache, tmp_path: Path, head: str
+) -> None:
+    text = head.encode()
+    (tmp_path / "digits.cache").write_bytes(len(text).to_bytes(4, "little") + text + bytes(100))
+    assert cache.get("a key") is None
+    assert_same(load_training_set(CONFIG, cache=cache), load_training_set(CONFIG))
+
+
+@pytest.mark.usefixtures("own_folder")
+@pytest.mark.parametrize("counts", ["[1e999, 1]", "[1]", '["a", 1]', "null", "[-1, 2]"])
+def test_counts_that_cannot_be_are_damage_too(cache: DigitsCache, tmp_path: Path, counts: str) -> None:
+    text = f'{{"key": "a key", "checksum": {zlib.crc32(bytes(100))}, "counts": {counts}}}'.encode()
+    (tmp_path / "digits.cache").write_bytes(len(text).to_bytes(4, "little") + text + bytes(100))
+    assert cache.get("a key") is None
 
 
 @pytest.mark.usefixtures("own_folder")

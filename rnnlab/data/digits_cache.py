@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from rnnlab.data.datasets import Dataset
 from rnnlab.digits import COLUMNS, NO_DIGIT, ROWS
+from rnnlab.hyperparameter import parse_json
 from rnnlab.system.atomic_files import atomic_write
 from rnnlab.system.regular_files import open_regular_file
 
@@ -49,13 +50,15 @@ class DigitsCache:
 
     def get(self, key: str) -> Dataset | None:
         """Return the digits that were kept under a key; `None` if there are none, or the file is damaged."""
-        with suppress(OSError, ValueError, TypeError, KeyError, struct.error):
+        with suppress(OSError, ValueError, TypeError, KeyError, OverflowError, struct.error):
             with open_regular_file(self._path, _MAX_BYTES) as file:
                 content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             (length,) = _LENGTH.unpack(content[: _LENGTH.size])
             start = _LENGTH.size + length
-            head = json.loads(content[_LENGTH.size : start]) if length <= _MAX_HEAD else {}
-            if head.get("key") == key and head["checksum"] == zlib.crc32(memoryview(content)[start:]):
+            head = parse_json(content[_LENGTH.size : start].decode("ascii")) if length <= _MAX_HEAD else None
+            if not isinstance(head, dict) or head.get("key") != key:
+                return None
+            if head["checksum"] == zlib.crc32(memoryview(content)[start:]):
                 return _dataset(head, content, start)
         return None
 
