@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from rnnlab.data.preprocessing import prepare
+from rnnlab.data.preprocessing import prepared_picture
 from rnnlab.data.synthetic_digits import draw_path, spline
 from rnnlab.digits import SIDE
 
@@ -59,8 +59,7 @@ def make_two_digits(images: NDArray[np.uint8], count: int, seed: int = 0) -> NDA
 
 
 def _prepared(canvas: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    prepared = prepare(canvas, specks=False)
-    return np.zeros((SIDE, SIDE), np.uint8) if prepared is None else prepared.picture
+    return prepared_picture(canvas, specks=False)
 
 
 def _dot(generator: np.random.Generator) -> NDArray[np.uint8]:

@@ -21,9 +21,8 @@ from PIL import Image
 
 from rnnlab.data.errors import DatasetError
 from rnnlab.data.non_digits import make_dots_and_scribbles
-from rnnlab.data.preprocessing import prepare
+from rnnlab.data.preprocessing import prepared_picture
 from rnnlab.data.synthetic_digits import make_synthetic_digits
-from rnnlab.digits import SIDE
 from rnnlab.system.array_files import NpzArchive, in_words
 from rnnlab.system.atomic_files import atomic_write
 
@@ -99,8 +98,7 @@ def _read_bundle() -> NDArray[np.float64]:
 def _enlarge(image: NDArray[np.float64]) -> Pictures:
     """Turn 8 x 8 pixels of 0 to 16 into 28 x 28 of 0 to 255, with soft edges all around."""
     framed = Image.fromarray(np.pad(image * (255.0 / 16.0), 1).astype(np.float32))
-    prepared = prepare(np.asarray(framed.resize((80, 80), Image.Resampling.BICUBIC)))
-    return np.zeros((SIDE, SIDE), np.uint8) if prepared is None else prepared.picture
+    return prepared_picture(np.asarray(framed.resize((80, 80), Image.Resampling.BICUBIC)))
 
 
 if __name__ == "__main__":

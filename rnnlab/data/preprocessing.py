@@ -122,6 +122,12 @@ def prepare(pixels: NDArray[Any], *, specks: bool = True) -> PreparedDrawing | N
     )
 
 
+def prepared_picture(pixels: NDArray[Any], *, specks: bool = True) -> NDArray[np.uint8]:
+    """Return the picture that `prepare` makes, `uint8` of shape (28, 28); of a blank canvas a blank one."""
+    prepared = prepare(pixels, specks=specks)
+    return np.zeros((SIDE, SIDE), np.uint8) if prepared is None else prepared.picture
+
+
 def _framed(ink: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return a picture with a frame of one pixel without ink; `np.pad` takes ten times as long."""
     framed = np.zeros((ink.shape[0] + 2, ink.shape[1] + 2), np.float32)

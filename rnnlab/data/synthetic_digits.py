@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from rnnlab.data.preprocessing import prepare
-from rnnlab.digits import SIDE
+from rnnlab.data.preprocessing import prepared_picture
 
 Points = NDArray[np.float64]
 """Points of a stroke, shape (points, 2), x to the right and y downwards, within about 0 to 1."""
@@ -182,8 +181,7 @@ def _picture(strokes: list[Points], generator: np.random.Generator) -> NDArray[n
     for stroke in strokes:
         leaning = stroke + slant * (0.5 - stroke[:, 1:]) * [1.0, 0.0]
         draw_path(brush, _MARGIN + room * leaning, width)
-    prepared = prepare(np.asarray(canvas))
-    return np.zeros((SIDE, SIDE), np.uint8) if prepared is None else prepared.picture
+    return prepared_picture(np.asarray(canvas))
 
 
 def draw_path(brush: ImageDraw.ImageDraw, path: Points, width: float) -> None:
