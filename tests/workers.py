@@ -51,10 +51,7 @@ def suspend_between_writes(worker: psutil.Process, home: Path) -> None:
 
 
 def start(store: Store, launcher: LocalLauncher, config: Config) -> Run:
-    """Queue a run with weights to start from, and wake a worker.
-
-    For fresh weights the worker would start TensorFlow, which takes seconds.
-    """
+    """Queue a run with weights to start from, and wake a worker."""
     run = store.create_run(config)
     give_weights(store, run)
     launcher.wake()

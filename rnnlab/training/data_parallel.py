@@ -286,12 +286,12 @@ class DataParallel:
         self._team = team or Team(partitions - 1)
         try:
             self._helpers, memory = self._team.begin(layout)
+            self._arrays = arrays_in(memory, layout)
+            np.concatenate(images, out=self._arrays.images)
+            np.concatenate(labels, out=self._arrays.labels)
         except BaseException:
             self._team.close()
             raise
-        self._arrays = arrays_in(memory, layout)
-        np.concatenate(images, out=self._arrays.images)
-        np.concatenate(labels, out=self._arrays.labels)
         workspaces: dict[int, LstmWorkspace] = {}
         self._partitions = [_Partition(layout, self._arrays, i, workspaces) for i in range(partitions)]
         self._threads = threadpool_limits(limits=1, user_api="blas")

@@ -16,11 +16,6 @@ _MEMORY_SIGNS: Final = ("out of memory", "out_of_memory", "alloc_failed", "faile
 _INSTEAD: Final = "this run trains on the processor"
 
 
-def sees_gpu() -> bool:
-    """Return whether there is a GPU; takes nothing of its memory."""
-    return bool(tf.config.list_physical_devices("GPU"))
-
-
 def has_gpu() -> bool:
     """Start TensorFlow's devices, if that has not been done, and return whether there is a GPU to train on.
 
