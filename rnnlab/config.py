@@ -13,7 +13,8 @@ from typing import Any, Final, Self
 
 from rnnlab.hyperparameter import ConfigError, Hyperparameter, Value, parse_json
 
-_STEPS: Final = "the network and its steps"
+_NETWORK: Final = "the network"
+_STEPS: Final = "its steps"
 _DIGITS: Final = "the digits it learns from"
 
 
@@ -66,7 +67,39 @@ class Config:
         minimum=8,
         maximum=512,
         step=8,
-        help="Size of the LSTM's memory: the length of its hidden state and of its cell state.",
+        help="Size of the network's memory: the length of the hidden state of each layer.",
+    )
+    cell: str = _declare(
+        "lstm",
+        label="cell",
+        choices={
+            "lstm": "LSTM: a memory (cell state) with three gates; remembers for long",
+            "gru": "GRU: two gates and no memory beside the hidden state; three quarters as many weights",
+            "simple_rnn": "simple RNN: no gates at all; forgets within some rows",
+        },
+        help="What computes the new hidden state from the old one and the next row. Each is that of Keras.",
+    )
+    layers: int = _declare(
+        1,
+        label="layers",
+        minimum=1,
+        maximum=3,
+        step=1,
+        group=_NETWORK,
+        help="How many recurrent layers lie one above the other. Each reads the hidden state of that below.",
+    )
+    reading_order: str = _declare(
+        "down",
+        label="reading order",
+        choices={
+            "down": "rows, from the top to the bottom",
+            "up": "rows, from the bottom to the top",
+            "right": "columns, from the left to the right",
+            "left": "columns, from the right to the left",
+            "shuffled": "rows, in one fixed random order",
+        },
+        group=_NETWORK,
+        help="In which order the network sees the parts of an image: 28 steps of one row or one column each.",
     )
     iterations: int = _declare(
         20_000,

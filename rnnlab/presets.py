@@ -100,6 +100,9 @@ def teaching_config(config: Config) -> Config:
     return replace(
         PRESETS["best"],
         neurons=config.neurons,
+        cell=config.cell,
+        layers=config.layers,
+        reading_order=config.reading_order,
         row_loss_mix=config.row_loss_mix,
         initializers=config.initializers,
         extra_digits=config.extra_digits,

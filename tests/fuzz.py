@@ -34,6 +34,7 @@ from rnnlab.data.labelled_drawings import LabelledDrawingError, LabelledDrawings
 from rnnlab.data.preprocessing import DrawingError
 from rnnlab.digits import SIDE
 from rnnlab.hyperparameter import ConfigError
+from rnnlab.model.architecture import Architecture
 from rnnlab.model.reader import Reader
 from rnnlab.model.weights import Weights, WeightsError
 from rnnlab.store.database import StoreError
@@ -130,14 +131,17 @@ def _read_weights(path: Path) -> None:
 
 
 def _make_checkpoint(folder: Path) -> list[Path]:
-    vector = Parameters(NEURONS).vector
+    vector = Parameters(Architecture(neurons=NEURONS)).vector
     state = {"parameters": vector, **Adam(vector).state(), "average": vector, "average_steps": np.array(20)}
     Checkpoint(20, 1.5, state).save(folder / "checkpoint.npz")
     return [folder / "checkpoint.npz"]
 
 
 def _read_checkpoint(path: Path) -> None:
-    checkpoint, parameters = Checkpoint.load(path, NEURONS), Parameters(NEURONS)
+    checkpoint, parameters = (
+        Checkpoint.load(path, Architecture(neurons=NEURONS)),
+        Parameters(Architecture(neurons=NEURONS)),
+    )
     parameters.vector[:] = restored_array(checkpoint.network, "parameters", parameters.vector)
     optimizer = Adam(parameters.vector)
     optimizer.restore(checkpoint.network)

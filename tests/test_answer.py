@@ -13,7 +13,7 @@ from rnnlab.digits import with_article
 from rnnlab.model.answer import answer
 from rnnlab.model.evaluation import evaluate
 from rnnlab.model.reader import Reader, decided_at, first_ink_rows
-from tests.weights import random_weights
+from tests.weights import random_weights, with_read_out
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def stubborn() -> Reader:
     """Return a network that takes everything for a 7, whatever it has read."""
     weights = random_weights()
     bias = np.eye(10, dtype=np.float32)[7] * 9
-    return Reader(replace(weights, output_kernel=0 * weights.output_kernel, output_bias=bias))
+    return Reader(with_read_out(weights, 0 * weights.output_kernel, bias))
 
 
 def picture_from(row: int) -> NDArray[np.uint8]:

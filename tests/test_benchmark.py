@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -86,13 +87,19 @@ def test_a_ratio_is_the_median_of_the_rounds_own_ratios() -> None:
     assert compared.to_json()["steps_per_second"] == {"rnnlab": 30, "keras_fit": 10, "torch": None}
 
 
-def test_the_multiplications_are_those_of_two_products_forward_and_back_in_every_row() -> None:
+@pytest.mark.parametrize(("cell", "gates"), [("lstm", 4), ("gru", 3), ("simple_rnn", 1)])
+def test_the_multiplications_are_those_of_two_products_forward_and_back_in_every_row(
+    cell: str, gates: int
+) -> None:
     batch_size, neurons, rows = 8, 16, 28
-    forward = (4 * neurons + 10) * (neurons + 29)  # gates and logits of row, bias and hidden state
-    weight_gradients = forward
-    to_the_row_above = (4 * neurons + 10) * neurons
-    expected = batch_size * rows * (forward + weight_gradients + to_the_row_above)
-    assert multiplications(config_from({"batch_size": batch_size, "neurons": neurons})) == expected
+    read_out = 3 * 10 * neurons  # logits, their weights' gradients, and that of the hidden state
+    forward = gates * neurons * (neurons + 29)  # gates of row, bias and hidden state
+    to_the_row_above = gates * neurons * neurons
+    first = 2 * forward + to_the_row_above
+    second = gates * neurons * (2 * (2 * neurons + 1) + 2 * neurons)  # reads the hidden state of the first
+    config = config_from({"batch_size": batch_size, "neurons": neurons, "cell": cell})
+    assert multiplications(config) == batch_size * rows * (first + read_out)
+    assert multiplications(replace(config, layers=2)) == batch_size * rows * (first + second + read_out)
 
 
 def test_the_multiply_limit_is_what_the_fastest_of_several_large_products_makes(

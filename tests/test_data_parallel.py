@@ -39,15 +39,15 @@ def started(
     parallel = DataParallel(
         (digits.train_images, digits.test_images),
         (digits.train_labels, digits.test_labels),
-        neurons=16,
+        architecture=WEIGHTS.architecture,
         row_loss_mix=mix,
         max_images=max_images,
         partitions=partitions,
         team=team,
     )
-    parameters = Parameters(16)
+    parameters = Parameters(WEIGHTS.architecture)
     parameters.set(WEIGHTS)
-    parameters.stack(parallel.stacked)
+    parameters.stack(parallel.stacks)
     return parallel
 
 
@@ -64,7 +64,7 @@ def test_gradients_are_the_same_however_many_cores_share_the_batch(digits: Datas
         loss, gradient = together.gradient(chosen)
         assert len(helpers()) == partitions - 1
         assert loss == pytest.approx(expected_loss, rel=1e-5)
-        np.testing.assert_allclose(gradient, expected, atol=1e-5)
+        np.testing.assert_allclose(gradient[0], expected[0], atol=1e-5)
         sure = chosen[clear(last_beliefs(digits, chosen))]
         assert len(sure) > 100
         assert alone.correct(sure) == together.correct(sure)
@@ -96,7 +96,7 @@ def test_a_share_larger_than_a_shard_is_worked_on_in_pieces(
         monkeypatch.setattr(data_parallel, "MAX_IMAGES_AT_ONCE", 17)
         loss, gradient = whole.gradient(chosen)
         assert loss == pytest.approx(expected_loss, rel=1e-5)
-        np.testing.assert_allclose(gradient, expected, atol=1e-5)
+        np.testing.assert_allclose(gradient[0], expected[0], atol=1e-5)
 
 
 def test_helpers_end_with_their_training(digits: Dataset) -> None:
@@ -120,12 +120,12 @@ def test_the_work_of_helpers_that_still_start_is_done_without_them_and_comes_out
             helper.suspend()
         assert not all_are_ready(parallel)
         loss, gradient = parallel.gradient(chosen)
-        alone = gradient.copy(), parallel.correct(chosen)
+        alone = gradient[0].copy(), parallel.correct(chosen)
         for helper in helpers():
             helper.resume()
         wait_for(lambda: all_are_ready(parallel), "the helpers")
         assert parallel.gradient(chosen)[0] == loss
-        np.testing.assert_array_equal(parallel.gradient(chosen)[1], alone[0])
+        np.testing.assert_array_equal(parallel.gradient(chosen)[1][0], alone[0])
         assert parallel.correct(chosen) == alone[1]
 
 
@@ -146,8 +146,10 @@ def test_a_killed_helper_is_an_error_and_not_a_wait_without_end(digits: Dataset,
 def test_helpers_end_when_their_training_is_killed() -> None:
     program = (
         "import numpy as np, time; from rnnlab.training.data_parallel import DataParallel;"
+        "from rnnlab.model.architecture import Architecture as A;"
         "images, labels = np.zeros((64, 28, 28), np.uint8), np.zeros(64, np.uint8);"
-        "p = DataParallel([images], [labels], neurons=8, row_loss_mix=0.5, max_images=64, partitions=2);"
+        "p = DataParallel([images], [labels], architecture=A(neurons=8), row_loss_mix=0.5, max_images=64,"
+        "partitions=2);"
         "p.gradient(np.arange(64, dtype=np.int32)); print('ready', flush=True); time.sleep(600)"
     )
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)

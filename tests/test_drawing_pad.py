@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +15,7 @@ from rnnlab.runs import RunState
 from rnnlab.store.store import Store
 from tests.pages import APP, add_run, component, drawn, lab, open_with_drawing, shown
 from tests.pens import draw_digit
-from tests.weights import random_weights
+from tests.weights import random_weights, with_read_out
 
 pytestmark = pytest.mark.usefixtures("no_workers")
 
@@ -58,7 +57,7 @@ def test_an_answer_that_would_more_likely_be_wrong_than_right_is_not_sure(store:
     run, weights = add_run(store), random_weights()
     for logit, sure in ((0, False), (2, False), (3, True)):  # beliefs of 0.1, 0.45 and 0.69
         bias = np.array([0, 0, 0, logit, 0, 0, 0, 0, 0, 0], np.float32)
-        told = replace(weights, output_kernel=0 * weights.output_kernel, output_bias=bias)
+        told = with_read_out(weights, 0 * weights.output_kernel, bias)
         told.save(store.files(run.id).weights, 80 + logit)
         assert component(open_with_drawing(), "belief")["sure"] is sure
 

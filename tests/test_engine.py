@@ -111,8 +111,17 @@ def ended_at(step: int) -> Callable[[TrainingState], Decision]:
 
 
 @pytest.mark.slow
-def test_keras_on_the_processor_pauses_changes_and_resumes_exactly(digits: Dataset) -> None:
-    config = replace(CONFIG, engine="keras", schedule="constant", averaging=20)
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"engine": "keras"},
+        {"engine": "keras", "cell": "gru", "layers": 2, "reading_order": "left"},
+        {"engine": "numpy", "cell": "gru", "layers": 2, "reading_order": "right"},
+        {"engine": "numpy", "cell": "simple_rnn", "layers": 3, "reading_order": "shuffled"},
+    ],
+)
+def test_every_network_pauses_changes_and_resumes_exactly(digits: Dataset, values: dict[str, Any]) -> None:
+    config = replace(CONFIG, schedule="constant", averaging=20, **values)
     changes = [Change(21, "learning_rate", 0.003), Change(41, "batch_size", 16)]
 
     def trained(recorder: Recorder, before: Outcome | None = None, pause: int = 1000) -> Outcome:
@@ -128,7 +137,8 @@ def test_keras_on_the_processor_pauses_changes_and_resumes_exactly(digits: Datas
     assert [(p.step, p.loss) for p in parts.points] == [(p.step, p.loss) for p in whole.points]
     assert outcome.weights is not None
     assert expected.weights is not None
-    np.testing.assert_array_equal(outcome.weights.lstm_kernel, expected.weights.lstm_kernel)
+    for name, array in expected.weights.arrays.items():
+        np.testing.assert_array_equal(outcome.weights.arrays[name], array)
 
 
 def test_the_list_of_runs_remembers_which_engine_trained(store: Store) -> None:

@@ -26,6 +26,7 @@ from rnnlab.data.errors import DatasetError
 from rnnlab.data.image_files import MAX_FILE_BYTES, load_drawing, load_picture, read_file
 from rnnlab.data.labelled_drawings import LabelledDrawings
 from rnnlab.data.preprocessing import DrawingError
+from rnnlab.model.architecture import Architecture
 from rnnlab.model.weights import Weights, WeightsError
 from rnnlab.presets import config_from
 from rnnlab.runs import AccuracyPoint, RunState
@@ -198,9 +199,13 @@ def save_checkpoint(path: Path) -> None:
     Checkpoint(20, 1.0, {"parameters": np.ones(50, np.float32)}).save(path)
 
 
+def load_checkpoint(path: Path) -> Checkpoint:
+    return Checkpoint.load(path, Architecture(neurons=128))
+
+
 ARCHIVES: dict[str, tuple[Callable[[Path], object], Callable[[Path], object], str]] = {
     "weights": (lambda path: random_weights(8).save(path, 20), Weights.load, "lstm_kernel"),
-    "checkpoint": (save_checkpoint, Checkpoint.load, "network_parameters"),
+    "checkpoint": (save_checkpoint, load_checkpoint, "network_parameters"),
     "mnist": (lambda path: write_archive(path, few_digits()), mnist_files.read, "x_train"),
 }
 
@@ -305,6 +310,7 @@ from rnnlab.data import image_files, mnist_files
 from rnnlab.data.errors import DatasetError
 from rnnlab.data.labelled_drawings import LabelledDrawingError, LabelledDrawings
 from rnnlab.data.preprocessing import DrawingError
+from rnnlab.model.architecture import Architecture
 from rnnlab.model.weights import Weights, WeightsError
 from rnnlab.training.checkpoint import Checkpoint, CheckpointError
 

@@ -15,6 +15,7 @@ from PIL import Image
 from rnnlab.__main__ import main
 from rnnlab.dashboard.caches import EvaluationCache, newest_reader
 from rnnlab.data.datasets import Dataset
+from rnnlab.model.architecture import Architecture
 from rnnlab.model.reader import Reader
 from rnnlab.model.weights import Weights, WeightsError
 from rnnlab.presets import config_from
@@ -31,7 +32,7 @@ def huge(store: Store) -> str:
     """Return the id of a stopped run whose weights and checkpoint hold 3e38 and -3e38 alone."""
     config = {"dataset": "digits", "neurons": 8, "iterations": 60, "nonsense": 0, "extra_digits": "none"}
     run = store.create_run(config_from(config), claimed=True)
-    files, parameters = store.files(run.id), Parameters(8)
+    files, parameters = store.files(run.id), Parameters(Architecture(neurons=8))
     files.make_folder()
     signs = np.sign(np.random.default_rng(0).normal(size=len(parameters.vector)))
     parameters.vector[:] = np.float32(3e38) * signs

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple, replace
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rnnlab.config import Config
 from rnnlab.data.datasets import Dataset
 from rnnlab.data.training_set import with_non_digits
+from rnnlab.model.architecture import Architecture
 from rnnlab.model.reader import Reader
 from rnnlab.model.weights import Weights
 from rnnlab.presets import config_from
@@ -23,7 +24,7 @@ from rnnlab.training.export import export
 from rnnlab.training.initializers import initial_weights
 from rnnlab.training.numpy_backend import NumpyNetwork
 from rnnlab.training.optimizer import ADAM_EPSILON
-from tests.weights import clear, random_weights
+from tests.weights import clear, random_weights_of
 
 
 @pytest.mark.parametrize(("mix", "rows"), [(0.0, [27]), (1.0, list(range(28)))])
@@ -54,7 +55,7 @@ def reference(config: Config, data: Dataset) -> keras_backend.KerasNetwork:
 
 
 def fresh(config: Config) -> Weights:
-    return initial_weights(config.neurons, config.initializers, config.seed)
+    return initial_weights(Architecture.of(config), config.initializers, config.seed)
 
 
 def assert_accuracy(found: float, beliefs: NDArray[np.float32], labels: NDArray[np.uint8]) -> None:
@@ -77,7 +78,7 @@ def test_training_follows_plain_kerass_own_trajectory(
         loss, accuracy = ours.train([Batch(batch, config.learning_rate) for batch in batches])
         trained = ours.weights()
 
-    model = keras_backend.build_model(16, fresh(config))
+    model = keras_backend.build_model(Architecture.of(config), fresh(config))
     optimizer = keras.optimizers.Adam(config.learning_rate, epsilon=ADAM_EPSILON)
     entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     for batch in batches:
@@ -90,7 +91,7 @@ def test_training_follows_plain_kerass_own_trajectory(
     beliefs = keras.ops.softmax(model(images)).numpy()[:, -1]
     assert loss == pytest.approx(float(expected), rel=1e-4)
     assert_accuracy(accuracy, beliefs, labels)
-    for mine, theirs in zip(astuple(trained), model.get_weights(), strict=True):
+    for mine, theirs in zip(trained.arrays.values(), model.get_weights(), strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-4)
 
 
@@ -103,7 +104,7 @@ def test_every_step_has_a_learning_rate_of_its_own(
         ours.train([Batch(images, 0.01)])
         before = ours.weights()
         ours.train([Batch(images, 0.0), Batch(images, 0.0)])
-        for mine, theirs in zip(astuple(ours.weights()), astuple(before), strict=True):
+        for mine, theirs in zip(ours.weights().arrays.values(), before.arrays.values(), strict=True):
             np.testing.assert_array_equal(mine, theirs)
 
 
@@ -130,17 +131,27 @@ def test_a_batch_larger_than_the_data_set_takes_the_whole_data_set(digits: Datas
         assert sorted(batch.chosen.tolist()) == list(range(50))
         with fast(config, few) as ours:
             losses.append(ours.train([batch])[0])
-            weights.append(astuple(ours.weights()))
+            weights.append(ours.weights().arrays.values())
     assert losses[0] == losses[1]
     for mine, theirs in zip(*weights, strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
 
+NETWORKS = [
+    Architecture("lstm", 1, 24),
+    Architecture("gru", 2, 16, "right"),
+    Architecture("simple_rnn", 3, 16, "left"),
+    Architecture("lstm", 2, 16, "up"),
+    Architecture("gru", 1, 16, "shuffled"),
+]
+
+
+@pytest.mark.parametrize("architecture", NETWORKS, ids=lambda network: network.title)
 @pytest.mark.parametrize("every_row", [False, True])
 def test_an_exported_file_answers_as_the_reader_does(
-    digits: Dataset, tmp_path: Path, every_row: bool
+    digits: Dataset, tmp_path: Path, every_row: bool, architecture: Architecture
 ) -> None:
-    weights, path = random_weights(24), tmp_path / "network.keras"
+    weights, path = random_weights_of(architecture), tmp_path / "network.keras"
     export(weights, path, every_row=every_row)
     answers = keras.models.load_model(path)(digits.test_images[:20] / np.float32(255)).numpy()
     beliefs = Reader(weights).read(digits.test_images[:20]).beliefs
@@ -150,10 +161,20 @@ def test_an_exported_file_answers_as_the_reader_does(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "values", [{"averaging": 5}, {"clip_norm": 0.2}, {"rotation": 20.0, "bending": 0.5}, {"nonsense": 0.2}]
+    "values",
+    [
+        {"averaging": 5},
+        {"clip_norm": 0.2},
+        {"rotation": 20.0, "bending": 0.5},
+        {"nonsense": 0.2},
+        {"cell": "gru", "layers": 2, "reading_order": "left"},
+        {"cell": "simple_rnn", "layers": 3, "reading_order": "shuffled", "rotation": 20.0},
+        {"layers": 2, "reading_order": "up", "averaging": 5},
+        {"cell": "gru", "reading_order": "right", "initializers": "notebook"},
+    ],
 )
-def test_averaging_clipping_distortion_and_nonsense_are_the_same_on_both_paths(
-    digits: Dataset, values: dict[str, float]
+def test_all_that_a_run_can_be_trained_with_is_the_same_on_both_paths(
+    digits: Dataset, values: dict[str, float | str]
 ) -> None:
     config = config_from({"neurons": 16, "batch_size": 32, "learning_rate": 0.01, **values})
     digits = with_non_digits(digits, config.nonsense)
@@ -163,7 +184,9 @@ def test_averaging_clipping_distortion_and_nonsense_are_the_same_on_both_paths(
         assert found[0] == pytest.approx(expected[0], rel=1e-3)
         assert found[1] == pytest.approx(expected[1], abs=1.01 / 32)  # one digit may be a close call
         assert ours.test_accuracy() == pytest.approx(keras_network.test_accuracy(), abs=0.006)
-        for mine, theirs in zip(astuple(ours.weights()), astuple(keras_network.weights()), strict=True):
+        for mine, theirs in zip(
+            ours.weights().arrays.values(), keras_network.weights().arrays.values(), strict=True
+        ):
             np.testing.assert_allclose(mine, theirs, atol=1e-3)
 
 
@@ -177,8 +200,8 @@ def test_the_weights_that_read_are_the_mean_of_the_last_ones(
         seen = []
         for batch in batches:
             newest.train([batch])
-            seen.append(newest.weights().lstm_kernel)
+            seen.append(newest.weights().arrays["lstm_kernel"])
         average.train(batches)
-        np.testing.assert_allclose(average.weights().lstm_kernel, np.mean(seen, axis=0), atol=1e-5)
+        np.testing.assert_allclose(average.weights().arrays["lstm_kernel"], np.mean(seen, axis=0), atol=1e-5)
         beliefs = Reader(average.weights()).read(digits.test_images).beliefs[:, -1]
         assert_accuracy(average.test_accuracy(), beliefs, digits.test_labels)

@@ -97,7 +97,9 @@ def test_stop_ends_the_run_at_the_next_report_and_keeps_what_was_learned(digits:
     assert (outcome.state, outcome.step) == (RunState.STOPPED, 41)
     assert recorder.tests[-1].step == 41
     assert outcome.weights is not None
-    np.testing.assert_array_equal(outcome.weights.lstm_kernel, recorder.weights[-1].lstm_kernel)
+    np.testing.assert_array_equal(
+        outcome.weights.arrays["lstm_kernel"], recorder.weights[-1].arrays["lstm_kernel"]
+    )
 
 
 def test_a_run_that_diverges_ends_there_with_its_last_good_weights(

@@ -10,6 +10,7 @@ from rnnlab.data.non_digits import make_dots_and_scribbles, make_two_digits
 from rnnlab.data.synthetic_digits import make_synthetic_digits
 from rnnlab.data.training_set import load_training_set
 from rnnlab.digits import NO_DIGIT
+from rnnlab.model.architecture import Architecture
 from rnnlab.model.reader import Reader
 from rnnlab.presets import config_from
 from rnnlab.training.batches import Batch
@@ -110,7 +111,7 @@ def test_a_network_learns_to_doubt_and_its_accuracy_is_that_of_the_digits_alone(
     data = load_training_set(config)
     nonsense, real = (np.flatnonzero((data.train_labels == NO_DIGIT) == wanted) for wanted in (True, False))
     chosen = np.concatenate([nonsense[:32], real[:32]]).astype(np.int32)
-    weights = initial_weights(32, "keras", 0)
+    weights = initial_weights(Architecture(neurons=32), "keras", 0)
     with NumpyNetwork(config, data, weights) as network:
         _, accuracy = network.train([Batch(chosen, 0.01)] * 150)
         assert accuracy > 0.95

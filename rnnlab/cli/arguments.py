@@ -66,7 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
         dest="run",
         default=argparse.SUPPRESS,
         metavar="RUN",
-        help="start from the newest weights of this run, which must have the same number of neurons",
+        help="start from the newest weights of this run, which must be of the same network",
     )
     resume = add("resume", "continue a run that was interrupted, paused or stopped, or has finished")
     add_run_argument(resume)

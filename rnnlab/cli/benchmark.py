@@ -25,6 +25,7 @@ from threadpoolctl import threadpool_limits
 from rnnlab.config import HYPERPARAMETERS, Config
 from rnnlab.data.datasets import Dataset
 from rnnlab.digits import COLUMNS, DIGITS, ROWS
+from rnnlab.model.architecture import GATES, Architecture
 from rnnlab.model.weights import Weights
 from rnnlab.presets import config_from
 from rnnlab.runs import AccuracyPoint, RunState, TestPoint
@@ -32,8 +33,8 @@ from rnnlab.store.store import Store
 from rnnlab.system.cores import usable_cores
 from rnnlab.training import backend, keras_backend, loop
 from rnnlab.training.loss import row_loss_weights
-from rnnlab.training.numpy_lstm import LstmWorkspace
-from rnnlab.training.parameters import stack_shape
+from rnnlab.training.numpy_network import Workspace
+from rnnlab.training.parameters import stack_size, stacks_in
 from rnnlab.worker.reporting import StoreReporter
 
 PYTORCH_HINT: Final = "PyTorch is not installed; to compare with it: pip install torch"
@@ -126,8 +127,12 @@ def compare(config: Config, data: Dataset, *, rounds: int, seconds: float) -> Co
 
 def multiplications(config: Config) -> float:
     """Return the multiplications of a training step: each row forward, backward, and the gradients."""
-    gates, inputs = stack_shape(config.neurons)
-    return config.batch_size * ROWS * (2.0 * gates * inputs + gates * config.neurons)
+    n, gates = config.neurons, GATES[config.cell] * config.neurons
+    of_a_row = 3.0 * DIGITS * n
+    for layer in range(config.layers):
+        inputs = n if layer else COLUMNS
+        of_a_row += gates * (2.0 * (n + inputs + 1) + n + (inputs if layer else 0))
+    return config.batch_size * ROWS * of_a_row
 
 
 def multiplications_per_second(repeats: int = 3) -> float:
@@ -219,7 +224,7 @@ def _keras_fit(config: Config, data: Dataset) -> Turn:
     """Offer turns of plain `model.fit`."""
     import keras
 
-    model = keras_backend.build_model(config.neurons)
+    model = keras_backend.build_model(Architecture.of(config))
 
     def loss(labels: Any, logits: Any) -> Any:
         return keras_backend.row_loss(logits, keras.ops.cast(labels[:, 0], "int32"), config.row_loss_mix)
@@ -270,7 +275,9 @@ def _best_of_torch(torch: ModuleType, config: Config, data: Dataset) -> tuple[Tu
 def _torch_turn(torch: Any, config: Config, data: Dataset) -> Turn:
     """Offer turns of PyTorch; rows first, which is faster than `batch_first`."""
     torch.manual_seed(config.seed)
-    layers = torch.nn.Linear(COLUMNS, config.neurons), torch.nn.LSTM(config.neurons, config.neurons)
+    cells = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "simple_rnn": torch.nn.RNN}
+    recurrent = cells[config.cell](config.neurons, config.neurons, num_layers=config.layers)
+    layers = torch.nn.Linear(COLUMNS, config.neurons), recurrent
     read_out = torch.nn.Linear(config.neurons, DIGITS)
     parameters = [parameter for layer in (*layers, read_out) for parameter in layer.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=config.learning_rate)
@@ -345,18 +352,20 @@ def growth(
 def _cost_of_rows(rows: int, seconds: float) -> float:
     """Return the milliseconds that loss and gradients take for 64 images with this many rows."""
     config = Config()
-    shard = LstmWorkspace(64, config.neurons, rows=rows)
+    architecture = Architecture.of(config)
+    workspace = Workspace(architecture, 64, rows=rows)
     generator = np.random.default_rng(0)
-    stacked = generator.normal(scale=0.05, size=stack_shape(config.neurons)).astype(np.float32)
+    vector = generator.normal(scale=0.05, size=stack_size(architecture)).astype(np.float32)
+    stacks, gradients = stacks_in(vector, architecture), stacks_in(np.zeros_like(vector), architecture)
     pixels = generator.integers(0, 256, (rows, COLUMNS, 64), dtype=np.uint8)
     labels = generator.integers(0, DIGITS, 64, dtype=np.uint8)
-    weights, gradient = row_loss_weights(config.row_loss_mix, rows), np.zeros_like(stacked)
+    weights = row_loss_weights(config.row_loss_mix, rows)
     times: list[float] = []
     until = time.perf_counter() + seconds
     with threadpool_limits(limits=1, user_api="blas"):
         while len(times) < 3 or time.perf_counter() < until:
             start = time.perf_counter()
-            shard.gradient(stacked, pixels, labels, weights, gradient)
+            workspace.gradient(stacks, pixels, labels, weights, gradients)
             times.append(time.perf_counter() - start)
     return 1000 * median(times)
 

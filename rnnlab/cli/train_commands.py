@@ -13,6 +13,7 @@ from rich.table import Table
 
 from rnnlab.cli.output import CommandError, Outlet, describe, json_line, percent, print_json, print_line
 from rnnlab.config import Config
+from rnnlab.model.architecture import Architecture
 from rnnlab.model.weights import Weights
 from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
 from rnnlab.store.store import Store
@@ -90,10 +91,10 @@ def train(store: Store, config: Config, parent: str | None = None, *, as_json: b
         raise CommandError(problem)
     if parent is not None and store.files(parent).weights.exists():
         weights, _ = Weights.load(store.files(parent).weights)
-        if weights.neurons != config.neurons:
+        if weights.architecture != Architecture.of(config):
             raise CommandError(
-                f"The weights of {parent} have {weights.neurons} neurons, this run {config.neurons}; "
-                "give it as many."
+                f"The weights of {parent} are those of another network ({weights.architecture.title}) than "
+                f"this run's ({Architecture.of(config).title}); give it the same."
             )
     stop = stop_on_signals()
     _execute(store, store.create_run(config, claimed=True, parent=parent), stop, as_json=as_json)

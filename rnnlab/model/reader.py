@@ -1,18 +1,13 @@
-"""Reads with a trained network in plain numpy: belief after every row, gates, cell and hidden state.
+"""Reads with a trained network in plain numpy: belief after every row, gates and states of every layer.
 
-With x_t the t-th pixel row (values 0 to 1), sigma the logistic function and * the element-wise product:
+With x_t the t-th pixel row (values 0 to 1), or column, in the network's reading order:
 
-    z_t = x_t W_in + b_in                           the linear input layer
-    i, f, g, o = z_t W + h_{t-1} U + b              split into four equal parts; then
-    i, f, o = sigma(i), sigma(f), sigma(o)          input gate, forget gate, output gate
-    g = tanh(g)                                     candidate
-    c_t = f * c_{t-1} + i * g                       cell state
-    h_t = o * tanh(c_t)                             hidden state
+    y_t = x_t W_in + b_in                           the linear input layer
+    h_t = cell(y_t, h_{t-1})                        each recurrent layer reads the h_t of the one below
     belief_t = softmax(h_t W_out + b_out)           one probability for each digit
 
-The order of the gates (i, f, g, o) and the shapes are those of Keras' `LSTM` and `Dense` (Hochreiter and
-Schmidhuber, "Long Short-Term Memory", 1997; forget gate: Gers, Schmidhuber and Cummins, 2000). There is no
-activation between the input layer and the LSTM, so the two products are folded into one: x_t (W_in W).
+`cells` has the formulas of the cells. There is no activation between the input layer and the first recurrent
+layer, so the two products are folded into one: x_t (W_in W).
 """
 
 from __future__ import annotations
@@ -24,8 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnlab.data.preprocessing import INK_THRESHOLD
+from rnnlab.data.reading_order import as_read
 from rnnlab.digits import COLUMNS, ROWS, FloatArray
-from rnnlab.model.weights import Weights
+from rnnlab.model.cells import STEPS, States, first_states
+from rnnlab.model.weights import LayerWeights, Weights
 
 READ_BATCH: Final = 500
 """Images read together: enough for fast products, few enough for the caches."""
@@ -37,26 +34,12 @@ class Reading:
 
     Attributes:
         beliefs: Probabilities of the ten digits, shape (N, 28, 10); each row sums to 1.
-        hidden_state: h_t, shape (N, 28, n), -1 to 1; `None` unless asked for, like all below.
-        cell_state: c_t, shape (N, 28, n).
-        input_gate: i_t, shape (N, 28, n), 0 to 1.
-        forget_gate: f_t, shape (N, 28, n), 0 to 1.
-        candidate: g_t, shape (N, 28, n), -1 to 1.
-        output_gate: o_t, shape (N, 28, n), 0 to 1.
+        layers: For each recurrent layer what its cell had after every row, each of shape (N, 28, n), by the
+            names that `cells` has for it; empty unless asked for.
     """
 
     beliefs: FloatArray
-    hidden_state: FloatArray | None = None
-    cell_state: FloatArray | None = None
-    input_gate: FloatArray | None = None
-    forget_gate: FloatArray | None = None
-    candidate: FloatArray | None = None
-    output_gate: FloatArray | None = None
-
-
-def _sigmoid(x: FloatArray) -> FloatArray:
-    """Return the logistic function, computed by tanh, which never overflows."""
-    return np.asarray(np.float32(0.5) * np.tanh(np.float32(0.5) * x) + np.float32(0.5))
+    layers: tuple[States, ...] = ()
 
 
 def _softmax(logits: FloatArray) -> FloatArray:
@@ -66,30 +49,29 @@ def _softmax(logits: FloatArray) -> FloatArray:
 
 
 class Reader:
-    """Reads images row by row with fixed weights.
+    """Reads images row by row, or column by column, with fixed weights.
+
+    Attributes:
+        architecture: Which network it reads with.
 
     Raises:
         WeightsError: The weights are so large that sums of them overflow.
     """
 
     def __init__(self, weights: Weights) -> None:
-        w = weights
-        w.check_sums()
-        self.neurons = w.neurons
-        # Folded in float64 and rounded once, so that the result is no less exact than Keras' two products.
-        kernel = w.lstm_kernel.astype(np.float64)
-        self._kernel = (w.input_kernel.astype(np.float64) @ kernel).astype(np.float32)
-        self._bias = (w.input_bias.astype(np.float64) @ kernel + w.lstm_bias).astype(np.float32)
-        self._recurrent_kernel = w.lstm_recurrent_kernel
-        self._output_kernel = w.output_kernel
-        self._output_bias = w.output_bias
+        weights.check_sums()
+        self.architecture = weights.architecture
+        first, *others = weights.recurrent_layers()
+        self._layers = [_folded(weights, first), *others]
+        self._output_kernel = weights.output_kernel
+        self._output_bias = weights.output_bias
 
     def read(self, images: NDArray[Any], *, states: bool = False) -> Reading:
-        """Read images from top to bottom.
+        """Read images in the reading order of the network.
 
         Args:
             images: `uint8` of shape (N, 28, 28), 0 = background, 255 = ink.
-            states: Whether to return gates, cell state and hidden state, too.
+            states: Whether to return gates and states of every layer, too.
 
         Raises:
             ValueError: The images have another shape or type.
@@ -102,29 +84,56 @@ class Reader:
             self._read_batch(images[start : start + READ_BATCH], states)
             for start in range(0, max(len(images), 1), READ_BATCH)
         ]
-        return Reading(*(np.concatenate(parts) for parts in zip(*batches, strict=True)))
+        return Reading(
+            np.concatenate([batch.beliefs for batch in batches]),
+            tuple(
+                {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+                for parts in zip(*(batch.layers for batch in batches), strict=True)
+            ),
+        )
 
-    def _read_batch(self, images: NDArray[np.uint8], states: bool) -> tuple[FloatArray, ...]:
-        """Return beliefs, and with `states` hidden state, cell state, i, f, g and o, each (N, 28, …)."""
-        count, n = len(images), self.neurons
-        rows = images.transpose(1, 0, 2).astype(np.float32) / np.float32(255.0)
-        hidden = np.zeros((count, n), np.float32)
-        cell = np.zeros((count, n), np.float32)
-        hidden_states = np.empty((ROWS, count, n), np.float32)
-        recorded = np.empty((5, ROWS, count, n), np.float32) if states else None
-        for t in range(ROWS):
-            gates = rows[t] @ self._kernel + hidden @ self._recurrent_kernel + self._bias
-            input_gate, forget_gate = _sigmoid(gates[:, :n]), _sigmoid(gates[:, n : 2 * n])
-            candidate, output_gate = np.tanh(gates[:, 2 * n : 3 * n]), _sigmoid(gates[:, 3 * n :])
-            cell = forget_gate * cell + input_gate * candidate
-            hidden = output_gate * np.tanh(cell)
-            hidden_states[t] = hidden
-            if recorded is not None:
-                recorded[:, t] = cell, input_gate, forget_gate, candidate, output_gate
-        beliefs = _softmax(hidden_states @ self._output_kernel + self._output_bias).swapaxes(0, 1)
-        if recorded is None:
-            return (beliefs,)
-        return (beliefs, hidden_states.swapaxes(0, 1), *(state.swapaxes(0, 1) for state in recorded))
+    def _read_batch(self, images: NDArray[np.uint8], states: bool) -> Reading:
+        ordered = as_read(images, self.architecture.reading_order)
+        inputs = ordered.transpose(1, 0, 2).astype(np.float32) / np.float32(255.0)
+        layers = []
+        for layer in self._layers:
+            of_rows = self._read_layer(layer, inputs, every_state=states)
+            inputs = np.stack([of_row["hidden_state"] for of_row in of_rows])
+            if states:
+                layers.append(
+                    {name: np.stack([of_row[name] for of_row in of_rows], axis=1) for name in of_rows[0]}
+                )
+        beliefs = _softmax(np.asarray(inputs @ self._output_kernel + self._output_bias, np.float32))
+        return Reading(beliefs.swapaxes(0, 1), tuple(layers))
+
+    def _read_layer(self, weights: LayerWeights, inputs: FloatArray, *, every_state: bool) -> list[States]:
+        """Return what a layer has after every row, or its hidden state alone, given inputs (28, N, …)."""
+        cell = self.architecture.cell
+        step, states = STEPS[cell], first_states(cell, inputs.shape[1], self.architecture.neurons)
+        of_rows = []
+        for x in inputs:
+            states = step(weights, x, states)
+            of_rows.append(states if every_state else {"hidden_state": states["hidden_state"]})
+        return of_rows
+
+
+def _folded(weights: Weights, layer: LayerWeights) -> LayerWeights:
+    """Return the weights of the first recurrent layer with the input layer folded into them.
+
+    They are folded in float64 and rounded once, so that the result is no less exact than Keras' two products.
+    """
+    kernel = layer.kernel.astype(np.float64)
+    bias = layer.bias.astype(np.float64)
+    of_input = weights.input_bias.astype(np.float64) @ kernel
+    if bias.ndim == 2:
+        bias[0] += of_input
+    else:
+        bias += of_input
+    return LayerWeights(
+        (weights.input_kernel.astype(np.float64) @ kernel).astype(np.float32),
+        layer.recurrent_kernel,
+        bias.astype(np.float32),
+    )
 
 
 def first_ink_rows(images: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -26,6 +26,7 @@ from typing import Final
 from rnnlab.config_changes import constant_segments
 from rnnlab.data.digits_cache import DigitsCache
 from rnnlab.data.labelled_drawings import LabelledDrawings
+from rnnlab.model.architecture import Architecture
 from rnnlab.model.weights import MAX_FILE_BYTES, Weights
 from rnnlab.runs import Run
 from rnnlab.store.database import StoreError
@@ -119,7 +120,7 @@ class RunFiles:
             WeightsError: The weights of the parent are missing or damaged.
         """
         if self.has_begun(run):
-            checkpoint = Checkpoint.load(self.checkpoint, run.config.neurons)
+            checkpoint = Checkpoint.load(self.checkpoint, Architecture.of(run.config))
             last = max(config.iterations for _, config in constant_segments(run.config, run.changes))
             if checkpoint.step > last:
                 raise CheckpointError(

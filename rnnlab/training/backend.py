@@ -8,6 +8,7 @@ from typing import Protocol, Self
 
 from rnnlab.config import Config
 from rnnlab.data.datasets import Dataset
+from rnnlab.model.architecture import Architecture
 from rnnlab.model.weights import Weights, WeightsError
 from rnnlab.training.batches import Batch
 from rnnlab.training.checkpoint import NetworkState
@@ -97,17 +98,18 @@ def create_network(
         team: Helper processes for `NumpyNetwork` that have been started already, if any.
 
     Raises:
-        WeightsError: The weights have another number of neurons.
+        WeightsError: The weights are those of another network.
         CheckpointError: The state is that of another network.
         EngineError: The engine is not installed.
     """
-    if weights is not None and weights.neurons != config.neurons:
+    architecture = Architecture.of(config)
+    if weights is not None and weights.architecture != architecture:
         raise WeightsError(
-            f"The weights to start from have {weights.neurons} neurons, this run {config.neurons}; "
-            "give it as many."
+            f"The weights to start from are those of another network ({weights.architecture.title}) "
+            f"than this run's ({architecture.title}); give it the same."
         )
     if weights is None and state is None:
-        weights = initial_weights(config.neurons, config.initializers, config.seed)
+        weights = initial_weights(architecture, config.initializers, config.seed)
     network = _create(config, data, weights, state, on_remark, use_gpu=use_gpu, team=team)
     if state is not None:
         try:

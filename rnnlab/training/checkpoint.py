@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnlab.config import HYPERPARAMETERS
-from rnnlab.model.weights import MAX_NEURONS, count_weights
+from rnnlab.model.architecture import LARGEST, Architecture
 from rnnlab.system.array_files import NpzArchive, load_npz
 from rnnlab.system.atomic_files import atomic_write
 
@@ -73,12 +73,12 @@ class Checkpoint:
             np.savez(file, allow_pickle=False, **arrays)
 
     @classmethod
-    def load(cls, path: Path, neurons: int = MAX_NEURONS) -> Self:
+    def load(cls, path: Path, architecture: Architecture = LARGEST) -> Self:
         """Read what `save` wrote; a damaged file is set aside.
 
         Args:
             path: The `.npz` file.
-            neurons: Those of the run; a checkpoint of a larger network is refused before it is unpacked.
+            architecture: That of the run; a checkpoint of a larger network is refused before it is unpacked.
 
         Raises:
             CheckpointError: The file is missing or damaged.
@@ -89,16 +89,16 @@ class Checkpoint:
             called="checkpoint",
             missing=f"The run has no checkpoint to resume from; {_INSTEAD}.",
             instead=_INSTEAD,
-            max_bytes=8 * _MAX_COPIES * count_weights(MAX_NEURONS),
+            max_bytes=8 * _MAX_COPIES * LARGEST.parameters,
         ) as archive:
             step, seconds = int(archive.number("step", "i")), float(archive.number("seconds", "if"))
             if not 0 <= step <= _MAX_STEP or not 0 <= seconds < float("inf"):
                 raise ValueError("its step or its time cannot be")
-            network = _read_network(archive, neurons)
+            network = _read_network(archive, architecture)
         return cls(step, seconds, network)
 
 
-def _read_network(archive: NpzArchive, neurons: int) -> NetworkState:
+def _read_network(archive: NpzArchive, architecture: Architecture) -> NetworkState:
     """Return the arrays of the network, after a look at the headers: they must not be more than it can have.
 
     Raises:
@@ -107,9 +107,9 @@ def _read_network(archive: NpzArchive, neurons: int) -> NetworkState:
     prefixed = [name for name in archive.names if name.startswith(_PREFIX)]
     names = [name for name in prefixed if _STATE.fullmatch(name.removeprefix(_PREFIX))]
     headers = {name: archive.header(name) for name in names}
-    most = _MAX_COPIES * count_weights(neurons) + _MAX_COUNTERS
+    most = _MAX_COPIES * architecture.parameters + _MAX_COUNTERS
     if sum(header.size for header in headers.values()) > most:
-        raise ValueError(f"it holds more numbers than a network of {neurons:,} neurons has")
+        raise ValueError(f"it holds more numbers than a network of {architecture.neurons:,} neurons has")
     arrays = archive.read({name: (header.dtype, header.shape) for name, header in headers.items()})
     return {name.removeprefix(_PREFIX): array for name, array in arrays.items()}
 

@@ -1,12 +1,12 @@
 """Data parallelism on processor cores: each core works on its own partition of the batch.
 
-Threads would wait for Python's interpreter lock, which the many small operations of `numpy_lstm` hold half of
-the time. So this process works on the first partition, and helper processes work on the others. What they
+Threads would wait for Python's interpreter lock, which the many small operations of `numpy_layer` hold half
+of the time. So this process works on the first partition, and helper processes work on the others. What they
 read and write is in shared memory. A few bytes through a pipe tell a helper what to do, and a few bytes
 through another one say that it is done.
 
 A helper is started as `python -m rnnlab.training.data_parallel MEMORY INDEX`, and is told the layout of the
-memory first. It needs little more than `numpy_lstm`, and it ends when its pipe is closed, so that it never
+memory first. It needs little more than `numpy_network`, and it ends when its pipe is closed, so that it never
 outlives its run, however that ends.
 """
 
@@ -30,11 +30,14 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from rnnlab.data.augmentation import are_distorted, distort
+from rnnlab.data.reading_order import as_read
 from rnnlab.digits import FloatArray
+from rnnlab.model.architecture import Architecture
 from rnnlab.system.cores import MAX_IMAGES_AT_ONCE
 from rnnlab.system.processes import HelperError, start_module
 from rnnlab.training.loss import row_loss_weights
-from rnnlab.training.numpy_lstm import LstmWorkspace, Pixels, to_columns
+from rnnlab.training.numpy_network import Pixels, Workspace, to_columns
+from rnnlab.training.parameters import stacks_in
 from rnnlab.training.shared_memory import Arrays, Layout, arrays_in, memory_size, open_memory
 
 WATCH_SECONDS: Final = 0.005
@@ -82,11 +85,11 @@ class _Partition:
         workspaces: Memory for a number of images; partitions that one process works on share it.
     """
 
-    def __init__(
-        self, layout: Layout, arrays: Arrays, index: int, workspaces: dict[int, LstmWorkspace]
-    ) -> None:
+    def __init__(self, layout: Layout, arrays: Arrays, index: int, workspaces: dict[int, Workspace]) -> None:
         self._layout, self._arrays = layout, arrays
         self._gradient = arrays.gradients[index]
+        self._stacks = stacks_in(arrays.stacked, layout.architecture)
+        self._gradients = stacks_in(self._gradient, layout.architecture)
         self._row_weights = row_loss_weights(layout.row_loss_mix)
         self._workspaces = workspaces
 
@@ -102,11 +105,11 @@ class _Partition:
         loss = 0.0
         for piece in self._pieces(command):
             loss += self._workspace(len(piece)).gradient(
-                self._arrays.stacked,
+                self._stacks,
                 self._pixels(piece, command.distorted),
                 self._arrays.labels[self._arrays.chosen[piece]],
                 self._row_weights / np.float32(command.whole),
-                self._gradient,
+                self._gradients,
                 last_row_only=are_distorted(self._arrays.distortions[piece]) if command.distorted else None,
             )
         return loss
@@ -115,9 +118,7 @@ class _Partition:
         """Return how many of its images are read correctly after their last row."""
         correct = 0
         for piece in self._pieces(command):
-            read = self._workspace(len(piece)).read(
-                self._arrays.stacked, self._pixels(piece, command.distorted)
-            )
+            read = self._workspace(len(piece)).read(self._stacks, self._pixels(piece, command.distorted))
             correct += int(np.count_nonzero(read == self._arrays.labels[self._arrays.chosen[piece]]))
         return correct
 
@@ -125,8 +126,10 @@ class _Partition:
         """Return the images at some places, side by side."""
         chosen = self._arrays.chosen[places]
         if distorted:
-            return distort(self._arrays.images, chosen, self._arrays.distortions[places])
-        return to_columns(self._arrays.images[chosen])
+            pixels: Pixels = distort(self._arrays.images, chosen, self._arrays.distortions[places])
+        else:
+            pixels = to_columns(self._arrays.images[chosen])
+        return as_read(pixels, self._layout.reading_order, axis=0)
 
     def _pieces(self, command: _Command) -> list[NDArray[np.int64]]:
         """Return the places in pieces whose sizes differ by at most one image."""
@@ -134,10 +137,10 @@ class _Partition:
         pieces = -(-len(places) // MAX_IMAGES_AT_ONCE)
         return np.array_split(places, pieces) if pieces else []
 
-    def _workspace(self, images: int) -> LstmWorkspace:
+    def _workspace(self, images: int) -> Workspace:
         """Return the memory for a number of images; it is cached."""
         if images not in self._workspaces:
-            self._workspaces[images] = LstmWorkspace(images, self._layout.neurons)
+            self._workspaces[images] = Workspace(self._layout.architecture, images)
         return self._workspaces[images]
 
 
@@ -258,7 +261,7 @@ class DataParallel:
     Args:
         images: Training and test images, `uint8` arrays of shape (N, 28, 28).
         labels: Their digits or `NO_DIGIT`, `uint8` arrays of shape (N,).
-        neurons: Length of the hidden state.
+        architecture: Which network.
         row_loss_mix: Share of the mean over all rows in the loss, 0 to 1; the rest is on the last row.
         max_images: Largest number of images in one call.
         partitions: Number of processes, this one included.
@@ -266,7 +269,7 @@ class DataParallel:
         team: Helpers that have been started already, if any; they end with these.
 
     Attributes:
-        stacked: S of `numpy_lstm`; fill it in before a call.
+        stacks: S of each layer; fill them in before a call.
     """
 
     def __init__(
@@ -274,7 +277,7 @@ class DataParallel:
         images: Iterable[NDArray[np.uint8]],
         labels: Iterable[NDArray[np.uint8]],
         *,
-        neurons: int,
+        architecture: Architecture,
         row_loss_mix: float,
         max_images: int,
         partitions: int,
@@ -282,7 +285,14 @@ class DataParallel:
         team: Team | None = None,
     ) -> None:
         images, labels = list(images), list(labels)
-        layout = Layout(neurons, row_loss_mix, sum(map(len, images)), max_images, max_distorted, partitions)
+        layout = Layout(
+            **asdict(architecture),
+            row_loss_mix=row_loss_mix,
+            images=sum(map(len, images)),
+            places=max_images,
+            distorted=max_distorted,
+            partitions=partitions,
+        )
         self._team = team or Team(partitions - 1)
         try:
             self._helpers, memory = self._team.begin(layout)
@@ -292,10 +302,11 @@ class DataParallel:
         except BaseException:
             self._team.close()
             raise
-        workspaces: dict[int, LstmWorkspace] = {}
+        workspaces: dict[int, Workspace] = {}
         self._partitions = [_Partition(layout, self._arrays, i, workspaces) for i in range(partitions)]
         self._threads = threadpool_limits(limits=1, user_api="blas")
-        self.stacked = self._arrays.stacked
+        self.stacks = stacks_in(self._arrays.stacked, architecture)
+        self._totals = stacks_in(self._arrays.gradients[0], architecture)
 
     def __enter__(self) -> Self:
         return self
@@ -311,8 +322,8 @@ class DataParallel:
 
     def gradient(
         self, chosen: NDArray[np.int32], distortions: FloatArray | None = None
-    ) -> tuple[float, FloatArray]:
-        """Return the mean loss of the chosen images, in nats, and dS, valid until the next call.
+    ) -> tuple[float, list[FloatArray]]:
+        """Return the mean loss of the chosen images, in nats, and dS of all layers until the next call.
 
         Args:
             chosen: Indices of the images, shape (N,).
@@ -322,7 +333,7 @@ class DataParallel:
         total = self._arrays.gradients[0]
         for other in self._arrays.gradients[1:]:
             total += other
-        return loss, total
+        return loss, self._totals
 
     def correct(self, chosen: NDArray[np.int32], distortions: FloatArray | None = None) -> int:
         """Return how many of the chosen images are read correctly after their last row; see `gradient`."""

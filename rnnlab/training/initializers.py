@@ -8,6 +8,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from rnnlab.digits import COLUMNS, DIGITS, FloatArray
+from rnnlab.model.architecture import GATES, Architecture
 from rnnlab.model.weights import Weights
 
 _STREAM: Final = 2
@@ -16,52 +17,53 @@ _STREAM: Final = 2
 _NOTEBOOK_BIAS: Final = np.float32(0.1)
 
 
-def initial_weights(neurons: int, initializers: str, seed: int) -> Weights:
+def initial_weights(architecture: Architecture, initializers: str, seed: int) -> Weights:
     """Draw fresh weights.
 
     Args:
-        neurons: Length of the LSTM's hidden state, n.
+        architecture: Which network.
         initializers: `keras`: Glorot uniform (Glorot and Bengio, 2010) and orthogonal (Saxe, McClelland and
             Ganguli, 2014), as the layers of Keras have them by default; `notebook`: the original's. With
-            both, the bias of the forget gate is 1 (Jozefowicz et al., 2015).
+            both, the bias of an LSTM's forget gate is 1 (Jozefowicz et al., 2015).
         seed: Seed of the random numbers, at least 0.
 
     Returns:
-        Weights of n neurons.
+        Weights of that network.
     """
     generator = np.random.default_rng([seed, 0, _STREAM])
     draw = _notebook if initializers == "notebook" else _keras
-    return draw(generator, neurons)
+    return Weights.of(architecture, draw(generator, architecture))
 
 
-def _keras(generator: np.random.Generator, neurons: int) -> Weights:
-    return Weights(
-        input_kernel=_glorot_uniform(generator, COLUMNS, neurons),
-        input_bias=np.zeros(neurons, np.float32),
-        lstm_kernel=_glorot_uniform(generator, neurons, 4 * neurons),
-        lstm_recurrent_kernel=_orthogonal(generator, neurons, 4 * neurons),
-        lstm_bias=_forget_bias(neurons),
-        output_kernel=_glorot_uniform(generator, neurons, DIGITS),
-        output_bias=np.zeros(DIGITS, np.float32),
-    )
+def _keras(generator: np.random.Generator, architecture: Architecture) -> list[FloatArray]:
+    n, width = architecture.neurons, GATES[architecture.cell] * architecture.neurons
+    arrays = [_glorot_uniform(generator, COLUMNS, n), np.zeros(n, np.float32)]
+    for _ in range(architecture.layers):
+        arrays += [
+            _glorot_uniform(generator, n, width),
+            _orthogonal(generator, n, width),
+            _gate_bias(architecture),
+        ]
+    return [*arrays, _glorot_uniform(generator, n, DIGITS), np.zeros(DIGITS, np.float32)]
 
 
-def _notebook(generator: np.random.Generator, neurons: int) -> Weights:
+def _notebook(generator: np.random.Generator, architecture: Architecture) -> list[FloatArray]:
     """Draw weights as the notebook did.
 
     TensorFlow 1 sampled the LSTM's kernel as one Glorot uniform matrix of shape (2n, 4n), input and recurrent
-    part together: the limit is sqrt(6 / (2n + 4n)) = 1 / sqrt(n). Its forget bias was 1, too.
+    part together: the limit is sqrt(6 / (2n + 4n)) = 1 / sqrt(n). Its forget bias was 1, too. The other cells
+    are drawn in the same way.
     """
-    limit = neurons**-0.5
-    return Weights(
-        input_kernel=generator.standard_normal((COLUMNS, neurons), np.float32),
-        input_bias=np.full(neurons, _NOTEBOOK_BIAS),
-        lstm_kernel=_uniform(generator, limit, neurons, 4 * neurons),
-        lstm_recurrent_kernel=_uniform(generator, limit, neurons, 4 * neurons),
-        lstm_bias=_forget_bias(neurons),
-        output_kernel=generator.standard_normal((neurons, DIGITS), np.float32),
-        output_bias=np.full(DIGITS, _NOTEBOOK_BIAS),
-    )
+    n, width = architecture.neurons, GATES[architecture.cell] * architecture.neurons
+    limit = (6 / (2 * n + width)) ** 0.5
+    arrays = [generator.standard_normal((COLUMNS, n), np.float32), np.full(n, _NOTEBOOK_BIAS)]
+    for _ in range(architecture.layers):
+        arrays += [
+            _uniform(generator, limit, n, width),
+            _uniform(generator, limit, n, width),
+            _gate_bias(architecture),
+        ]
+    return [*arrays, generator.standard_normal((n, DIGITS), np.float32), np.full(DIGITS, _NOTEBOOK_BIAS)]
 
 
 def _glorot_uniform(generator: np.random.Generator, inputs: int, outputs: int) -> FloatArray:
@@ -84,6 +86,10 @@ def _orthogonal(generator: np.random.Generator, rows: int, columns: int) -> Floa
     return np.ascontiguousarray((q * np.sign(np.diagonal(r))).T, np.float32)
 
 
-def _forget_bias(neurons: int) -> FloatArray:
-    """Return biases of the gates i, f, g, o: 1 for f, 0 for the others."""
-    return np.repeat(np.array([0, 1, 0, 0], np.float32), neurons)
+def _gate_bias(architecture: Architecture) -> FloatArray:
+    """Return the biases of a layer's gates: all 0, but 1 for the forget gate of an LSTM."""
+    shape = architecture.shapes[f"{architecture.cell}_bias"]
+    bias = np.zeros(shape, np.float32)
+    if architecture.cell == "lstm":
+        bias[architecture.neurons : 2 * architecture.neurons] = 1
+    return bias

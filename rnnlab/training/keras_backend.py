@@ -1,13 +1,13 @@
-"""The Keras model: row -> linear layer -> LSTM -> linear read-out after every row; training step, weights.
+"""The Keras model: row -> linear layer -> recurrent layers -> read-out after every row; its training step.
 
-Stock layers only (`Dense`, `LSTM`, `Dense`), so that an exported file loads wherever Keras does.
+Stock layers only (`Dense`; `LSTM`, `GRU` or `SimpleRNN`; `Dense`), so that an exported file loads wherever
+Keras does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from typing import Any, Final, Self
 
 import numpy as np
@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from rnnlab.config import Config
 from rnnlab.data.augmentation import are_distorted, distort
 from rnnlab.data.datasets import Dataset
+from rnnlab.data.reading_order import as_read, reads_columns, row_order
 from rnnlab.digits import COLUMNS, DIGITS, NO_DIGIT, ROWS
+from rnnlab.model.architecture import Architecture
 from rnnlab.model.weights import Weights
 from rnnlab.system.cores import usable_cores
 from rnnlab.training import devices
@@ -31,27 +33,34 @@ EVALUATION_BATCH: Final = 500
 """Images per step of a test: large enough to be fast, small enough to add little memory."""
 
 
-def build_model(neurons: int, weights: Weights | None = None) -> keras.Sequential:
+def build_model(architecture: Architecture, weights: Weights | None = None) -> keras.Sequential:
     """Build the model.
 
     Args:
-        neurons: Length of the LSTM's hidden state.
+        architecture: Which network.
         weights: Its weights; by default those that Keras draws at random.
 
     Returns:
-        A model from float images (N, 28, 28), 0 to 1, to the logits after every row, (N, 28, 10).
+        A model from float images (N, 28, 28), 0 to 1, with their rows or columns in the order in which they
+        are read, to the logits after every one of these, (N, 28, 10).
     """
-    layers = _layers(neurons, every_row=True)
+    layers = _layers(architecture, every_row=True)
     model = keras.Sequential([keras.Input((ROWS, COLUMNS)), *layers], name="row_by_row")
     if weights is not None:
-        model.set_weights(_arrays(weights))
+        model.set_weights(list(weights.arrays.values()))
     return model
 
 
-def _layers(neurons: int, *, every_row: bool) -> list[keras.Layer]:
+def _layers(architecture: Architecture, *, every_row: bool) -> list[keras.Layer]:
+    kinds = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "simple_rnn": keras.layers.SimpleRNN}
+    kind, prefixes = kinds[architecture.cell], list(architecture.prefixes())
+    recurrent = [
+        kind(architecture.neurons, return_sequences=every_row or prefix != prefixes[-1], name=prefix)
+        for prefix in prefixes
+    ]
     return [
-        keras.layers.Dense(neurons, name="input_projection"),
-        keras.layers.LSTM(neurons, return_sequences=every_row, name="lstm"),
+        keras.layers.Dense(architecture.neurons, name="input_projection"),
+        *recurrent,
         keras.layers.Dense(DIGITS, name="read_out"),
     ]
 
@@ -136,9 +145,11 @@ class KerasNetwork:
 
     def _build(self, config: Config, weights: Weights | None) -> None:
         """Make the model, its optimizer and the compiled steps."""
-        self.model = build_model(config.neurons, weights)
-        if not self._on_gpu:
-            self.model.get_layer("lstm").use_cudnn = False
+        self._architecture = Architecture.of(config)
+        self.model = build_model(self._architecture, weights)
+        if not self._on_gpu and config.cell != "simple_rnn":  # which has no such option
+            for prefix in self._architecture.prefixes():
+                self.model.get_layer(prefix).use_cudnn = False
         self._optimizer = create_optimizer(config)
         self._optimizer.build(self.model.trainable_variables)
         self._row_loss_mix = config.row_loss_mix
@@ -209,10 +220,12 @@ class KerasNetwork:
             raise
 
     def _images(self, batch: Batch) -> NDArray[np.float32]:
-        """Return the images of a batch, 0 to 255, with their distortions."""
+        """Return the images of a batch, 0 to 255, with their distortions, as they are read."""
         if batch.distortions is None:
-            return self._data.train_images[batch.chosen].astype(np.float32)
-        return distort(self._data.train_images, batch.chosen, batch.distortions).transpose(2, 0, 1)
+            images = self._data.train_images[batch.chosen].astype(np.float32)
+        else:
+            images = distort(self._data.train_images, batch.chosen, batch.distortions).transpose(2, 0, 1)
+        return as_read(images, self._architecture.reading_order)
 
     def _train_steps(
         self, images: tf.Tensor, labels: tf.Tensor, distorted: tf.Tensor, learning_rates: tf.Tensor
@@ -250,14 +263,15 @@ class KerasNetwork:
         with self._averaged(), self._gpu_errors(only_of_memory=True):
             for start in range(0, len(images), EVALUATION_BATCH):
                 part = slice(start, start + EVALUATION_BATCH)
-                read = self._read(tf.constant(images[part])).numpy()
+                ordered = as_read(images[part], self._architecture.reading_order)
+                read = self._read(tf.constant(ordered)).numpy()
                 correct += int(np.count_nonzero(read == labels[part]))
         return correct / len(images)
 
     def weights(self) -> Weights:
         """Return a copy of the weights to read with: the newest, or their average if the run averages."""
         with self._averaged():
-            return Weights(*self.model.get_weights())
+            return Weights.of(self._architecture, self.model.get_weights())
 
     def state(self) -> NetworkState:
         """Return a copy of weights, optimizer and average."""
@@ -303,20 +317,22 @@ def _distorted(batch: Batch) -> NDArray[np.bool_]:
     return are_distorted(batch.distortions)
 
 
-def _arrays(weights: Weights) -> list[NDArray[np.float32]]:
-    """Return weights as a list in the order that Keras expects."""
-    return [getattr(weights, field.name) for field in fields(weights)]
-
-
-def build_reading_model(weights: Weights, *, every_row: bool) -> keras.Sequential:
-    """Build a model that reads with given weights.
+def build_reading_model(weights: Weights, *, every_row: bool) -> keras.Model:
+    """Build a model that reads with given weights, in the reading order of their network.
 
     Returns:
         A model from float images (N, 28, 28), 0 to 1, to probabilities: (N, 10) after the last row, or
-        (N, 28, 10) after every row if `every_row` is true.
+        (N, 28, 10) after every row, in the order in which they are read, if `every_row` is true.
     """
-    layers = _layers(weights.neurons, every_row=every_row)
-    softmax = keras.layers.Softmax(name="probabilities")
-    model = keras.Sequential([keras.Input((ROWS, COLUMNS)), *layers, softmax], name="rnnlab")
-    model.set_weights(_arrays(weights))
+    order = weights.architecture.reading_order
+    images = outputs = keras.Input((ROWS, COLUMNS), name="images")
+    if reads_columns(order):
+        outputs = keras.layers.Permute((2, 1), name="columns")(outputs)
+    if order not in {"down", "right"}:
+        outputs = keras.ops.take(outputs, row_order(order).tolist(), axis=1)
+    for layer in _layers(weights.architecture, every_row=every_row):
+        outputs = layer(outputs)
+    outputs = keras.layers.Softmax(name="probabilities")(outputs)
+    model = keras.Model(images, outputs, name="rnnlab")
+    model.set_weights(list(weights.arrays.values()))
     return model

@@ -141,7 +141,7 @@ def train(
         team: Helper processes that have been started already, if any.
 
     Raises:
-        WeightsError: The weights to start from have another number of neurons.
+        WeightsError: The weights to start from are those of another network.
         CheckpointError: The checkpoint belongs to another kind of network.
         EngineError: The engine is not installed.
     """

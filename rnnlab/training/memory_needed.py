@@ -6,6 +6,7 @@ from typing import Final
 
 from rnnlab.config import Config
 from rnnlab.digits import COLUMNS, DIGITS, ROWS
+from rnnlab.model.architecture import Architecture
 from rnnlab.system.cores import MAX_IMAGES_AT_ONCE, partitions_for, usable_cores
 from rnnlab.system.memory import available_megabytes
 from rnnlab.training.engine import needs_tensorflow
@@ -25,9 +26,9 @@ _DATA: Final = 2 * 55
 
 def needed_megabytes(config: Config) -> float:
     """Return about how many megabytes of memory training takes, in all processes together."""
-    neurons, partitions = config.neurons, partitions_for(config.batch_size, usable_cores())
-    weights = 4 * ((COLUMNS + 1) * neurons + 8 * neurons * neurons + 4 * neurons + 11 * DIGITS)
-    of_an_image = 4 * ROWS * (12 * neurons + 4 * DIGITS + 2 * COLUMNS)
+    partitions = partitions_for(config.batch_size, usable_cores())
+    weights = 4 * Architecture.of(config).parameters
+    of_an_image = 4 * ROWS * (config.layers * 12 * config.neurons + 4 * DIGITS + 2 * COLUMNS)
     at_once = min(-(-config.batch_size // partitions), MAX_IMAGES_AT_ONCE)
     # Weights, gradients, moments, average, a checkpoint being written, S, and dS of every process.
     copies = 10 + 2 * partitions
@@ -47,8 +48,9 @@ def shortage(config: Config, *, instead_of: Config | None = None) -> str:
     needed, available = needed_megabytes(config) - taken, max(available_megabytes(), 0.0)
     if needed <= available:
         return ""
+    of_layers = f"{config.neurons:,} neurons{f' in {config.layers} layers' if config.layers > 1 else ''}"
     return (
-        f"Training {config.neurons:,} neurons with batches of {config.batch_size:,} takes about "
+        f"Training {of_layers} with batches of {config.batch_size:,} takes about "
         f"{needed:,.0f} MB of memory{' more' if instead_of else ''}, and {available:,.0f} MB are left; "
         "choose fewer neurons or a smaller batch, or close other programs."
     )

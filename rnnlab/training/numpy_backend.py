@@ -1,4 +1,4 @@
-"""A network in training on processor cores: weights, optimizer and images, computed by `numpy_lstm`."""
+"""A network in training on processor cores: weights, optimizer and images, computed by `numpy_network`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rnnlab.config import Config
 from rnnlab.data.augmentation import uses_distortion
 from rnnlab.data.datasets import Dataset
 from rnnlab.digits import NO_DIGIT
+from rnnlab.model.architecture import Architecture
 from rnnlab.model.weights import Weights
 from rnnlab.system.cores import partitions_for, usable_cores
 from rnnlab.training.batches import Batch
@@ -49,7 +50,8 @@ class NumpyNetwork:
         self._train_images = len(data.train_images)
         self._train_labels = data.train_labels
         self._test_images = len(data.test_images)
-        self._parameters, self._gradient = Parameters(config.neurons), Parameters(config.neurons)
+        architecture = Architecture.of(config)
+        self._parameters, self._gradient = Parameters(architecture), Parameters(architecture)
         if weights is not None:
             self._parameters.set(weights)
         self._optimizer = OPTIMIZERS[config.optimizer](self._parameters.vector, config.clip_norm)
@@ -57,14 +59,14 @@ class NumpyNetwork:
         self._parallel = DataParallel(
             (data.train_images, data.test_images),
             (data.train_labels, data.test_labels),
-            neurons=config.neurons,
+            architecture=architecture,
             row_loss_mix=config.row_loss_mix,
             max_images=max(batch_size, self._test_images),
             partitions=self.cores,
             max_distorted=batch_size if uses_distortion(config) else 0,
             team=team,
         )
-        self._parameters.stack(self._parallel.stacked)
+        self._parameters.stack(self._parallel.stacks)
 
     def __enter__(self) -> Self:
         return self
@@ -82,22 +84,22 @@ class NumpyNetwork:
 
     def _step(self, batch: Batch) -> float:
         """Make one training step; return the loss that it was computed from."""
-        loss, stacked_gradient = self._parallel.gradient(batch.chosen, batch.distortions)
+        loss, gradients = self._parallel.gradient(batch.chosen, batch.distortions)
         # A learning rate that is far too large makes infinite numbers: the loop looks for them itself.
         with np.errstate(over="ignore", invalid="ignore"):
-            self._gradient.take_gradient(stacked_gradient, self._parameters)
+            self._gradient.take_gradient(gradients, self._parameters)
             self._optimizer.step(self._gradient.vector, batch.learning_rate)
             if self._average:
                 self._average.step()
-            self._parameters.stack(self._parallel.stacked)
+            self._parameters.stack(self._parallel.stacks)
         return loss
 
     def test_accuracy(self) -> float:
         """Return the share of test images read correctly after their last row, 0 to 1."""
         test = np.arange(self._train_images, self._train_images + self._test_images, dtype=np.int32)
-        self._reading.stack(self._parallel.stacked)
+        self._reading.stack(self._parallel.stacks)
         correct = self._parallel.correct(test)
-        self._parameters.stack(self._parallel.stacked)
+        self._parameters.stack(self._parallel.stacks)
         return correct / self._test_images
 
     def weights(self) -> Weights:
@@ -115,7 +117,7 @@ class NumpyNetwork:
         self._optimizer.restore(state)
         if self._average:
             self._average.restore(state)
-        self._parameters.stack(self._parallel.stacked)
+        self._parameters.stack(self._parallel.stacks)
 
     @property
     def _reading(self) -> Parameters:

@@ -185,7 +185,7 @@ class WeightAverage:
     """
 
     def __init__(self, parameters: Parameters, steps: int) -> None:
-        self.parameters = Parameters(parameters.neurons)
+        self.parameters = Parameters(parameters.architecture)
         self._newest = parameters.vector
         self.parameters.vector[:] = self._newest
         self._scratch = np.empty_like(self._newest)

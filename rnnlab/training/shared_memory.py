@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from rnnlab.data.augmentation import DISTORTION_PARAMETERS
 from rnnlab.digits import COLUMNS, ROWS, FloatArray
-from rnnlab.training.parameters import stack_shape
+from rnnlab.model.architecture import Architecture
+from rnnlab.training.parameters import stack_size
 
 _CACHE_LINE: Final = 64
 
@@ -23,7 +24,10 @@ class Layout:
     """Sizes of all that is in the memory that the processes share.
 
     Attributes:
+        cell: Kind of the cells.
+        layers: Number of recurrent layers.
         neurons: Length of the hidden state.
+        reading_order: In which order the rows or columns of an image are read.
         row_loss_mix: Share of the mean over all rows in the loss, 0 to 1; the rest is on the last row.
         images: Number of training and test images.
         places: Largest number of images that a command can name.
@@ -31,20 +35,28 @@ class Layout:
         partitions: Number of processes that work.
     """
 
+    cell: str
+    layers: int
     neurons: int
+    reading_order: str
     row_loss_mix: float
     images: int
     places: int
     distorted: int
     partitions: int
 
+    @property
+    def architecture(self) -> Architecture:
+        """Which network the processes work on."""
+        return Architecture(self.cell, self.layers, self.neurons, self.reading_order)
+
 
 class Arrays(NamedTuple):
     """Views of the shared memory.
 
     Attributes:
-        stacked: S of `numpy_lstm`.
-        gradients: dS of every partition.
+        stacked: S of all layers; `parameters.stacks_in` tells one from the other.
+        gradients: dS of all layers, of every partition, shape (partitions, numbers in S).
         chosen: Indices of the images that a command is about, shape (places,).
         distortions: Distortions of these images, shape (distorted, `DISTORTION_PARAMETERS`).
         images: All images, shape (images, 28, 28).
@@ -61,10 +73,10 @@ class Arrays(NamedTuple):
 
 def _fields(layout: Layout) -> list[tuple[tuple[int, ...], type[np.generic]]]:
     """Return shape and type of each of the `Arrays`."""
-    shape = stack_shape(layout.neurons)
+    numbers = stack_size(layout.architecture)
     return [
-        (shape, np.float32),
-        ((layout.partitions, *shape), np.float32),
+        ((numbers,), np.float32),
+        ((layout.partitions, numbers), np.float32),
         ((layout.places,), np.int32),
         ((layout.distorted, DISTORTION_PARAMETERS), np.float32),
         ((layout.images, ROWS, COLUMNS), np.uint8),
