@@ -24,12 +24,16 @@ class Recorder:
         self.tests: list[TestPoint] = []
         self.weights: list[Weights] = []
         self.begun: list[int] = []
+        self.reaches: dict[int, np.ndarray] = {}
         self.engines: list[str] = []
         self.remarks: list[str] = []
 
     def on_point(self, point: AccuracyPoint, weights: Weights) -> None:
         self.points.append(point)
         self.weights.append(weights)
+
+    def on_error_reach(self, step: int, norms: np.ndarray) -> None:
+        self.reaches[step] = norms
 
     def on_test(self, test: TestPoint) -> None:
         self.tests.append(test)

@@ -10,7 +10,7 @@ import pytest
 
 from rnnlab.config import Config
 from rnnlab.dashboard.app_state import AppState
-from rnnlab.dashboard.caches import CurveCache, EvaluationCache
+from rnnlab.dashboard.caches import CurveCache, ErrorReachCache, EvaluationCache
 from rnnlab.dashboard.permissions import Permissions, PermissionsError, RefusalError
 from rnnlab.runs import AccuracyPoint, Run, RunState
 from rnnlab.store.database import StoreError
@@ -63,7 +63,14 @@ def test_of_many_who_start_at_once_only_as_many_get_a_run_as_may(
 
     monkeypatch.setattr("rnnlab.dashboard.app_state.shortage", long_enough_to_be_overtaken)
     permissions = Permissions(runs_per_visitor=3)
-    shared = AppState(store, LocalLauncher(store), CurveCache(store), EvaluationCache(store), permissions)
+    shared = AppState(
+        store,
+        LocalLauncher(store),
+        CurveCache(store),
+        ErrorReachCache(store),
+        EvaluationCache(store),
+        permissions,
+    )
     together = threading.Barrier(12)
 
     def start(_: int) -> str:

@@ -194,12 +194,11 @@ def our_turns(config: Config, data: Dataset) -> Iterator[Turn]:
         Store(Path(home)) as store,
         backend.create_network(config, data) as ours,
     ):
-        images = len(data.train_images)
 
         def turn(seconds: float) -> float:
             reporter = _TimedReporter(store, store.create_run(config, claimed=True))
             until = time.perf_counter() + seconds
-            outcome = loop.Training(config, images, reporter, _until(until)).run(ours)
+            outcome = loop.Training(config, data, reporter, _until(until)).run(ours)
             if outcome is None:
                 raise AssertionError("the batch size of a turn never changes")
             steps = outcome.step - 1  # the clock starts after the first

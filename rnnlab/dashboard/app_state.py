@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from rnnlab.config import Config
 from rnnlab.dashboard import reruns
-from rnnlab.dashboard.caches import CurveCache, EvaluationCache
+from rnnlab.dashboard.caches import CurveCache, ErrorReachCache, EvaluationCache
 from rnnlab.dashboard.permissions import Permissions, PermissionsError, RefusalError
 from rnnlab.dashboard.session import leave_page
 from rnnlab.dashboard.text import plain
@@ -40,6 +40,7 @@ class AppState:
         store: The runs.
         launcher: Starts workers.
         curves: Cached curves.
+        error_reaches: Cached, how far back the error reached.
         evaluations: Cached evaluations.
         permissions: What visitors may do.
         start_lock: Held from checking whether one more run may start until it is in the queue, so that two
@@ -50,6 +51,7 @@ class AppState:
     store: Store
     launcher: Launcher
     curves: CurveCache
+    error_reaches: ErrorReachCache
     evaluations: EvaluationCache
     permissions: Permissions
     start_lock: threading.Lock = field(default_factory=threading.Lock)
@@ -120,7 +122,8 @@ def _app_state_of(home: Path) -> AppState:
     store = Store(home)
     permissions = Permissions.from_environment()
     launcher = LocalLauncher(store, permissions.workers)
-    return AppState(store, launcher, CurveCache(store), EvaluationCache(store), permissions)
+    caches = CurveCache(store), ErrorReachCache(store), EvaluationCache(store)
+    return AppState(store, launcher, *caches, permissions)
 
 
 def app_state() -> AppState:

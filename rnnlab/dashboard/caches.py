@@ -17,6 +17,7 @@ from rnnlab.model.reader import Reader
 from rnnlab.model.weights import Weights, WeightsError
 from rnnlab.runs import Run, TestPoint
 from rnnlab.store.database import StoreError
+from rnnlab.store.error_history import ErrorReaches
 from rnnlab.store.store import Store
 
 MAX_CURVES_CACHED: Final = 16
@@ -47,6 +48,27 @@ class CurveCache:
             if len(self._curves) > MAX_CURVES_CACHED:
                 self._curves.popitem(last=False)
             return curve
+
+
+class ErrorReachCache:
+    """Caches how far back the error reached in the runs that people look at: a file is read once for all."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, tuple[tuple[int, int], ErrorReaches]] = OrderedDict()
+
+    def reaches(self, run_id: str) -> ErrorReaches:
+        """Return how far back the error of a run reached at each report."""
+        with self._lock:
+            history = self._store.files(run_id).error_history()
+            stamp = history.stamp()
+            known = self._known.pop(run_id, None)
+            reaches = known[1] if known and known[0] == stamp else history.read()
+            self._known[run_id] = stamp, reaches
+            if len(self._known) > MAX_CURVES_CACHED:
+                self._known.popitem(last=False)
+            return reaches
 
 
 Stamp = tuple[int, int, str]

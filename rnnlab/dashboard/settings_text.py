@@ -18,7 +18,7 @@ _FEW: Final = 3
 ENGINE_NAMES: Final = {"keras": "Keras", "numpy": "numpy"}
 """The engines as people write them."""
 
-_COUNTED: Final = ("neurons", "iterations")
+_COUNTED: Final = ("neurons", "layers", "iterations")
 """Hyperparameters whose number comes first, such as `64 neurons`."""
 
 

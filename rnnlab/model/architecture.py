@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, Self
 
@@ -83,13 +83,9 @@ class Architecture:
         return sum(int(np.prod(shape)) for shape in self.shapes.values())
 
     def with_parameters_like(self, other: Architecture) -> Architecture:
-        """Return it with the number of neurons, of those to choose from, that comes closest to another."""
-        neurons = HYPERPARAMETERS["neurons"]
-        low, high, step = int(neurons.minimum or 1), MAX_NEURONS, int(neurons.step or 1)
-        choices = (
-            type(self)(self.cell, self.layers, count, self.reading_order)
-            for count in range(low, high + 1, step)
-        )
+        """Return it with as many neurons as bring its number of parameters closest to that of another."""
+        fewest = int(HYPERPARAMETERS["neurons"].minimum or 1)
+        choices = (replace(self, neurons=count) for count in range(fewest, MAX_NEURONS + 1))
         return min(choices, key=lambda choice: abs(choice.parameters - other.parameters))
 
 

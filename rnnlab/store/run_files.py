@@ -30,6 +30,7 @@ from rnnlab.model.architecture import Architecture
 from rnnlab.model.weights import MAX_FILE_BYTES, Weights
 from rnnlab.runs import Run
 from rnnlab.store.database import StoreError
+from rnnlab.store.error_history import ErrorHistory
 from rnnlab.store.run_names import is_run_name
 from rnnlab.store.weight_history import WeightHistory
 from rnnlab.system.atomic_files import replace
@@ -94,6 +95,10 @@ class RunFiles:
         """
         self.folder.mkdir(exist_ok=True)
         return self.folder
+
+    def error_history(self) -> ErrorHistory:
+        """Return how far back the error reached at each report."""
+        return ErrorHistory(self.folder / "error_reach.bin")
 
     def history(self) -> WeightHistory:
         """Return the weights saved during the run."""

@@ -12,12 +12,14 @@ from typing import Final, Protocol
 from rnnlab.config import Config
 from rnnlab.config_changes import Change, config_at, merge_changes
 from rnnlab.data.datasets import Dataset
+from rnnlab.digits import FloatArray
 from rnnlab.model.weights import Weights
 from rnnlab.runs import REPORT_EVERY, AccuracyPoint, RunState, TestPoint
 from rnnlab.training.backend import GpuError, Network, create_network
 from rnnlab.training.batches import Batches
 from rnnlab.training.checkpoint import Checkpoint
 from rnnlab.training.data_parallel import Team
+from rnnlab.training.error_reach import ErrorReach
 
 IMAGES_BETWEEN_TESTS: Final = 128_000
 """Images trained on between two tests on the whole test set (every 1,000 steps of 128).
@@ -36,6 +38,9 @@ class Reporter(Protocol):
 
     def on_test(self, test: TestPoint) -> None:
         """Receive an accuracy on the whole test set."""
+
+    def on_error_reach(self, step: int, norms: FloatArray) -> None:
+        """Receive how far back the error reaches at a step: what `ErrorReach.norms` returns."""
 
     def on_begin(self, step: int, cores: int, engine: str) -> None:
         """Receive the step from which training continues now, on how many cores, and with which engine."""
@@ -146,9 +151,7 @@ def train(
         EngineError: The engine is not installed.
     """
     reporter.on_note("Preparing the network")
-    training = Training(
-        config, len(data.train_images), reporter, callback, changes=changes, checkpoint=checkpoint
-    )
+    training = Training(config, data, reporter, callback, changes=changes, checkpoint=checkpoint)
     state = checkpoint.network if checkpoint else None
     use_gpu = True
     while True:
@@ -178,7 +181,7 @@ class Training:
 
     Args:
         config: The hyperparameters that the run begins with.
-        images: Number of training images.
+        data: Digits to learn from and to test with.
         reporter: Receives all points, tests and notes.
         callback: Decides after every report what to do.
         changes: Those made to the hyperparameters so far, also those made after the step of the checkpoint.
@@ -191,18 +194,19 @@ class Training:
     def __init__(
         self,
         config: Config,
-        images: int,
+        data: Dataset,
         reporter: Reporter,
         callback: Callback,
         *,
         changes: Sequence[Change] = (),
         checkpoint: Checkpoint | None = None,
     ) -> None:
-        self._first_config, self._images, self._changes = config, images, list(changes)
+        self._first_config, self._images, self._changes = config, len(data.train_images), list(changes)
         self._reporter, self._callback = reporter, callback
-        self._batches = Batches(config, images, self._changes)
+        self._batches = Batches(config, self._images, self._changes)
         self._completed = checkpoint.step if checkpoint else 0
         self.config = config_at(config, self._changes, self._completed)
+        self._error_reach = ErrorReach(data, self.config.batch_size)
         self._clock = _Clock(checkpoint.seconds if checkpoint else None)
         self._good: tuple[Weights | None, int] = None, 0
 
@@ -243,6 +247,7 @@ class Training:
             return False
         self._good = weights, reported
         self._reporter.on_point(AccuracyPoint(reported, accuracy, loss, seconds), weights)
+        self._reporter.on_error_reach(reported, self._error_reach.norms(weights))
         if reported and reported % steps_between_tests(self.config.batch_size) == 0:
             self._reporter.on_test(TestPoint(reported, network.test_accuracy()))
         return True

@@ -83,10 +83,9 @@ class UnrolledGru(UnrolledLayer):
             multiply(transposed[:, : used - n], gradient[n:used], dh)
             np.add(dh, self._scratch, out=dh)
 
-    def _add_gradient(self, gradient: FloatArray, rows: range) -> None:
+    def _add_gradient(self, gradient: FloatArray, product_gradient: FloatArray, state: FloatArray) -> None:
         """See `UnrolledLayer`; the parts of S that are always zero have no gradient."""
         n = self._neurons
-        product_gradient, state = self._side_by_side(len(gradient), rows)
         of_state, of_input = self._of_state[: len(gradient) - n], self._of_input
         np.matmul(product_gradient[n:], state[:n].T, out=of_state)
         np.matmul(product_gradient[: 3 * n], state[n:].T, out=of_input)

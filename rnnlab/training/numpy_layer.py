@@ -169,12 +169,13 @@ class UnrolledLayer(ABC):
         self.logits[-1] += stacked[self._stack_rows :, -1:]
 
     def begin_backward(
-        self, transposed: TransposedStack, logits_gradient: FloatArray, gradient: FloatArray
+        self, transposed: TransposedStack, logits_gradient: FloatArray, gradient: FloatArray | None
     ) -> None:
         """Begin the backward pass, with the derivatives by the logits after the last row."""
         of_the_read_out = transposed.hidden_state[:, self._layout.gates * self._neurons :]
         np.matmul(of_the_read_out, logits_gradient, out=self.hidden_gradient)
-        gradient[self._stack_rows :] += logits_gradient @ self.states[-1].T
+        if gradient is not None:
+            gradient[self._stack_rows :] += logits_gradient @ self.states[-1].T
 
     def begin_below(self) -> None:
         """Begin the backward pass of a layer that has one above."""
@@ -184,13 +185,14 @@ class UnrolledLayer(ABC):
         """Go on with the sum over the images of `others`, which all started from this one's last state."""
         np.sum(others.hidden_gradient, axis=1, keepdims=True, out=self.hidden_gradient)
 
-    def backward(
+    def backward(  # noqa: PLR0917
         self,
         transposed: TransposedStack,
         logits_gradient: FloatArray | None,
-        gradient: FloatArray,
+        gradient: FloatArray | None,
         rows: range,
         below: FloatArray | None,
+        squares: FloatArray | None = None,
     ) -> None:
         """Go back through rows and add their gradients to dS.
 
@@ -198,10 +200,11 @@ class UnrolledLayer(ABC):
             transposed: Parts of S.
             logits_gradient: Derivatives by the logits after every row, shape (rows, 10, N), or `None`
                 if only those after the last row count, or if this is not the uppermost layer.
-            gradient: dS.
+            gradient: dS, or `None` if it is not wanted.
             rows: Those that `forward` computed.
             below: Where to write the derivatives by the inputs: `from_above` of the layer below, if there is
                 one.
+            squares: To which the squared norm of dh_t is added, if given, shape (rows, N).
         """
         used = self._stack_rows if logits_gradient is None else self._stack_rows + DIGITS
         for stop in range(rows.stop, rows.start, -self._at_once):
@@ -212,10 +215,16 @@ class UnrolledLayer(ABC):
             for t in reversed(some):
                 if len(self.from_above):
                     self.hidden_gradient += self.from_above[t]
+                if squares is not None:
+                    squares[t] += np.einsum("in,in->n", self.hidden_gradient, self.hidden_gradient)
                 self._backward_row(transposed.hidden_state, t, t - some.start, used)
-            self._add_gradient(gradient[:used], some)
+            if gradient is None and below is None:
+                continue
+            product_gradient, state = self._side_by_side(used, some)
+            if gradient is not None:
+                self._add_gradient(gradient[:used], product_gradient, state)
             if below is not None:
-                self._hand_down(transposed.inputs, below, some)
+                self._hand_down(transposed.inputs, product_gradient, below[some.start : some.stop])
 
     @abstractmethod
     def _prepare_backward(self, rows: range) -> None:
@@ -241,9 +250,9 @@ class UnrolledLayer(ABC):
             places[0] = 0
             places[1:] = logits_gradient[: rows.stop - 1]
 
-    def _add_gradient(self, gradient: FloatArray, rows: range) -> None:
-        """Add [dz_t; dlogits_{t-1}] state_t^T of several rows to dS, as one product."""
-        add_product(gradient, *self._side_by_side(len(gradient), rows))
+    def _add_gradient(self, gradient: FloatArray, product_gradient: FloatArray, state: FloatArray) -> None:
+        """Add [dz_t; dlogits_{t-1}] state_t^T of several rows, which lie side by side, to dS."""
+        add_product(gradient, product_gradient, state)
 
     def _side_by_side(self, used: int, rows: range) -> tuple[FloatArray, FloatArray]:
         """Return [dz_t; dlogits_{t-1}] and state_t of several rows, one column per row and image."""
@@ -256,16 +265,16 @@ class UnrolledLayer(ABC):
         _lay_side_by_side(self.states[rows.start : rows.stop], state)
         return product_gradient, state
 
-    def _hand_down(self, transposed: FloatArray, below: FloatArray, rows: range) -> None:
-        """Write dx_t of several rows, after `_add_gradient` for the same rows."""
-        n, count, images = self._neurons, len(rows), self.states.shape[2]
-        kernel = slice(self._layout.kernel.start * n, self._layout.kernel.stop * n)
+    def _hand_down(self, transposed: FloatArray, product_gradient: FloatArray, below: FloatArray) -> None:
+        """Write dx_t of several rows, whose dz_t lie side by side, into `below`, shape (rows, inputs, N)."""
+        n, count = self._neurons, len(below)
+        of_kernel = product_gradient[self._layout.kernel.start * n : self._layout.kernel.stop * n]
         if count == 1:
-            multiply(transposed, self._product_gradients[0, kernel], below[rows.start])
+            multiply(transposed, of_kernel, below[0])
             return
-        found = self._wide_input_gradient[:, : count * images]
-        multiply(transposed, self._wide_product_gradient[kernel, : count * images], found)
-        below[rows.start : rows.stop] = found.reshape(-1, count, images).transpose(1, 0, 2)
+        found = self._wide_input_gradient[:, : of_kernel.shape[1]]
+        multiply(transposed, of_kernel, found)
+        below[...] = found.reshape(len(found), count, -1).transpose(1, 0, 2)
 
 
 def _lay_side_by_side(rows: FloatArray, wide: FloatArray) -> None:

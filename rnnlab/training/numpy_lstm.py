@@ -139,7 +139,7 @@ class UnrolledLstm(UnrolledLayer):
         np.multiply(row.output_gate, row.cell_tanh, out=row.next_hidden_state)
 
     def begin_backward(
-        self, transposed: TransposedStack, logits_gradient: FloatArray, gradient: FloatArray
+        self, transposed: TransposedStack, logits_gradient: FloatArray, gradient: FloatArray | None
     ) -> None:
         """See `UnrolledLayer`."""
         super().begin_backward(transposed, logits_gradient, gradient)

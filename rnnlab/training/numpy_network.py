@@ -86,6 +86,31 @@ class Workspace:
         read: NDArray[np.int64] = self._images[-1].logits[-1].argmax(axis=0)
         return read
 
+    def state_gradient_norms(
+        self, stacks: Sequence[FloatArray], pixels: Pixels, labels: NDArray[np.uint8]
+    ) -> FloatArray:
+        """Return how much the loss after the last row depends on the hidden state after each row.
+
+        It is the norm of the derivative by the hidden states of all layers, the mean over the images, shape
+        (rows,). Arguments: as for `gradient`.
+        """
+        _forward(self._images, stacks, pixels, range(self._rows), every_row=False)
+        top, images = len(self._images) - 1, pixels.shape[-1]
+        self._images[top].read_out(stacks[top])
+        weights = np.ones((1, images), np.float32)
+        _, logits_gradient = softmax_cross_entropy(self._images[top].logits[-1:], labels, weights)
+        squares = np.zeros((self._rows, images), np.float32)
+        for layer in range(top, -1, -1):
+            unrolled, transposed = self._images[layer], self._transposed[layer]
+            transposed.take(stacks[layer], with_inputs=layer > 0)
+            if layer == top:
+                unrolled.begin_backward(transposed, logits_gradient[-1], None)
+            else:
+                unrolled.begin_below()
+            below = self._images[layer - 1].from_above if layer else None
+            unrolled.backward(transposed, None, None, range(self._rows), below, squares)
+        return np.asarray(np.sqrt(squares).mean(axis=1))
+
     def _forward(self, stacks: Sequence[FloatArray], pixels: Pixels, *, every_row: bool) -> int:
         """Compute all rows and the logits; return how many first rows are blank in all images."""
         inked = pixels[:-1].any(axis=(1, 2))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Final, Protocol
 
+from rnnlab.digits import FloatArray
 from rnnlab.model.weights import Weights
 from rnnlab.runs import AccuracyPoint, Run, TestPoint
 from rnnlab.store.database import StoreError
@@ -44,7 +45,7 @@ class StoreReporter:
     def __init__(self, store: Store, run: Run, listener: RunListener | None = None) -> None:
         self._store, self._run, self._listener = store, run, listener
         self._files = store.files(run.id)
-        self._history = self._files.history()
+        self._history, self._error_history = self._files.history(), self._files.error_history()
         self._published = float("-inf")
 
     @property
@@ -55,6 +56,7 @@ class StoreReporter:
     def on_begin(self, step: int, cores: int, engine: str) -> None:
         """Store the step at which the run begins or resumes, the number of processor cores, the engine."""
         self._store.reports.set_begun(self._run.id, step, cores, engine)
+        retry_if_folder_removed(lambda: self._error_history.discard_from(step))
         log.info("%s: trains with %s on %d of this machine's cores", self._run.id, engine, cores)
 
     def on_note(self, text: str) -> None:
@@ -78,6 +80,10 @@ class StoreReporter:
         retry_if_folder_removed(lambda: self._history.maybe_snapshot(weights, point.step))
         if self._listener:
             self._listener.on_point(point)
+
+    def on_error_reach(self, step: int, norms: FloatArray) -> None:
+        """Add how far back the error reaches to the file of the run."""
+        retry_if_folder_removed(lambda: self._error_history.add(step, norms))
 
     def publish(self, weights: Weights, step: int) -> None:
         """Save weights as the newest ones, which the dashboard reads with."""

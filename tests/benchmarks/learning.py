@@ -14,6 +14,7 @@ import numpy as np
 
 from rnnlab.config import Config
 from rnnlab.data.datasets import Dataset, load
+from rnnlab.digits import FloatArray
 from rnnlab.model.evaluation import evaluate
 from rnnlab.model.reader import Reader
 from rnnlab.model.weights import Weights
@@ -38,6 +39,9 @@ class Curve:
         """Record a point."""
         del weights
         self.points.append(point)
+
+    def on_error_reach(self, step: int, norms: FloatArray) -> None:
+        """Record nothing."""
 
     def on_test(self, test: TestPoint) -> None:
         """Print a test."""

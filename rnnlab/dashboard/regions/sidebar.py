@@ -19,6 +19,7 @@ from rnnlab.dashboard.text import plain
 from rnnlab.dashboard.visitor import visitor
 from rnnlab.data import datasets
 from rnnlab.hyperparameter import ConfigError, Hyperparameter, Value
+from rnnlab.model.architecture import Architecture
 from rnnlab.presets import PRESET_HELP, PRESETS, config_from, nearest_preset, preset_of, settings_query
 from rnnlab.runs import Run
 
@@ -26,6 +27,16 @@ _FEW_FOR_BEST = 6_000
 """Steps below which nobody has measured the preset `best`; with those of `PRESETS` it reads best."""
 
 _PRESET_KEY = "control_preset"
+
+_KEEP_PARAMETERS_KEY = "keep_parameters"
+
+_KEEP_PARAMETERS_HELP = (
+    "Parameters are the numbers that the network learns: its weights and biases. With this switch on, "
+    "another cell or number of layers gets as many neurons as give the same number of parameters, so that "
+    "a comparison is fair."
+)
+
+_NETWORK_KEYS = (control_key("cell"), control_key("layers"))
 
 
 def render(run: Run | None) -> None:
@@ -35,6 +46,8 @@ def render(run: Run | None) -> None:
         for hyperparameter in HYPERPARAMETERS.values():
             if not hyperparameter.advanced:
                 _control(hyperparameter)
+                if hyperparameter.name == "cell":
+                    _parameters()
         _steps_of_best()
         with st.expander("More", icon=":material/tune:"):
             _advanced()
@@ -110,6 +123,22 @@ def _presets() -> None:
         st.selectbox("preset", options, options.index(current), key=key, on_change=choose, help=help_text)
 
 
+def _parameters() -> None:
+    """Say how many parameters the network has, with a switch that keeps their number."""
+    with st.container(key="parameters", horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(f"{Architecture.of(config()).parameters:,} parameters")
+        st.toggle("keep", key=_KEEP_PARAMETERS_KEY, persist_state="session", help=_KEEP_PARAMETERS_HELP)
+
+
+def _change_network(key: str) -> None:
+    """Take over another cell or number of layers; keep the number of parameters if that is switched on."""
+    before = Architecture.of(config())
+    controls.receive(key)
+    after = Architecture.of(config())
+    if st.session_state.get(_KEEP_PARAMETERS_KEY):
+        controls.set_value(control_key("neurons"), after.with_parameters_like(before).neurons)
+
+
 def _steps_of_best() -> None:
     """Say that the steps are too few for the preset `best`, if so."""
     present = config()
@@ -139,7 +168,8 @@ def hyperparameter_control(hyperparameter: Hyperparameter, key: str, value: Valu
     label = f"{h.label} ({h.unit})" if h.unit else h.label
     if h.scale == "log":
         return slider_with_field(h, key, label, _help_of(h))
-    common: dict[str, Any] = {"key": controls.widget_key(key), "on_change": controls.receive, "args": (key,)}
+    receive = _change_network if key in _NETWORK_KEYS else controls.receive
+    common: dict[str, Any] = {"key": controls.widget_key(key), "on_change": receive, "args": (key,)}
     common |= {"help": _help_of(h), "persist_state": "session"}
     if h.choices:
         options = list(h.choices)
