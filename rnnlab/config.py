@@ -73,11 +73,13 @@ class Config:
         "lstm",
         label="cell",
         choices={
-            "lstm": "LSTM: a memory (cell state) with three gates; remembers for long",
-            "gru": "GRU: two gates and no memory beside the hidden state; three quarters as many weights",
-            "simple_rnn": "simple RNN: no gates at all; forgets within some rows",
+            "lstm": "LSTM",
+            "gru": "GRU",
+            "simple_rnn": "simple RNN",
         },
-        help="What computes the new hidden state from the old one and the next row. Each is that of Keras.",
+        help="What computes the new hidden state from the old one and the next row. An LSTM has a memory "
+        "(cell state) with three gates and remembers for long; a GRU has two gates and no memory beside the "
+        "hidden state; a simple RNN has no gates and forgets soonest. Each is that of Keras.",
     )
     layers: int = _declare(
         1,

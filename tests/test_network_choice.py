@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from rnnlab.config import Config
+from rnnlab.dashboard.charts.error_reach import error_reach_json
 from rnnlab.model.architecture import Architecture
+from rnnlab.store.error_history import ErrorReaches
 from rnnlab.store.store import Store
 from tests.pages import add_run, component, key_now, lab, shown
 
@@ -91,16 +94,25 @@ def test_the_map_of_the_error_is_shown_below_the_curve_if_it_is_switched_on(stor
     for step in (0, 20, 40):
         history.add(step, np.geomspace(1e-3, 1, 28).astype(np.float32))
     app = lab()
-    assert [trace["type"] for trace in component(app, "curve")["figure"]["data"]].count("heatmap") == 0
+    assert "error_reach" not in {element.key for element in app.get("bidi_component")}
     shown(app.toggle("with_reach").set_value(True).run())
-    figure = component(app, "curve")["figure"]
-    (shown_map,) = [trace for trace in figure["data"] if trace["type"] == "heatmap"]
-    assert shown_map["z"]["shape"] == "28, 3"
-    assert "0.001 times as much reaches the first row as the last" in json.dumps(component(app, "curve"))
+    plot = component(app, "error_reach")
+    (shown_map,) = plot["figure"]["data"]
+    assert (shown_map["type"], shown_map["z"]["shape"]) == ("heatmap", "28, 3")
+    assert "0.001 times as much reaches the first row as the last" in plot["description"]
 
 
-def test_the_map_of_a_run_without_records_is_empty(store: Store) -> None:
+def test_of_a_run_without_records_the_page_says_that_none_are_known(store: Store) -> None:
     add_run(store)
     app = lab()
     shown(app.toggle("with_reach").set_value(True).run())
-    assert "How far back" not in json.dumps(component(app, "curve").get("description", ""))
+    assert any("Nothing is known" in caption.value for caption in app.main.caption)
+
+
+def test_of_a_long_run_some_steps_are_shown_and_the_newest() -> None:
+    steps = np.arange(0, 20_000, 20)
+    reaches = ErrorReaches(steps, np.ones((len(steps), 28), np.float32))
+    (shown_map,) = error_reach_json(reaches, "run")["data"]
+    found = np.frombuffer(base64.b64decode(shown_map["x"]["bdata"]), np.float32)
+    assert len(found) <= 241
+    assert (found[0], found[-1]) == (0, steps[-1])

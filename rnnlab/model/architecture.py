@@ -91,7 +91,7 @@ class Architecture:
 
 def cell_title(cell: str) -> str:
     """Return the name of a cell for people."""
-    return {"lstm": "LSTM", "gru": "GRU"}.get(cell, "simple RNN")
+    return HYPERPARAMETERS["cell"].choices[cell]
 
 
 LARGEST: Final = Architecture("lstm", MAX_LAYERS, MAX_NEURONS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -21,38 +22,75 @@ FAINTEST: Final = -4.0
 STRONGEST: Final = 1.0
 """Common logarithm of the share that has the brightest colour: ten times."""
 
-_TICKS: Final = {-4: "1/10,000", -3: "1/1,000", -2: "1/100", -1: "1/10", 0: "as much", 1: "10 times"}
+_TICKS: Final = {-4: "1/10000", -3: "1/1000", -2: "1/100", -1: "1/10", 0: "1", 1: "10"}
 
 
-def reach_trace() -> go.Heatmap:
-    """Return the map without any step."""
-    return go.Heatmap(
-        x=[],
-        y=list(range(1, ROWS + 1)),
-        z=[],
-        zmin=FAINTEST,
-        zmax=STRONGEST,
-        colorscale="Cividis",
-        colorbar={
-            "title": {"text": "of what reaches<br>the last row", "side": "top"},
-            "tickvals": list(_TICKS),
-            "ticktext": list(_TICKS.values()),
-            "thickness": 12,
-        },
-        hovertemplate="step %{x:,}, row %{y}: 10<sup>%{z:.1f}</sup> of the last row's<extra></extra>",
+def error_reach_figure(run_id: str) -> go.Figure:
+    """Return the map without any step; zoom and pan are kept as long as the run stays the same."""
+    figure = go.Figure(
+        go.Heatmap(
+            x=[],
+            y=list(range(1, ROWS + 1)),
+            z=[],
+            zmin=FAINTEST,
+            zmax=STRONGEST,
+            colorscale="Cividis",
+            colorbar={
+                "tickvals": list(_TICKS),
+                "ticktext": list(_TICKS.values()),
+                "thickness": 10,
+                "outlinewidth": 0,
+                "xpad": 4,
+            },
+            hovertemplate="step %{x:,}, row %{y}: 10<sup>%{z:.1f}</sup> of the last row's<extra></extra>",
+        )
     )
+    figure.update_yaxes(
+        title="row read",
+        range=[ROWS + 0.5, 0.5],
+        tickvals=[1, 7, 14, 21, 28],
+        automargin=True,
+        title_standoff=6,
+    )
+    figure.update_xaxes(title="training step", tickformat=",", automargin=True, title_standoff=6)
+    figure.update_layout(
+        template="none",
+        uirevision=run_id,
+        height=260,
+        margin={"l": 10, "r": 10, "t": 30, "b": 10},
+        title={
+            "text": "gradient, as a share of the last row's",
+            "x": 0,
+            "xref": "paper",
+            "font": {"size": 14},
+        },
+    )
+    return figure
 
 
-def reach_values(reaches: ErrorReaches) -> dict[str, Any]:
-    """Return what is to be put into the JSON form of `reach_trace`: steps and values."""
+@lru_cache(maxsize=1)
+def _figure_json() -> dict[str, Any]:
+    """Return the JSON form of the map without any step."""
+    values: dict[str, Any] = error_reach_figure("").to_plotly_json()
+    return values
+
+
+@lru_cache(maxsize=16)
+def error_reach_json(reaches: ErrorReaches, run_id: str) -> dict[str, Any]:
+    """Return the JSON form of the map, made once for all who look at it; callers must not change it.
+
+    Args:
+        reaches: How far back the error reached, at one report at least.
+        run_id: The run.
+    """
+    figure = _figure_json()
     chosen = _thinned(len(reaches.steps))
-    if not len(chosen):
-        return {}
     shares = np.clip(shares_of_last(reaches.norms[chosen]), 10.0**FAINTEST, None)
-    return {
+    values = {
         "x": _packed(reaches.steps[chosen].astype(np.float32)),
         "z": _packed(np.log10(shares).T.astype(np.float32)) | {"shape": f"{ROWS}, {len(chosen)}"},
     }
+    return {"data": [{**figure["data"][0], **values}], "layout": {**figure["layout"], "uirevision": run_id}}
 
 
 def shares_of_last(norms: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -61,12 +99,10 @@ def shares_of_last(norms: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def describe_reach(reaches: ErrorReaches) -> str:
-    """Return the newest column of the map in words, for people who cannot see it; empty if there is none."""
-    if not len(reaches.steps):
-        return ""
+    """Return the newest column of the map in words, for people who cannot see it."""
     share = float(shares_of_last(reaches.norms[-1:])[0, 0])
     return (
-        f" How far back the error reaches: at step {reaches.steps[-1]:,}, {share:.2g} times as much reaches "
+        f"How far back the error reaches: at step {reaches.steps[-1]:,}, {share:.2g} times as much reaches "
         "the first row as the last."
     )
 

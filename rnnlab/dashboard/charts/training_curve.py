@@ -19,11 +19,8 @@ from plotly.subplots import make_subplots
 from rnnlab.config import HYPERPARAMETERS
 from rnnlab.config_changes import Change
 from rnnlab.dashboard.charts.curve_data import Curve, downsample, moving_average
-from rnnlab.dashboard.charts.error_reach import reach_trace, reach_values
 from rnnlab.dashboard.settings_text import value_text
-from rnnlab.digits import ROWS
 from rnnlab.runs import TestPoint
-from rnnlab.store.error_history import ErrorReaches
 
 # From the palette of Okabe and Ito, which people with any kind of colour vision can tell apart.
 BATCH_COLOUR: Final = "#56B4E9"
@@ -88,9 +85,7 @@ def _line(x: NDArray[Any], y: NDArray[np.float64]) -> Line:
     return Line(x.astype(np.float32), y.astype(np.float32))
 
 
-def training_curve_figure(
-    lines: CurveLines, run_id: str, *, with_loss: bool, close_up: bool, with_reach: bool = False
-) -> go.Figure:
+def training_curve_figure(lines: CurveLines, run_id: str, *, with_loss: bool, close_up: bool) -> go.Figure:
     """Render the training curve.
 
     Args:
@@ -98,10 +93,9 @@ def training_curve_figure(
         run_id: The run; zoom and pan are kept as long as it stays the same.
         with_loss: Whether to show the loss in a panel of its own below.
         close_up: Whether the accuracy axis begins at 90 %.
-        with_reach: Whether to show how far back the error reaches in a panel of its own, below all others.
     """
-    heights = [0.66, *[0.34] * with_loss, *[0.5] * with_reach]
-    figure = make_subplots(shared_xaxes=True, vertical_spacing=0.06, rows=len(heights), row_heights=heights)
+    rows = {"rows": 2, "row_heights": [0.66, 0.34]} if with_loss else {"rows": 1}
+    figure = make_subplots(shared_xaxes=True, vertical_spacing=0.06, **rows)
     for trace in _accuracy_traces(lines):
         figure.add_trace(trace, row=1, col=1)
     accuracy_range = [0.9, 1.002] if close_up else [0, 1.02]
@@ -111,19 +105,11 @@ def training_curve_figure(
         figure.update_yaxes(title="loss (nats)", rangemode="tozero", row=2, col=1)
     figure.update_yaxes(automargin=True, title_standoff=6)
     figure.update_xaxes(automargin=True, title_standoff=6, tickformat=",", rangemode="tozero")
-    if with_reach:
-        figure.add_trace(reach_trace(), row=len(heights), col=1)
-        figure.update_yaxes(
-            title="row read", range=[ROWS + 0.5, 0.5], tickvals=[1, 7, 14, 21, 28], row=len(heights), col=1
-        )
-        figure.update_traces(
-            colorbar={"y": 0, "yanchor": "bottom", "len": 0.5 / sum(heights)}, selector={"type": "heatmap"}
-        )
-    figure.update_xaxes(title="training step", row=len(heights), col=1)
+    figure.update_xaxes(title="training step", row=2 if with_loss else 1, col=1)
     figure.update_layout(
         template="none",
-        uirevision=_revision(run_id, with_loss, close_up, with_reach),
-        height=430 + 120 * with_reach,
+        uirevision=_revision(run_id, with_loss=with_loss, close_up=close_up),
+        height=430,
         margin={"l": 10, "r": 10, "t": 30, "b": 10},
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
         hovermode="closest",
@@ -132,11 +118,11 @@ def training_curve_figure(
 
 
 @lru_cache(maxsize=64)
-def _figure_json(window: int, *, with_loss: bool, close_up: bool, with_reach: bool) -> dict[str, Any]:
+def _figure_json(window: int, *, with_loss: bool, close_up: bool) -> dict[str, Any]:
     """Return the JSON form of the training curve, with lines that have no points."""
     nothing = _line(np.empty(0), np.empty(0))
     lines = CurveLines(nothing, nothing, nothing, nothing, window)
-    figure = training_curve_figure(lines, "", with_loss=with_loss, close_up=close_up, with_reach=with_reach)
+    figure = training_curve_figure(lines, "", with_loss=with_loss, close_up=close_up)
     values: dict[str, Any] = figure.to_plotly_json()
     return values
 
@@ -151,7 +137,6 @@ def training_curve_json(
     with_loss: bool,
     close_up: bool,
     changes: tuple[Change, ...] = (),
-    reaches: ErrorReaches | None = None,
 ) -> dict[str, Any]:
     """Return the JSON form of the figure, made once for all who look at it; callers must not change it.
 
@@ -163,21 +148,16 @@ def training_curve_json(
         with_loss: Whether to show the loss in a panel of its own below.
         close_up: Whether the accuracy axis begins at 90 %.
         changes: Changes to the hyperparameters during the run, each marked with its value.
-        reaches: How far back the error reached, if that is to be shown.
     """
     lines = curve_lines(curve, list(tests), window)
-    with_reach = reaches is not None
-    figure = _figure_json(window, with_loss=with_loss, close_up=close_up, with_reach=with_reach)
-    shown = [lines.batch, lines.smoothed, lines.test, *[lines.loss] * with_loss]
+    figure = _figure_json(window, with_loss=with_loss, close_up=close_up)
+    shown = (lines.batch, lines.smoothed, lines.test, lines.loss)
     traces = [
         {**trace, "x": _packed(line.x), "y": _packed(line.y), "mode": _mode(trace["mode"], line)}
         for trace, line in zip(figure["data"], shown, strict=False)
     ]
     traces[2]["marker"] = {**traces[2]["marker"], "size": _marker_size(lines)}
-    if reaches is not None:
-        traces = [*traces, {**figure["data"][-1], **reach_values(reaches)}]
-    revision = _revision(run_id, with_loss, close_up, with_reach)
-    layout = {**figure["layout"], "uirevision": revision}
+    layout = {**figure["layout"], "uirevision": _revision(run_id, with_loss=with_loss, close_up=close_up)}
     return {"data": traces, "layout": layout | (_marks(changes) if changes else {})}
 
 
@@ -222,9 +202,9 @@ def _mode(mode: str, line: Line) -> str:
     return "lines+markers" if len(line.x) == 1 else mode
 
 
-def _revision(run_id: str, *switches: bool) -> str:
+def _revision(run_id: str, *, with_loss: bool, close_up: bool) -> str:
     """Return a text that stays the same as long as zoom and pan are to be kept."""
-    return " ".join([run_id, *map(str, switches)])
+    return f"{run_id} {with_loss} {close_up}"
 
 
 def _marker_size(lines: CurveLines) -> float:

@@ -7,16 +7,16 @@ from typing import Final
 import streamlit as st
 
 from rnnlab.dashboard.app_state import AppState
-from rnnlab.dashboard.charts.error_reach import describe_reach
+from rnnlab.dashboard.charts.error_reach import describe_reach, error_reach_json
 from rnnlab.dashboard.charts.training_curve import describe_change, training_curve_json
 from rnnlab.dashboard.components.plotly_figure import plot
 from rnnlab.dashboard.session import mark_user_action
 from rnnlab.runs import Run
 
 _REACH_HELP: Final = (
-    "A map of how far back the error reaches (the norm of the gradient of the last row's loss by the hidden "
-    "state after each row). Bright: what was read there can still be learned from. Dark: the error has faded "
-    "on its way back through the rows, so the network cannot learn to use what it read there (the vanishing "
+    "How much the loss after the last row depends on what the network remembered after each row before: the "
+    "norm of its gradient by the hidden state. Bright: the network can learn from what it read there. Dark: "
+    "the error has faded on its way back through the rows, so nothing is learned from them (the vanishing "
     "gradient). Compare a simple RNN with an LSTM, both with the notebook's first weights."
 )
 
@@ -36,9 +36,7 @@ def render(shared: AppState, run: Run) -> None:
         )
         with_loss = _switch("loss", "with_loss")
         close_up = _switch("90 to 100 %", "close_up", "Stretches the top of the accuracy axis.")
-        with_reach = _switch("how far back", "with_reach", _REACH_HELP)
     curve = shared.curves.curve(run.id)
-    reaches = shared.error_reaches.reaches(run.id) if with_reach else None
     tests = tuple(shared.store.tests(run.id))
     last = (
         f"{curve.accuracy[-window:].mean():.1%} at step {curve.steps[-1]:,}"
@@ -47,19 +45,23 @@ def render(shared: AppState, run: Run) -> None:
     )
     plot(
         training_curve_json(
-            curve,
-            tests,
-            run.id,
-            window,
-            with_loss=with_loss,
-            close_up=close_up,
-            changes=run.changes,
-            reaches=reaches,
+            curve, tests, run.id, window, with_loss=with_loss, close_up=close_up, changes=run.changes
         ),
         key="curve",
-        description=f"Training curve of {run.id}: accuracy of each batch, smoothed {last}.{_changes(run)}"
-        + (describe_reach(reaches) if reaches else ""),
+        description=f"Training curve of {run.id}: accuracy of each batch, smoothed {last}.{_changes(run)}",
     )
+    _error_reach(shared, run)
+
+
+def _error_reach(shared: AppState, run: Run) -> None:
+    """Render the switch of the map of how far back the error reaches and, if it is on, the map."""
+    if not _switch("how far back the error reaches", "with_reach", _REACH_HELP):
+        return
+    reaches = shared.error_reaches.reaches(run.id)
+    if len(reaches.steps):
+        plot(error_reach_json(reaches, run.id), key="error_reach", description=describe_reach(reaches))
+    else:
+        st.caption("Nothing is known about this run yet: it comes with each report.")
 
 
 def render_before_a_run() -> None:

@@ -44,10 +44,12 @@ def render(run: Run | None) -> None:
     with st.container(gap="small"):
         _presets()
         for hyperparameter in HYPERPARAMETERS.values():
-            if not hyperparameter.advanced:
+            if hyperparameter.name == "neurons":
+                with st.container(key="size", horizontal=True, gap="small"):
+                    _control(hyperparameter)
+                    _control(HYPERPARAMETERS["cell"])
+            elif not hyperparameter.advanced and hyperparameter.name != "cell":
                 _control(hyperparameter)
-                if hyperparameter.name == "cell":
-                    _parameters()
         _steps_of_best()
         with st.expander("More", icon=":material/tune:"):
             _advanced()
@@ -70,6 +72,8 @@ def _advanced() -> None:
         st.markdown(f"**{group[:1].upper()}{group[1:]}**")
         for hyperparameter in members:
             _control(hyperparameter)
+            if hyperparameter.name == "layers":
+                _parameters()
 
 
 def start_button(
