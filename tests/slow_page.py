@@ -54,6 +54,15 @@ class SlowPage:
             self._browser.send(message)
         self.settle()
 
+    def end_slowly(self) -> None:
+        """Hand over all that was held back, each part once the last is painted; wait until it is shown."""
+        assert self._browser is not None
+        self._is_slow = False
+        for message in self._held:
+            self._browser.send(message)
+            self.page.evaluate(dashboard.TWO_FRAMES)
+        self.settle()
+
     def settle(self) -> None:
         """Wait until the page is at rest."""
         expect(self.page.get_by_test_id("stStatusWidget")).to_have_count(0)

@@ -18,6 +18,7 @@ from rnnlab.store.store import Store
 from tests import dashboard
 from tests.fingers import Fingers, stroke_on
 from tests.pens import STROKES
+from tests.slow_page import SlowPage
 from tests.test_labelled_drawings import png
 from tests.test_phones import UPRIGHT, hold
 from tests.waiting import wait_for
@@ -293,6 +294,21 @@ def phone(chromium: Browser, url: str) -> Iterator[Page]:
     tool(page, "teach").tap()
     expect(key(page, "9")).to_be_visible()
     yield page
+    context.close()
+
+
+def test_the_canvas_stays_however_slowly_tools_come_and_go_on_a_phone(chromium: Browser, url: str) -> None:
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    slow_page = SlowPage(context.new_page(), url)
+    page = slow_page.page
+    dashboard.note_places(page)
+    for pressed, shown in (("teach", "teach_keys"), ("teach_done", "teach")):
+        slow_page.hold()
+        tool(page, pressed).tap()
+        wait_for(lambda: slow_page.has_answered(in_part=True), "the answer, which the browser has not got")
+        slow_page.end_slowly()
+        expect(page.locator(f".st-key-{shown}")).to_be_visible()
+        assert dashboard.canvas_moves(page) <= 1, pressed
     context.close()
 
 
