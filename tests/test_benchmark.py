@@ -12,8 +12,9 @@ import pytest
 
 from rnnlab.__main__ import main
 from rnnlab.cli import benchmark
-from rnnlab.cli.benchmark import Comparison, compare, growth, multiplications, multiplications_per_second
+from rnnlab.cli.benchmark import Comparison, compare, multiplications, multiplications_per_second
 from rnnlab.cli.machine import machine
+from rnnlab.cli.step_growth import growth
 from rnnlab.config import Config
 from rnnlab.data.datasets import Dataset, load
 from rnnlab.presets import config_from
@@ -41,7 +42,7 @@ def test_bench_prints_nothing_but_the_json_of_the_contract(capsys: pytest.Captur
     (line,) = capsys.readouterr().out.splitlines()
     answer: dict[str, Any] = json.loads(line)
     speeds = answer["steps_per_second"]
-    assert set(speeds) == {"rnnlab", "keras_fit", "torch"}
+    assert set(speeds) == {"rnnlab", "engine_keras", "keras_fit", "torch"}
     assert speeds["rnnlab"] > 0
     assert speeds["keras_fit"] > 0
     assert (speeds["torch"] is None) is not benchmark.has_torch()
@@ -73,7 +74,7 @@ def test_bench_refuses_bad_arguments_with_status_2(
 @pytest.mark.slow
 def test_every_round_gives_everyone_a_turn(digits: Dataset) -> None:
     compared = compare(TINY, digits, rounds=2, seconds=0.1)
-    assert {"rnnlab", "keras_fit"} <= set(compared.turns)
+    assert {"rnnlab", "engine_keras", "keras_fit"} <= set(compared.turns)
     for turns in compared.turns.values():
         assert len(turns) == 2
         assert min(turns) > 0
@@ -84,7 +85,12 @@ def test_a_ratio_is_the_median_of_the_rounds_own_ratios() -> None:
     compared = Comparison(Config(), 2, turns, None, 100.0)
     assert compared.ratio("keras_fit") == 2
     assert compared.ratio("torch") is None
-    assert compared.to_json()["steps_per_second"] == {"rnnlab": 30, "keras_fit": 10, "torch": None}
+    assert compared.to_json()["steps_per_second"] == {
+        "rnnlab": 30,
+        "engine_keras": None,
+        "keras_fit": 10,
+        "torch": None,
+    }
 
 
 @pytest.mark.parametrize(("cell", "gates"), [("lstm", 4), ("gru", 3), ("simple_rnn", 1)])

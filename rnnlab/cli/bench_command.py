@@ -33,7 +33,9 @@ def bench(config: Config, what: str, rounds: int, seconds: float, *, as_json: bo
     """
     benchmark, data = _prepare_bench(config, as_json=as_json)
     if what == "growth":
-        for grown in benchmark.growth(data, seconds=seconds):
+        from rnnlab.cli import step_growth
+
+        for grown in step_growth.growth(data, seconds=seconds):
             _print_growth(grown, as_json=as_json)
         return
     if not as_json:
@@ -68,7 +70,8 @@ def _prepare_bench(config: Config, *, as_json: bool) -> tuple[Any, datasets.Data
 
 
 _BENCH_HEAD: Final = (
-    "batch  neurons   RNN Lab   model.fit   PyTorch   multiply limit   times model.fit   times PyTorch"
+    "cell        layers  batch  neurons     numpy     keras   model.fit   PyTorch   multiply limit"
+    "   times model.fit   times PyTorch"
 )
 
 
@@ -76,12 +79,14 @@ def _print_comparison(comparison: Any, *, as_json: bool) -> None:
     if as_json:
         print_json(**comparison.to_json())
         return
-    ours, keras_fit, torch = (
+    ours, keras, keras_fit, torch = (
         "-" if speed is None else f"{speed:,.1f}" for speed in comparison.steps_per_second.values()
     )
     ratios = ("-" if r is None else f"{r:.2f}" for r in map(comparison.ratio, ("keras_fit", "torch")))
+    config = comparison.config
     print_line(
-        f"{comparison.config.batch_size:>5}{comparison.config.neurons:>9}{ours:>10}{keras_fit:>12}{torch:>10}"
+        f"{config.cell:<12}{config.layers:>6}{config.batch_size:>7}{config.neurons:>9}"
+        f"{ours:>10}{keras:>10}{keras_fit:>12}{torch:>10}"
         f"{comparison.limit:>17,.1f}{next(ratios):>18}{next(ratios):>16}",
     )
 

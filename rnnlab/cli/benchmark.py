@@ -1,8 +1,9 @@
 """How fast networks train on this machine: RNN Lab, plain Keras and PyTorch, turn by turn in one process.
 
-All train the same network (row -> linear layer -> LSTM -> linear read-out) on the same images with the same
-loss and Adam, in float32. RNN Lab's turn is a training run like any other: it saves points and weights in a
-store, and reads the test set as often as any run. The other two make bare training steps.
+All train the same network (row -> linear layer -> recurrent layers -> linear read-out) on the same images
+with the same loss and Adam, in float32. RNN Lab's turns, one with each engine, are training runs like any
+other: they save points and weights in a store, and read the test set as often as any run. The other two make
+bare training steps.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from __future__ import annotations
 import importlib
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from types import ModuleType
@@ -24,17 +25,14 @@ from threadpoolctl import threadpool_limits
 
 from rnnlab.config import HYPERPARAMETERS, Config
 from rnnlab.data.datasets import Dataset
-from rnnlab.digits import COLUMNS, DIGITS, ROWS
+from rnnlab.digits import COLUMNS, DIGITS, ROWS, FloatArray
 from rnnlab.model.architecture import GATES, Architecture
 from rnnlab.model.weights import Weights
-from rnnlab.presets import config_from
 from rnnlab.runs import AccuracyPoint, RunState, TestPoint
 from rnnlab.store.store import Store
 from rnnlab.system.cores import usable_cores
 from rnnlab.training import backend, keras_backend, loop
-from rnnlab.training.loss import row_loss_weights
-from rnnlab.training.numpy_network import Workspace
-from rnnlab.training.parameters import stack_size, stacks_in
+from rnnlab.training.engine import KERAS, NUMPY
 from rnnlab.worker.reporting import StoreReporter
 
 PYTORCH_HINT: Final = "PyTorch is not installed; to compare with it: pip install torch"
@@ -43,7 +41,7 @@ _REST_SECONDS: Final = 0.2
 """Seconds between two turns, so that the threads of the last one have gone to sleep."""
 
 _LARGE_MATRIX: Final = 2048
-_MAX_ITERATIONS: Final = int(HYPERPARAMETERS["iterations"].maximum or 0)
+MAX_ITERATIONS: Final = int(HYPERPARAMETERS["iterations"].maximum or 0)
 """Iterations of a run that ends with its turn: more than it can make in that time."""
 
 Turn = Callable[[float], float]
@@ -57,7 +55,8 @@ class Comparison:
     Attributes:
         config: Its hyperparameters.
         cores: Processor cores that RNN Lab used.
-        turns: Steps per second of every turn, by `rnnlab`, `keras_fit` and, if it is installed, `torch`.
+        turns: Steps per second of every turn, by `rnnlab` (engine numpy), `engine_keras`, `keras_fit` and, if
+            it is installed, `torch`.
         torch_threads: Number of threads with which PyTorch was fastest, or `None` if it is not installed.
         limit: Steps per second if a step were nothing but its multiplications, at the speed at which this
             machine multiplies large matrices.
@@ -72,7 +71,7 @@ class Comparison:
     @property
     def steps_per_second(self) -> dict[str, float | None]:
         """The median of the turns of each library; `None` if it is not installed."""
-        names = ("rnnlab", "keras_fit", "torch")
+        names = ("rnnlab", "engine_keras", "keras_fit", "torch")
         return {name: round(median(self.turns[name]), 2) if name in self.turns else None for name in names}
 
     def ratio(self, other: str) -> float | None:
@@ -86,7 +85,9 @@ class Comparison:
         return {
             "steps_per_second": self.steps_per_second,
             "limit_steps_per_second": round(self.limit, 2),
-            "ratio": {name: _rounded(self.ratio(name)) for name in ("keras_fit", "torch")},
+            "ratio": {name: _rounded(self.ratio(name)) for name in ("engine_keras", "keras_fit", "torch")},
+            "cell": self.config.cell,
+            "layers": self.config.layers,
             "batch_size": self.config.batch_size,
             "neurons": self.config.neurons,
             "row_loss_mix": self.config.row_loss_mix,
@@ -110,8 +111,11 @@ def compare(config: Config, data: Dataset, *, rounds: int, seconds: float) -> Co
         seconds: About how long a turn is.
     """
     with ExitStack() as stack:
-        ours = stack.enter_context(our_turns(config, data))
-        turns: dict[str, Turn] = {"rnnlab": ours, "keras_fit": _keras_fit(config, data)}
+        turns: dict[str, Turn] = {
+            "rnnlab": stack.enter_context(our_turns(replace(config, engine=NUMPY), data)),
+            "engine_keras": stack.enter_context(our_turns(replace(config, engine=KERAS), data)),
+            "keras_fit": _keras_fit(config, data),
+        }
         threads = None
         if (torch := _torch()) is not None:
             turns["torch"], threads = _best_of_torch(torch, config, data)
@@ -164,6 +168,11 @@ class _TimedReporter(StoreReporter):
         super().on_point(point, weights)
         self._last = time.perf_counter()
 
+    def on_error_reach(self, step: int, norms: FloatArray) -> None:
+        """Note the time: this comes between a point and a test."""
+        super().on_error_reach(step, norms)
+        self._last = time.perf_counter()
+
     def on_test(self, test: TestPoint) -> None:
         """Count the test and measure how long it took."""
         self.test_seconds = time.perf_counter() - self._last
@@ -171,7 +180,7 @@ class _TimedReporter(StoreReporter):
         super().on_test(test)
 
 
-def _until(moment: float) -> loop.Callback:
+def stopping_at(moment: float) -> loop.Callback:
     """Return a callback that stops a run at a time of the performance counter, but not before two reports.
 
     The clock of a run starts after its first step, so a run of one step would have taken no time.
@@ -188,7 +197,7 @@ def our_turns(config: Config, data: Dataset) -> Iterator[Turn]:
         config: The hyperparameters; its number of iterations does not count.
         data: Digits to train on.
     """
-    config = replace(config, iterations=_MAX_ITERATIONS)
+    config = replace(config, iterations=MAX_ITERATIONS)
     with (
         tempfile.TemporaryDirectory() as home,
         Store(Path(home)) as store,
@@ -198,7 +207,7 @@ def our_turns(config: Config, data: Dataset) -> Iterator[Turn]:
         def turn(seconds: float) -> float:
             reporter = _TimedReporter(store, store.create_run(config, claimed=True))
             until = time.perf_counter() + seconds
-            outcome = loop.Training(config, data, reporter, _until(until)).run(ours)
+            outcome = loop.Training(config, data, reporter, stopping_at(until)).run(ours)
             if outcome is None:
                 raise AssertionError("the batch size of a turn never changes")
             steps = outcome.step - 1  # the clock starts after the first
@@ -305,84 +314,3 @@ def _torch_turn(torch: Any, config: Config, data: Dataset) -> Turn:
         return steps / (time.perf_counter() - start)
 
     return turn
-
-
-@dataclass(frozen=True)
-class Growth:
-    """How the cost of a step grows with one quantity; everything else keeps its default.
-
-    Attributes:
-        by: The quantity that grows.
-        milliseconds: Milliseconds per step for each value of it.
-    """
-
-    by: str
-    milliseconds: dict[int, float] = field(default_factory=dict)
-
-
-def growth(
-    data: Dataset,
-    *,
-    seconds: float,
-    batch_sizes: Sequence[int] = (16, 32, 64, 128, 256, 512, 1024),
-    neurons: Sequence[int] = (16, 32, 64, 128, 256),
-    rows: Sequence[int] = (7, 14, 28, 56),
-) -> list[Growth]:
-    """Measure the cost of a step over batch size, neurons and rows, and over the length of a run.
-
-    Args:
-        data: Digits to train on.
-        seconds: About how long each measurement takes; the long run takes thirty times as long.
-        batch_sizes: Images per batch, each value measured.
-        neurons: Network sizes, each measured.
-        rows: Rows per image, each value measured.
-    """
-    grown = []
-    for name, values in (("batch_size", batch_sizes), ("neurons", neurons)):
-        costs = {}
-        for value in values:
-            with our_turns(config_from({name: value}), data) as turn:
-                costs[value] = 1000 / turn(seconds)
-        grown.append(Growth(name, costs))
-    costs = {count: _cost_of_rows(count, seconds) for count in rows}
-    return [*grown, Growth("rows (64 images, one core)", costs), _long_run(data, 30 * seconds)]
-
-
-def _cost_of_rows(rows: int, seconds: float) -> float:
-    """Return the milliseconds that loss and gradients take for 64 images with this many rows."""
-    config = Config()
-    architecture = Architecture.of(config)
-    workspace = Workspace(architecture, 64, rows=rows)
-    generator = np.random.default_rng(0)
-    vector = generator.normal(scale=0.05, size=stack_size(architecture)).astype(np.float32)
-    stacks, gradients = stacks_in(vector, architecture), stacks_in(np.zeros_like(vector), architecture)
-    pixels = generator.integers(0, 256, (rows, COLUMNS, 64), dtype=np.uint8)
-    labels = generator.integers(0, DIGITS, 64, dtype=np.uint8)
-    weights = row_loss_weights(config.row_loss_mix, rows)
-    times: list[float] = []
-    until = time.perf_counter() + seconds
-    with threadpool_limits(limits=1, user_api="blas"):
-        while len(times) < 3 or time.perf_counter() < until:
-            start = time.perf_counter()
-            workspace.gradient(stacks, pixels, labels, weights, gradients)
-            times.append(time.perf_counter() - start)
-    return 1000 * median(times)
-
-
-def _long_run(data: Dataset, seconds: float) -> Growth:
-    """Return the milliseconds a step takes in each tenth of a run of a small network, by its last step.
-
-    If the run reports fewer than eleven points, the parts are those between its points.
-    """
-    config = Config(neurons=32, batch_size=32, iterations=_MAX_ITERATIONS)
-    with tempfile.TemporaryDirectory() as home, Store(Path(home)) as store:
-        run = store.create_run(config, claimed=True)
-        until = time.perf_counter() + seconds
-        loop.train(config, data, StoreReporter(store, run), _until(until))
-        points = store.points(run.id)
-    parts = min(10, len(points) - 1)
-    costs = {}
-    for part in range(parts):
-        first, last = (points[(len(points) - 1) * (part + end) // parts] for end in (0, 1))
-        costs[last.step] = 1000 * (last.seconds - first.seconds) / (last.step - first.step)
-    return Growth("step of a run (batch size 32, 32 neurons)", costs)
