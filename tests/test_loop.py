@@ -23,6 +23,7 @@ class Recorder:
         self.points: list[AccuracyPoint] = []
         self.tests: list[TestPoint] = []
         self.weights: list[Weights] = []
+        self.tested: list[Weights] = []
         self.begun: list[int] = []
         self.engines: list[str] = []
         self.remarks: list[str] = []
@@ -31,8 +32,9 @@ class Recorder:
         self.points.append(point)
         self.weights.append(weights)
 
-    def on_test(self, test: TestPoint) -> None:
+    def on_test(self, test: TestPoint, weights: Weights) -> None:
         self.tests.append(test)
+        self.tested.append(weights)
 
     def on_begin(self, step: int, cores: int, engine: str) -> None:
         self.begun.append(step)

@@ -39,8 +39,9 @@ class Curve:
         del weights
         self.points.append(point)
 
-    def on_test(self, test: TestPoint) -> None:
+    def on_test(self, test: TestPoint, weights: Weights) -> None:
         """Print a test."""
+        del weights
         print(f"    step {test.step:,}: test accuracy {test.accuracy:.4f}")
 
     def on_begin(self, step: int, cores: int, engine: str) -> None:
