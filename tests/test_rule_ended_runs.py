@@ -15,7 +15,8 @@ from rnnlab.store.store import Store
 from rnnlab.training import loop
 from rnnlab.worker.job import execute
 from rnnlab.worker.launcher import LocalLauncher
-from tests.workers import SHORT, start, wait_until
+from tests.waiting import wait_for
+from tests.workers import SHORT, give_weights, start, wait_until, workers_of
 
 EASY = Config(neurons=16, batch_size=32, iterations=400, dataset="digits", stop_at=0.3)
 FLAT = replace(EASY, stop_at=0.0, patience=2, learning_rate=1e-5)
@@ -153,3 +154,36 @@ def test_a_worker_ends_a_run_after_its_minutes(store: Store, launcher: LocalLaun
     assert ended.ended_by == "minutes"
     assert 0.6 <= ended.seconds < 60
     assert "it has trained for 0.01 minutes" in ended.message
+
+
+@pytest.mark.slow
+def test_a_killed_worker_changes_neither_when_patience_is_over_nor_which_weights_are_best(
+    store: Store, launcher: LocalLauncher
+) -> None:
+    config = replace(SHORT, batch_size=1024, iterations=5_000, learning_rate=1e-5, patience=2)
+    run = start(store, launcher, config)
+    wait_for(lambda: store.tests(run.id), "a test")
+    workers_of(store.home)[0].kill()
+
+    def is_interrupted() -> bool:
+        launcher.reap()
+        return store.run(run.id).state is RunState.INTERRUPTED
+
+    wait_for(is_interrupted, "the run to be interrupted")
+    store.requests.resume(run.id)
+    launcher.wake()
+    ended = wait_until(store, run, RunState.FINISHED)
+
+    whole = store.create_run(config)
+    give_weights(store, whole)
+    claimed = store.reports.claim(whole.id)
+    assert claimed is not None
+    execute(store, claimed)
+    assert (ended.ended_by, ended.message) == ("patience", store.run(whole.id).message)
+    assert store.tests(run.id) == store.tests(whole.id)
+    best, expected = (store.files(name).best.newest() for name in (run.id, whole.id))
+    assert best is not None
+    assert expected is not None
+    assert (
+        best[1] == expected[1] == max(store.tests(run.id), key=lambda test: (test.accuracy, test.step)).step
+    )

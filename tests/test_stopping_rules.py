@@ -166,3 +166,8 @@ def test_if_several_rules_are_due_the_goal_comes_first() -> None:
         "Ended early, at step 3,001: a test was no better than that of step 1,000, 80.00 %, "
         "and its patience was 1.",
     )
+
+
+def test_a_rule_that_is_due_at_the_last_step_has_ended_nothing(digits: Dataset) -> None:
+    outcome = train(replace(SMALL, iterations=21, stop_at=0.01), digits, Recorder(), go_on)
+    assert (outcome.state, outcome.step, outcome.stop) == (RunState.FINISHED, 21, None)

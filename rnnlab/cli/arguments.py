@@ -16,6 +16,12 @@ from rnnlab.system.standard_streams import write_error, write_output
 _LARGEST: Final = 1_000_000_000
 """Largest whole number that any option takes."""
 
+LAST: Final = "last"
+"""What `--weights` says for the newest weights of a run."""
+
+BEST: Final = "best"
+"""What `--weights` says for the weights of its best test."""
+
 _DESCRIPTION: Final = "The command line of RNN Lab: trains networks that read digits, and reads with them."
 
 _EPILOG: Final = (
@@ -111,9 +117,9 @@ def add_weights_option(place: Any) -> None:
     """Add the option that chooses which weights of a run are used, to a parser or a group of options."""
     place.add_argument(
         "--weights",
-        choices=("last", "best"),
-        default="last",
-        help="those of its last step, or of its best test on the whole test set (default last)",
+        choices=(LAST, BEST),
+        default=LAST,
+        help=f"those of its last step, or of its best test on the whole test set (default {LAST})",
     )
 
 

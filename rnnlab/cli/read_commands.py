@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnlab.cli.arguments import LAST
 from rnnlab.cli.file_patterns import expand_patterns, is_pattern
 from rnnlab.cli.output import CommandError, print_json, print_line
 from rnnlab.data import datasets
@@ -42,13 +43,6 @@ _NO_DIGIT: Final = {
 
 _INK: Final = " .:-=+*#%@"
 """Grey levels from paper to ink, as characters."""
-
-
-LAST: Final = "last"
-"""What `--weights` says for the newest weights of a run."""
-
-BEST: Final = "best"
-"""What `--weights` says for the weights of its best test."""
 
 
 def load_weights(store: Store, run: Run, which: str) -> tuple[Weights, int]:

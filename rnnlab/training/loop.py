@@ -268,7 +268,9 @@ class Training:
         return True
 
     def _due_stop(self) -> Stop | None:
-        """Return the rule that ends the run after the report just made, if any."""
+        """Return the rule that ends the run after the report just made, if any, and before its last step."""
+        if self._completed >= self.config.iterations:
+            return None
         tests = self._tests if self._tested is not None else ()
         return due_stop(self.config, tests, self._completed, self._clock.seconds())
 

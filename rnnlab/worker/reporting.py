@@ -93,10 +93,10 @@ class StoreReporter:
 
         Of weights that read equally well the last ones are kept: they have learned longer.
         """
+        self._store.reports.add_test(self._run.id, test)
         if test.accuracy >= self._best_accuracy:
             retry_if_folder_removed(lambda: self._files.best.save(weights, test.step))
             self._best_accuracy = test.accuracy
-        self._store.reports.add_test(self._run.id, test)
         if self._listener:
             self._listener.on_test(test)
 
