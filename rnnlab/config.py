@@ -39,6 +39,10 @@ _OLD_RUNS: Mapping[str, Value] = {"schedule": "constant", "nonsense": 0.0, **UNC
 """How runs were trained before these hyperparameters existed."""
 
 
+STOP_RULES: Final = ("stop_at", "patience", "minutes")
+"""Hyperparameters that can end a run before its last step; each is off at 0."""
+
+
 @dataclass(frozen=True)
 class Config:
     """The hyperparameters of one run. Use `config_from` if values come from outside."""
@@ -204,6 +208,39 @@ class Config:
         step=100,
         group=_STEPS,
         help="The network reads with its weights averaged over about this many of the last steps. 0 = off.",
+    )
+    stop_at: float = _declare(
+        0.0,
+        label="stop at test accuracy",
+        minimum=0.0,
+        maximum=1.0,
+        step=0.005,
+        typed=True,
+        group=_STEPS,
+        help="The run ends as soon as a test reads this share of the test digits right, such as 0.98. "
+        "A test reads the whole test set; there is one after about every 128,000 training images. 0 = off.",
+    )
+    patience: int = _declare(
+        0,
+        label="patience",
+        unit="tests",
+        minimum=0,
+        maximum=1000,
+        step=1,
+        group=_STEPS,
+        help="The run ends after this many tests in a row that were no better than the best one before them "
+        "(early stopping). There is a test after about every 128,000 training images. 0 = off.",
+    )
+    minutes: float = _declare(
+        0.0,
+        label="minutes of training",
+        minimum=0.0,
+        maximum=10_080.0,
+        step=1.0,
+        typed=True,
+        group=_STEPS,
+        help="The run ends after so many minutes of training, its tests included. Pauses, and the time "
+        "before its first step, do not count. 0 = off.",
     )
     rotation: float = _declare(
         15.0,

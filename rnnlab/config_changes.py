@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
-from rnnlab.config import HYPERPARAMETERS, Config
+from rnnlab.config import HYPERPARAMETERS, STOP_RULES, Config
 from rnnlab.hyperparameter import ConfigError, Value, parse_json
 
 _DAMAGED: Final = "The list of the run's changes is damaged; start a new run."
 
-CHANGEABLE: Final = ("learning_rate", "batch_size", "iterations")
-"""Hyperparameters that can be changed during a run: they shape the steps, not the network."""
+CHANGEABLE: Final = ("learning_rate", "batch_size", "iterations", *STOP_RULES)
+"""Hyperparameters that can be changed during a run: they shape or end the steps, not the network."""
 
 
 @dataclass(frozen=True)

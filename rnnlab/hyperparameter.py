@@ -41,6 +41,7 @@ class Hyperparameter:
         scale: `log` if ratios matter more than differences.
         choices: The allowed words and what each means; empty for numbers.
         group: Heading of the section in which the page folds it away; empty if it is always in view.
+        typed: Whether a fraction is typed on the page: a slider would be too coarse.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Hyperparameter:
     scale: Scale = "linear"
     choices: Mapping[str, str] = field(default_factory=dict)
     group: str = ""
+    typed: bool = False
 
     @property
     def advanced(self) -> bool:

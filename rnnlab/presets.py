@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, Final
 
-from rnnlab.config import HYPERPARAMETERS, UNCHANGED_DIGITS, Config
+from rnnlab.config import HYPERPARAMETERS, STOP_RULES, UNCHANGED_DIGITS, Config
 from rnnlab.hyperparameter import ConfigError, Value
 
 PRESETS: Mapping[str, Config] = {
@@ -27,6 +27,9 @@ PRESETS: Mapping[str, Config] = {
         **UNCHANGED_DIGITS,  # type: ignore[arg-type]
     ),
 }
+
+FREE: Final = ("seed", "iterations", "dataset", *STOP_RULES)
+"""Hyperparameters that may differ from those of a preset: they do not change the method."""
 
 _TEACHING: Mapping[str, Any] = {
     "learning_rate": 0.0008,
@@ -114,11 +117,9 @@ def teaching_config(config: Config) -> Config:
 
 
 def preset_of(config: Config) -> str | None:
-    """Return the preset that a configuration follows in all that shapes learning, or `None`.
-
-    The seed, the number of iterations and the data set may differ: they do not change the method.
-    """
+    """Return the preset that a configuration follows in all but what is `FREE`, or `None`."""
+    values = asdict(config)
     for name, preset in PRESETS.items():
-        if replace(config, seed=preset.seed, iterations=preset.iterations, dataset=preset.dataset) == preset:
+        if all(value == getattr(preset, key) for key, value in values.items() if key not in FREE):
             return name
     return None

@@ -85,6 +85,7 @@ class Run:
         queued: When it last began to wait for a worker, or `None`.
         owner: The visitor who started it; may be empty.
         engine: Which engine trains it, `keras` or `numpy`; empty until known.
+        ended_by: Which of `STOP_RULES` ended it before its last step; empty if none did.
     """
 
     id: str
@@ -111,6 +112,7 @@ class Run:
     queued: float | None = None
     owner: str = ""
     engine: str = ""
+    ended_by: str = ""
 
     @cached_property
     def config_now(self) -> Config:
@@ -121,6 +123,14 @@ class Run:
     def iterations(self) -> int:
         """Training steps after which it ends; a number asked for counts already before it is in force."""
         return int(self.requested.get("iterations", self.config_now.iterations))
+
+    @property
+    def spent_rule(self) -> str:
+        """The rule that ended it, which no longer counts if it is trained further; empty if there is none.
+
+        It counts if another value has been asked for.
+        """
+        return "" if self.ended_by in self.requested else self.ended_by
 
     @property
     def is_pausing(self) -> bool:

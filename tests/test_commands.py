@@ -310,7 +310,8 @@ def test_evaluate_answers_as_the_contract_says(trained: str, capsys: pytest.Capt
     assert main(["evaluate", trained, "--json"]) == 0
     answer = json_lines(capsys.readouterr().out)[0]
     by_row = {"accuracy_by_row", "confidence_by_row", "calibration_error_by_row", "decisions_by_row"}
-    assert set(answer) == {"data", "test_accuracy", *by_row, "decided_before_ink", "confusion", "mistakes"}
+    named = {"data", "step", "test_accuracy", "decided_before_ink", "confusion", "mistakes"}
+    assert set(answer) == {*named, *by_row}
     assert answer["data"] == "bundled digits, 1,797 digits"
     confusion = np.array(answer["confusion"])
     assert confusion.shape == (10, 10)

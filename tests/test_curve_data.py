@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rnnlab.config import Config
+from rnnlab.config_changes import Change
 from rnnlab.dashboard.caches import CurveCache
 from rnnlab.dashboard.charts.curve_data import (
     EMPTY_CURVE,
@@ -13,8 +14,15 @@ from rnnlab.dashboard.charts.curve_data import (
     downsample,
     moving_average,
 )
-from rnnlab.dashboard.charts.training_curve import curve_lines, training_curve_figure, training_curve_json
-from rnnlab.runs import AccuracyPoint, RunState, TestPoint
+from rnnlab.dashboard.charts.training_curve import (
+    curve_lines,
+    describe_change,
+    describe_end,
+    training_curve_figure,
+    training_curve_json,
+)
+from rnnlab.presets import config_from
+from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
 from rnnlab.store.store import Store
 
 
@@ -173,3 +181,43 @@ def test_the_loss_has_a_panel_of_its_own() -> None:
     assert [trace.name for trace in plain.data] == ["each batch", "mean of 5 readings", "test set"]
     assert both.data[-1].name == "loss, mean of 5 readings"
     assert both.data[-1].yaxis != both.data[0].yaxis
+
+
+def test_the_step_at_which_a_rule_ended_a_run_is_marked_with_the_rule_and_unlike_a_change(
+    store: Store,
+) -> None:
+    curve = CurveCache(store).curve(fill(store, 5))
+    change = Change(41, "learning_rate", 0.01)
+    drawn = training_curve_json(
+        curve, (), "r", 5, with_loss=True, close_up=False, changes=(change,), end=(81, "ended: patience 3")
+    )["layout"]
+    assert [(line["x0"], line["x1"], line["line"]["dash"]) for line in drawn["shapes"]] == [
+        (41, 41, "dot"),
+        (81, 81, "dash"),
+    ]
+    assert [(words["x"], words["text"], words["xanchor"]) for words in drawn["annotations"]] == [
+        (41, "learning rate 0.01", "left"),
+        (81, "ended: patience 3", "right"),
+    ]
+    plain = training_curve_json(curve, (), "r", 5, with_loss=True, close_up=False)
+    assert "shapes" not in plain["layout"]
+
+
+@pytest.mark.parametrize(
+    ("values", "rule", "said"),
+    [
+        ({"stop_at": 0.985}, "stop_at", "ended: stop at test accuracy 0.985"),
+        ({"patience": 10}, "patience", "ended: patience 10"),
+        ({"minutes": 2.5}, "minutes", "ended: 2.5 minutes of training"),
+        ({"minutes": 5}, "", ""),
+    ],
+)
+def test_the_mark_names_the_rule_and_its_value(values: dict[str, float], rule: str, said: str) -> None:
+    run = Run("r", config_from(values), RunState.FINISHED, created=0.0, ended_by=rule)
+    assert describe_end(run) == said
+
+
+def test_a_rule_that_is_lifted_is_called_off() -> None:
+    assert describe_change(Change(0, "patience", 0)) == "patience off"
+    assert describe_change(Change(0, "minutes", 7.0)) == "7 minutes of training"
+    assert describe_change(Change(0, "batch_size", 1024)) == "batch size 1,024"

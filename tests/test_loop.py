@@ -23,6 +23,7 @@ class Recorder:
         self.points: list[AccuracyPoint] = []
         self.tests: list[TestPoint] = []
         self.weights: list[Weights] = []
+        self.tested: list[Weights] = []
         self.begun: list[int] = []
         self.reaches: dict[int, np.ndarray] = {}
         self.engines: list[str] = []
@@ -35,8 +36,9 @@ class Recorder:
     def on_error_reach(self, step: int, norms: np.ndarray) -> None:
         self.reaches[step] = norms
 
-    def on_test(self, test: TestPoint) -> None:
+    def on_test(self, test: TestPoint, weights: Weights) -> None:
         self.tests.append(test)
+        self.tested.append(weights)
 
     def on_begin(self, step: int, cores: int, engine: str) -> None:
         self.begun.append(step)

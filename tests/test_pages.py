@@ -53,6 +53,9 @@ def test_every_hyperparameter_has_a_control_with_its_bounds() -> None:
         "random seed": (0, 2**31 - 1, 0),
         "warm-up (steps)": (0, 10_000, 0),
         "weight averaging (steps)": (0, 10_000, 0),
+        "stop at test accuracy": (0.0, 1.0, 0.0),
+        "patience (tests)": (0, 1000, 0),
+        "minutes of training": (0.0, 10_080.0, 0.0),
     }
     rates = [float(option) for option in app.select_slider(key="control_learning_rate").options]
     assert (rates[0], rates[-1]) == (1e-5, 1.0)

@@ -126,7 +126,8 @@ def test_the_batch_accuracy_is_the_mean_of_the_five_newest_readings(own_home: Pa
         assert store.run(run.id).batch_accuracy == pytest.approx(0.15)
     connection = sqlite3.connect(own_home / "runs.sqlite3")
     connection.execute("UPDATE runs SET batch_accuracy = 0.3")  # as before version 7
-    connection.execute("ALTER TABLE runs DROP COLUMN engine")
+    for column in SINCE_VERSION_8:
+        connection.execute(f"ALTER TABLE runs DROP COLUMN {column}")
     connection.execute("PRAGMA user_version = 6")
     connection.commit()
     connection.close()
@@ -236,14 +237,21 @@ def test_a_home_of_another_version_is_left_alone(own_home: Path, version: int, a
         Store(own_home)
 
 
-SINCE_VERSION_8 = ["engine"]
+SINCE_VERSION_9 = ["ended_by"]
+SINCE_VERSION_8 = ["engine", *SINCE_VERSION_9]
 OF_VERSION_6 = ["process_identity", *SINCE_VERSION_8]
 OF_VERSION_5 = ["pause_at", "changes", "requested", "queued", "owner", "branches", *OF_VERSION_6]
 
 
 @pytest.mark.parametrize(
     ("version", "columns"),
-    [(3, ["parent", *OF_VERSION_5]), (4, OF_VERSION_5), (5, OF_VERSION_6), (7, SINCE_VERSION_8)],
+    [
+        (3, ["parent", *OF_VERSION_5]),
+        (4, OF_VERSION_5),
+        (5, OF_VERSION_6),
+        (7, SINCE_VERSION_8),
+        (8, SINCE_VERSION_9),
+    ],
 )
 def test_a_home_of_an_older_version_is_brought_up_to_date_with_its_runs(
     own_home: Path, version: int, columns: list[str]

@@ -16,6 +16,12 @@ from rnnlab.system.standard_streams import write_error, write_output
 _LARGEST: Final = 1_000_000_000
 """Largest whole number that any option takes."""
 
+LAST: Final = "last"
+"""What `--weights` says for the newest weights of a run."""
+
+BEST: Final = "best"
+"""What `--weights` says for the weights of its best test."""
+
 _DESCRIPTION: Final = "The command line of RNN Lab: trains networks that read digits, and reads with them."
 
 _EPILOG: Final = (
@@ -70,16 +76,20 @@ def build_parser() -> argparse.ArgumentParser:
     )
     resume = add("resume", "continue a run that was interrupted, paused or stopped, or has finished")
     add_run_argument(resume)
-    resume.add_argument("--iterations", type=positive, help="how many more (default: those that are left)")
+    resume.add_argument(
+        "--iterations",
+        type=positive,
+        help="how many more (default: those that are left); a rule that ended the run, such as --patience, "
+        "no longer counts",
+    )
     add("runs", "list the runs")
     add_dashboard(subparsers)
     read = add("read", "read pictures of a digit: drawings, scans, photographs")
     add_read_options(read)
-    add_run_argument(add("evaluate", "read the whole test set"))
-    export = add("export", "save a run as a standard .keras file")
-    add_run_argument(export)
-    export.add_argument("path", type=keras_path, metavar="PATH", help="the file to write; ends in .keras")
-    export.add_argument("--every-row", action="store_true", help="answer after every row, not after the last")
+    evaluate = add("evaluate", "read the whole test set")
+    add_run_argument(evaluate)
+    add_weights_option(evaluate)
+    add_export_options(add("export", "save a run as a standard .keras file"))
     bench = add("bench", "measure training throughput here: RNN Lab, plain Keras, PyTorch if installed")
     add_bench_options(bench)
     return parser
@@ -90,7 +100,27 @@ def add_read_options(read: argparse.ArgumentParser) -> None:
     files = "a PNG, JPEG, GIF, BMP, TIFF or WebP file, or a pattern such as *.png"
     add_run_argument(read)
     read.add_argument("images", nargs="+", metavar="IMAGE", help=files)
-    read.add_argument("--step", type=non_negative, help="use the weights saved at or before this step")
+    which = read.add_mutually_exclusive_group()
+    which.add_argument("--step", type=non_negative, help="use the weights saved at or before this step")
+    add_weights_option(which)
+
+
+def add_export_options(export: argparse.ArgumentParser) -> None:
+    """Add the options of `export`."""
+    add_run_argument(export)
+    export.add_argument("path", type=keras_path, metavar="PATH", help="the file to write; ends in .keras")
+    add_weights_option(export)
+    export.add_argument("--every-row", action="store_true", help="answer after every row, not after the last")
+
+
+def add_weights_option(place: Any) -> None:
+    """Add the option that chooses which weights of a run are used, to a parser or a group of options."""
+    place.add_argument(
+        "--weights",
+        choices=(LAST, BEST),
+        default=LAST,
+        help=f"those of its last step, or of its best test on the whole test set (default {LAST})",
+    )
 
 
 def add_dashboard(subparsers: Any) -> None:

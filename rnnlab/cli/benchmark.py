@@ -173,11 +173,11 @@ class _TimedReporter(StoreReporter):
         super().on_error_reach(step, norms)
         self._last = time.perf_counter()
 
-    def on_test(self, test: TestPoint) -> None:
+    def on_test(self, test: TestPoint, weights: Weights) -> None:
         """Count the test and measure how long it took."""
         self.test_seconds = time.perf_counter() - self._last
         self.tests += 1
-        super().on_test(test)
+        super().on_test(test, weights)
 
 
 def stopping_at(moment: float) -> loop.Callback:

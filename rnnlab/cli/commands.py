@@ -42,12 +42,24 @@ def run_command(arguments: argparse.Namespace, store: Store, config: Config | No
         case "runs":
             train_commands.runs(store, as_json=arguments.json)
         case "read":
-            read_commands.read(store, arguments.run, arguments.images, arguments.step, as_json=arguments.json)
+            read_commands.read(
+                store,
+                arguments.run,
+                arguments.images,
+                arguments.step,
+                arguments.weights,
+                as_json=arguments.json,
+            )
         case "evaluate":
-            read_commands.evaluate(store, arguments.run, as_json=arguments.json)
+            read_commands.evaluate(store, arguments.run, arguments.weights, as_json=arguments.json)
         case "export":
             read_commands.export(
-                store, arguments.run, arguments.path, every_row=arguments.every_row, as_json=arguments.json
+                store,
+                arguments.run,
+                arguments.path,
+                arguments.weights,
+                every_row=arguments.every_row,
+                as_json=arguments.json,
             )
         case "bench":
             what = "growth" if arguments.growth else "grid" if arguments.grid else "one"

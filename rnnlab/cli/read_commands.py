@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnlab.cli.arguments import LAST
 from rnnlab.cli.file_patterns import expand_patterns, is_pattern
 from rnnlab.cli.output import CommandError, print_json, print_line
 from rnnlab.data import datasets
@@ -44,32 +45,61 @@ _INK: Final = " .:-=+*#%@"
 """Grey levels from paper to ink, as characters."""
 
 
-def load_reader(store: Store, run: Run, step: int | None = None) -> tuple[Reader, int]:
-    """Return a reader with the newest weights of a run, or those saved at or before a step, and their step.
+def load_weights(store: Store, run: Run, which: str) -> tuple[Weights, int]:
+    """Return the newest weights of a run or those of its best test, and their step.
+
+    Raises:
+        WeightsError: The weights are missing or damaged.
+        CommandError: It has kept none of a best test.
+    """
+    files = store.files(run.id)
+    if which == LAST:
+        return Weights.load(files.weights)
+    best = files.best.newest()
+    if best is None:
+        raise CommandError(
+            f"{run.id} has kept no best weights, as a run does from its first test on; use --weights {LAST}."
+        )
+    return Weights.load(best[0])
+
+
+def load_reader(store: Store, run: Run, step: int | None = None, which: str = LAST) -> tuple[Reader, int]:
+    """Return a reader with weights of a run, and their step.
+
+    Args:
+        store: The store.
+        run: The run.
+        step: If given, those count that were saved at or before this step.
+        which: Otherwise, whether the newest ones count or those of its best test.
 
     Raises:
         WeightsError: The weights are missing, damaged or too large.
-        CommandError: No weights were saved at or before that step.
+        CommandError: No such weights were saved.
     """
+    if step is None:
+        weights, found = load_weights(store, run, which)
+        return Reader(weights), found
     path = store.files(run.id).weights
-    if step is not None and step < run.step:
+    if step < run.step:
         snapshot = store.files(run.id).history().at_or_before(step)
         if snapshot is None:
             raise CommandError(f"{run.id} saved no weights at or before step {step:,}; choose a later one.")
         path = snapshot
     weights, found = Weights.load(path)
-    if step is not None and found != step:
+    if found != step:
         write_error(f"{run.id} has no weights of step {step:,}; using those of step {found:,}.")
     return Reader(weights), found
 
 
-def read(store: Store, name: str, images: Iterable[str], step: int | None, *, as_json: bool) -> None:
+def read(
+    store: Store, name: str, images: Iterable[str], step: int | None, which: str = LAST, *, as_json: bool
+) -> None:
     """Read image files: drawings of the canvas, scans, photographs.
 
     Raises:
         CommandError: At least one file could not be read; the others have been.
     """
-    reader, _ = load_reader(store, store.find(name), step)
+    reader, _ = load_reader(store, store.find(name), step, which)
     unreadable = []
     for image in expand_patterns(images):
         found = _read_image(reader, image)
@@ -133,20 +163,20 @@ def _in_words(found: tuple[Answer, NDArray[np.uint8]] | str) -> str:
     return "\n".join(lines)
 
 
-def evaluate(store: Store, name: str, *, as_json: bool) -> None:
+def evaluate(store: Store, name: str, which: str = LAST, *, as_json: bool) -> None:
     """Read the whole test set: accuracy and confidence after each row, when it decides, confusion matrix.
 
     Raises:
-        CommandError: The data set that the run was trained on is not available.
+        CommandError: The data set that the run was trained on is not available, or there are no such weights.
     """
     run = store.find(name)
-    reader, step = load_reader(store, run)
+    reader, step = load_reader(store, run, which=which)
     data = datasets.load(run.data_name or run.config.dataset)
     if run.data_name and (reason := datasets.mismatch(data, run.data_name, run.data)):
         raise CommandError(f"{run.id} {reason}")
     result = evaluation.evaluate(reader, data.test_images, data.test_labels)
     if as_json:
-        print_json(data=data.description, **result.to_json())
+        print_json(data=data.description, step=step, **result.to_json())
         return
     print_line(
         f"{run.id} at step {step:,}: {result.test_accuracy:.2%} of {len(data.test_labels):,} test images"
@@ -165,17 +195,17 @@ def evaluate(store: Store, name: str, *, as_json: bool) -> None:
         print_line(f"{digit:>3}" + "".join(f"{count:>6,}" for count in counts))
 
 
-def export(store: Store, name: str, path: Path, *, every_row: bool, as_json: bool) -> None:
-    """Save the newest weights of a run as a standard Keras file.
+def export(store: Store, name: str, path: Path, which: str = LAST, *, every_row: bool, as_json: bool) -> None:
+    """Save the newest weights of a run, or those of its best test, as a standard Keras file.
 
     Raises:
         WeightsError: The weights are missing, damaged or too large.
-        CommandError: TensorFlow is not installed, or the file cannot be written.
+        CommandError: TensorFlow is not installed, there are no such weights, or the file cannot be written.
     """
     if not has_tensorflow():
         raise CommandError(lacks_tensorflow("Saving a .keras file"))
     run = store.find(name)
-    weights, step = Weights.load(store.files(run.id).weights)
+    weights, step = load_weights(store, run, which)
     weights.check_sums()
     with stderr_to(store.files(run.id).log):
         from rnnlab.training import devices

@@ -24,7 +24,7 @@ from rnnlab.worker import job
 _DAMAGED: Final = "damaged"
 """The state of a run whose entry in the list cannot be read, as the list of runs prints it."""
 
-_UNKNOWN: Final = ("step", "test_accuracy", "seconds", "created", "data", "engine", "config")
+_UNKNOWN: Final = ("step", "test_accuracy", "seconds", "created", "ended_by", "data", "engine", "config")
 """What `runs --json` says of every run, and of a damaged one leaves open."""
 
 
@@ -104,6 +104,7 @@ def resume(store: Store, name: str, iterations: int | None, *, as_json: bool) ->
     """Continue a run in the foreground that was interrupted, paused or stopped, or has finished.
 
     `iterations` is the number of further steps for a finished or stopped run; by default those that are left.
+    A rule that ended it before its last step no longer counts.
 
     Raises:
         CommandError: The run cannot be resumed, or failed or diverged.
@@ -184,6 +185,7 @@ def _end_as_json(run: Run, state: RunState) -> str:
         step=run.step,
         test_accuracy=run.test_accuracy,
         seconds=round(run.seconds, 3),
+        **({"ended_by": run.ended_by} if run.ended_by else {}),
     )
 
 
@@ -208,6 +210,7 @@ def runs(store: Store, *, as_json: bool) -> None:
                 seconds=round(run.seconds, 3),
                 created=run.created,
                 message=run.message,
+                ended_by=run.ended_by or None,
                 data=run.data,
                 engine=run.engine or None,
                 config=asdict(run.config),

@@ -71,8 +71,8 @@ class ErrorReachCache:
             return reaches
 
 
-Stamp = tuple[int, int, str]
-"""What an evaluation was made from: time (ns) and size (bytes) of the weights file, name of the data set."""
+Stamp = tuple[Path, int, int, str]
+"""What an evaluation was made from: weights file, its time (ns) and size (bytes), name of the data set."""
 
 
 def data_of(run: Run) -> str:
@@ -110,40 +110,48 @@ class EvaluationCache:
         """Return the last evaluation of a run, of whichever step, or `None` if there is none in memory."""
         return self._cached.get(run_id)
 
-    def newest(self, run: Run) -> RunEvaluation | None:
+    def newest(self, run: Run, *, best: bool = False) -> RunEvaluation | None:
         """Return the evaluation of a run's newest weights, or `None` if it has none yet.
 
         This takes a second or two the first time. Whoever asks for it in that time waits for the same one.
+
+        Args:
+            run: The run.
+            best: Whether the weights of its best test count in place of the newest ones, if there are any.
 
         Raises:
             WeightsError: The weights file is damaged.
             DatasetError: The test images are not on this machine, or damaged.
         """
-        stamp = self._stamp(run)
+        stamp = self._stamp(run, best=best)
         if stamp is None:
             return None
         with self._evaluating:
             found = self._cached.get(run.id)
             if found is None or found.stamp != stamp:
-                found = self._evaluate(run, stamp)
+                found = self._evaluate(stamp)
             self._cached[run.id] = found
             self._cached.move_to_end(run.id)
             if len(self._cached) > MAX_EVALUATIONS_CACHED:
                 self._cached.popitem(last=False)
             return found
 
-    def _stamp(self, run: Run) -> Stamp | None:
+    def _stamp(self, run: Run, *, best: bool) -> Stamp | None:
         """Return what an evaluation would be made from now, or `None` without weights."""
+        files = self._store.files(run.id)
+        found = files.best.newest() if best else None
+        path = found[0] if found else files.weights
         try:
-            status = self._store.files(run.id).weights.stat()
+            status = path.stat()
         except OSError:
             return None
-        return status.st_mtime_ns, status.st_size, data_of(run)
+        return path, status.st_mtime_ns, status.st_size, data_of(run)
 
-    def _evaluate(self, run: Run, stamp: Stamp) -> RunEvaluation:
-        """Read the test set with the newest weights of a run."""
-        weights, step = Weights.load(self._store.files(run.id).weights)
-        test_set = self._test_set(stamp[2])
+    def _evaluate(self, stamp: Stamp) -> RunEvaluation:
+        """Read a test set with the weights of a run."""
+        path, *_, data = stamp
+        weights, step = Weights.load(path)
+        test_set = self._test_set(data)
         return RunEvaluation(
             evaluate(Reader(weights), test_set.images, test_set.labels), test_set, step, stamp
         )
@@ -176,7 +184,21 @@ def newest_reader(store: Store, run_id: str) -> tuple[Reader, int] | None:
     Raises:
         WeightsError: The weights file is damaged.
     """
-    path = store.files(run_id).weights
+    return _reader_at(store.files(run_id).weights)
+
+
+def best_reader(store: Store, run_id: str) -> tuple[Reader, int] | None:
+    """Return a reader with the weights of a run's best test and their step, or `None` if there are none.
+
+    Raises:
+        WeightsError: The weights file is damaged.
+    """
+    best = store.files(run_id).best.newest()
+    return _reader_at(best[0]) if best else None
+
+
+def _reader_at(path: Path) -> tuple[Reader, int] | None:
+    """Return a reader with the weights of a file and their step, or `None` if it is not there."""
     try:
         status = path.stat()
     except OSError:

@@ -87,6 +87,7 @@ class Session:
         has_read_run: Whether the run in the URL has been looked up.
         has_read_digit: Whether the test digit in the URL has been looked up.
         settings: The hyperparameters of the controls as URL parameters, or `None` before these are rendered.
+        best_of: The run that is to read with the weights of its best test; empty if none is.
         chosen_run_id: The run chosen on the Runs page.
         run_tables: The runs in the rows of the table there, by the number of its version: the last ones.
         drawing: The visitor's drawing.
@@ -119,6 +120,7 @@ class Session:
     has_read_run: bool = False
     has_read_digit: bool = False
     settings: dict[str, str] | None = None
+    best_of: str = ""
     chosen_run_id: str | None = None
     run_tables: dict[int, list[str]] = field(default_factory=dict)
     drawing: Drawing = field(default_factory=Drawing)

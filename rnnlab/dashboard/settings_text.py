@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
-from rnnlab.config import HYPERPARAMETERS, Config
+from rnnlab.config import HYPERPARAMETERS, STOP_RULES, Config
 from rnnlab.config_changes import Change
 from rnnlab.hyperparameter import Value
 from rnnlab.presets import nearest_preset
@@ -18,7 +18,7 @@ _FEW: Final = 3
 ENGINE_NAMES: Final = {"keras": "Keras", "numpy": "numpy"}
 """The engines as people write them."""
 
-_COUNTED: Final = ("neurons", "layers", "iterations")
+_COUNTED: Final = ("neurons", "layers", "iterations", "minutes")
 """Hyperparameters whose number comes first, such as `64 neurons`."""
 
 
@@ -27,6 +27,15 @@ def value_text(value: Value) -> str:
     if isinstance(value, str):
         return value
     return f"{value:,}" if isinstance(value, int) else f"{value:.10g}"
+
+
+def describe_setting(name: str, value: Value) -> str:
+    """Return a hyperparameter and its value in words, such as `learning rate 0.01` or `patience off`."""
+    if name in STOP_RULES and not value:
+        return f"{HYPERPARAMETERS[name].label} off"
+    return (
+        _phrase(name, value) if name in STOP_RULES else f"{HYPERPARAMETERS[name].label} {value_text(value)}"
+    )
 
 
 def what_differs(run: Run) -> str:

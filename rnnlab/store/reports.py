@@ -188,6 +188,7 @@ class RunReports:
         state: RunState,
         *,
         message: str = "",
+        ended_by: str = "",
         step: int | None = None,
         seconds: float | None = None,
     ) -> None:
@@ -198,10 +199,10 @@ class RunReports:
         """
         with self._database.transaction() as connection:
             updated = connection.execute(
-                "UPDATE runs SET state = ?, ended = ?, message = ?, stop_requested = 0, "
+                "UPDATE runs SET state = ?, ended = ?, message = ?, ended_by = ?, stop_requested = 0, "
                 "step = coalesce(?, step), seconds = coalesce(?, seconds) "
                 f"WHERE id = ? AND {_OWN}",
-                (state, self._clock(), message, step, seconds, run_id, own_identity()),
+                (state, self._clock(), message, ended_by, step, seconds, run_id, own_identity()),
             )
             if not updated.rowcount:
                 raise _lost(run_id)

@@ -30,12 +30,14 @@ class _Standing(NamedTuple):
         state: Whether it waits, trains, pauses or has ended, and how.
         step: Training steps completed.
         pause_at: Completed steps at which it is to pause, or `None`.
+        spent_rule: The rule that ended it and is to count no longer; empty if there is none.
         is_held: Whether a living worker has it.
     """
 
     state: RunState
     step: int
     pause_at: int | None
+    spent_rule: str
     is_held: bool
 
     @property
@@ -102,6 +104,8 @@ class RunRequests:
     def train_further(self, run_id: str, iterations: int) -> None:
         """Let a finished or stopped run train for a number of further iterations.
 
+        If a rule ended it, such as a time limit, that no longer counts, unless it was given another value.
+
         Raises:
             ConfigError: It would have more iterations than a run may have.
         """
@@ -115,7 +119,8 @@ class RunRequests:
                         f"A run has at most {limit:,.0f} iterations and this one has made {run.step:,}; ask "
                         f"for {least} to {limit - run.step:,.0f} more."
                     )
-                self._request(connection, run_id, {"iterations": run.step + iterations})
+                lifted = {run.spent_rule: 0} if run.spent_rule else {}
+                self._request(connection, run_id, {"iterations": run.step + iterations, **lifted})
                 self._enqueue(connection, run_id, None)
         self._records.save(run_id)
 
@@ -143,8 +148,8 @@ class RunRequests:
 
     def _enqueue(self, connection: Connection, run_id: str, pause_at: int | None) -> None:
         connection.execute(
-            "UPDATE runs SET state = ?, queued = ?, ended = NULL, message = '', stop_requested = 0, "
-            "process = NULL, process_identity = NULL, pause_at = ? WHERE id = ?",
+            "UPDATE runs SET state = ?, queued = ?, ended = NULL, message = '', ended_by = '', "
+            "stop_requested = 0, process = NULL, process_identity = NULL, pause_at = ? WHERE id = ?",
             (RunState.QUEUED, self._clock(), pause_at, run_id),
         )
 
@@ -166,4 +171,4 @@ class RunRequests:
         has_process, identity, *columns = row
         run = run_from_row(tuple(columns))
         is_held = bool(has_process) and self._heartbeats.is_alive(run_id, identity, run.heartbeat)
-        return _Standing(run.state, run.step, run.pause_at, is_held)
+        return _Standing(run.state, run.step, run.pause_at, run.spent_rule, is_held)

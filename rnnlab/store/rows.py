@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from rnnlab import config_changes
-from rnnlab.config import HYPERPARAMETERS, Config
+from rnnlab.config import HYPERPARAMETERS, STOP_RULES, Config
 from rnnlab.config_changes import Change
 from rnnlab.hyperparameter import Value
 from rnnlab.runs import AccuracyPoint, Run, RunState, TestPoint
@@ -69,6 +69,12 @@ def _text(value: object) -> str:
 
 def _name(value: object) -> str:
     if not is_run_name(_text(value)):
+        raise ValueError
+    return _text(value)
+
+
+def _rule(value: object) -> str:
+    if value not in ("", *STOP_RULES):
         raise ValueError
     return _text(value)
 
@@ -145,6 +151,7 @@ _CHECKS: Final[Mapping[str, Callable[[object], Any]]] = {
     "queued": _or_none(_TIME),
     "owner": _text,
     "engine": _text,
+    "ended_by": _rule,
 }
 """For each column, what turns it into a field of `Run`; raises one of `_UNREADABLE` if it cannot be one."""
 

@@ -10,6 +10,7 @@ A home folder holds:
     <run id>/weights.npz        the newest weights, replaced every 0.4 seconds or so
     <run id>/checkpoint.npz     all that a run needs to continue as if it had never been interrupted
     <run id>/start.npz          the weights of the parent, if the run starts from another run
+    <run id>/best_<step>.npz    the weights of the best test so far
     <run id>/steps/<step>.npz   snapshots: weights saved during the run
     <run id>/hand/              the labelled drawings that it learns from, if any
     <run id>/run.json           what the list of runs says of the run, if the list should be lost
@@ -29,6 +30,7 @@ from rnnlab.data.labelled_drawings import LabelledDrawings
 from rnnlab.model.architecture import Architecture
 from rnnlab.model.weights import MAX_FILE_BYTES, Weights
 from rnnlab.runs import Run
+from rnnlab.store.best_weights import BestWeights
 from rnnlab.store.database import StoreError
 from rnnlab.store.error_history import ErrorHistory
 from rnnlab.store.run_names import is_run_name
@@ -63,6 +65,7 @@ class RunFiles:
         weights: The newest weights, once the run has reported.
         checkpoint: What the run needs to continue, once it has reported.
         start: The weights that the run starts from, if it has a parent.
+        best: The weights of its best test so far, once it has been tested.
         digits_cache: The digits that the newest run of this home learns from.
         record: What the list of runs says of the run (`run_records`).
         log: What happened.
@@ -82,6 +85,7 @@ class RunFiles:
         self.weights = self.folder / "weights.npz"
         self.checkpoint = self.folder / "checkpoint.npz"
         self.start = self.folder / "start.npz"
+        self.best = BestWeights(self.folder)
         self.record = self.folder / "run.json"
         self.digits_cache = DigitsCache(home / "digits.cache")
         self.log = self.folder / "log.txt"

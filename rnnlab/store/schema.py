@@ -13,7 +13,7 @@ from typing import Final
 
 from rnnlab.runs import READINGS_OF_MEAN
 
-VERSION: Final = 8
+VERSION: Final = 9
 """Version of the tables; every change to them, or to what a column says, adds one."""
 
 NEWEST_ACCURACY: Final = f"""coalesce((
@@ -42,6 +42,7 @@ ALTER TABLE workers ADD COLUMN process_identity TEXT
 """,
     6: f"UPDATE runs SET batch_accuracy = {NEWEST_ACCURACY}",  # it was the newest reading alone
     7: "ALTER TABLE runs ADD COLUMN engine TEXT NOT NULL DEFAULT ''",
+    8: "ALTER TABLE runs ADD COLUMN ended_by TEXT NOT NULL DEFAULT ''",
 }
 """For each older version, the statements that turn its tables into those of the next one."""
 
@@ -73,7 +74,8 @@ CREATE TABLE runs (
     owner TEXT NOT NULL DEFAULT '',
     branches INTEGER NOT NULL DEFAULT 0,
     process_identity TEXT,
-    engine TEXT NOT NULL DEFAULT ''
+    engine TEXT NOT NULL DEFAULT '',
+    ended_by TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX runs_by_state ON runs (state);
 CREATE TABLE points (

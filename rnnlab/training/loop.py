@@ -20,6 +20,7 @@ from rnnlab.training.batches import Batches
 from rnnlab.training.checkpoint import Checkpoint
 from rnnlab.training.data_parallel import Team
 from rnnlab.training.error_reach import ErrorReach
+from rnnlab.training.stopping import Stop, due_stop
 
 IMAGES_BETWEEN_TESTS: Final = 128_000
 """Images trained on between two tests on the whole test set (every 1,000 steps of 128).
@@ -36,8 +37,8 @@ class Reporter(Protocol):
     def on_point(self, point: AccuracyPoint, weights: Weights) -> None:
         """Receive a point of the curve and the weights that it was measured with."""
 
-    def on_test(self, test: TestPoint) -> None:
-        """Receive an accuracy on the whole test set."""
+    def on_test(self, test: TestPoint, weights: Weights) -> None:
+        """Receive an accuracy on the whole test set and the weights that it was measured with."""
 
     def on_error_reach(self, step: int, norms: FloatArray) -> None:
         """Receive how far back the error reaches at a step: what `ErrorReach.norms` returns."""
@@ -102,6 +103,7 @@ class Outcome:
         weights: The last weights that hold finite numbers; `None` if there never were any.
         weights_step: The step that they belong to; 0 if there are none.
         checkpoint: What is needed to resume from here; `None` if the run diverged.
+        stop: The rule that ended the run before its last step; `None` if none did.
     """
 
     state: RunState
@@ -111,6 +113,7 @@ class Outcome:
     weights: Weights | None
     weights_step: int
     checkpoint: Checkpoint | None = None
+    stop: Stop | None = None
 
 
 def steps_between_tests(batch_size: int) -> int:
@@ -127,6 +130,7 @@ def train(
     start: Weights | None = None,
     changes: Sequence[Change] = (),
     checkpoint: Checkpoint | None = None,
+    tests: Sequence[TestPoint] = (),
     team: Team | None = None,
 ) -> Outcome:
     """Train a network as the configuration says.
@@ -143,6 +147,7 @@ def train(
         start: Weights to start from; fresh ones by default.
         changes: Those made to the hyperparameters so far.
         checkpoint: The checkpoint to resume from; by default the run starts from the beginning.
+        tests: The accuracies on the test set up to the checkpoint.
         team: Helper processes that have been started already, if any.
 
     Raises:
@@ -151,7 +156,15 @@ def train(
         EngineError: The engine is not installed.
     """
     reporter.on_note("Preparing the network")
-    training = Training(config, data, reporter, callback, changes=changes, checkpoint=checkpoint)
+    training = Training(
+        config,
+        data,
+        reporter,
+        callback,
+        changes=changes,
+        checkpoint=checkpoint,
+        tests=tests,
+    )
     state = checkpoint.network if checkpoint else None
     use_gpu = True
     while True:
@@ -186,6 +199,7 @@ class Training:
         callback: Decides after every report what to do.
         changes: Those made to the hyperparameters so far, also those made after the step of the checkpoint.
         checkpoint: The checkpoint to resume from; by default the run starts from the beginning.
+        tests: The accuracies on the test set up to the checkpoint.
 
     Attributes:
         config: The hyperparameters as they are now.
@@ -200,6 +214,7 @@ class Training:
         *,
         changes: Sequence[Change] = (),
         checkpoint: Checkpoint | None = None,
+        tests: Sequence[TestPoint] = (),
     ) -> None:
         self._first_config, self._images, self._changes = config, len(data.train_images), list(changes)
         self._reporter, self._callback = reporter, callback
@@ -209,6 +224,9 @@ class Training:
         self._error_reach = ErrorReach(data, self.config.batch_size)
         self._clock = _Clock(checkpoint.seconds if checkpoint else None)
         self._good: tuple[Weights | None, int] = None, 0
+        # Tests at the end of a run do not count: being stopped must not end it earlier once it goes on.
+        self._tests = [test for test in tests if test.step % REPORT_EVERY == 0]
+        self._tested: float | None = None
 
     @property
     def step(self) -> int:
@@ -227,6 +245,8 @@ class Training:
         while (reported := -(-self._completed // REPORT_EVERY) * REPORT_EVERY) < self.config.iterations:
             if not self._train_to_report(network, reported):
                 return self._diverged()
+            if stop := self._due_stop():
+                return self._ended(network, RunState.FINISHED, stop)
             with self._clock.held():
                 decision = self._callback(TrainingState(self._completed, self._clock.seconds(), network))
             if decision.end:
@@ -242,22 +262,31 @@ class Training:
         loss, accuracy = network.train(self._batches.between(self._completed, reported + 1))
         self._completed = reported + 1
         weights = network.weights()
-        seconds = self._clock.seconds()
+        seconds, self._tested = self._clock.seconds(), None
         if not (math.isfinite(loss) and weights.are_finite()):
             return False
         self._good = weights, reported
         self._reporter.on_point(AccuracyPoint(reported, accuracy, loss, seconds), weights)
         self._reporter.on_error_reach(reported, self._error_reach.norms(weights))
         if reported and reported % steps_between_tests(self.config.batch_size) == 0:
-            self._reporter.on_test(TestPoint(reported, network.test_accuracy()))
+            self._tested = network.test_accuracy()
+            self._tests.append(TestPoint(reported, self._tested))
+            self._reporter.on_test(self._tests[-1], weights)
         return True
+
+    def _due_stop(self) -> Stop | None:
+        """Return the rule that ends the run after the report just made, if any, and before its last step."""
+        if self._completed >= self.config.iterations:
+            return None
+        tests = self._tests if self._tested is not None else ()
+        return due_stop(self.config, tests, self._completed, self._clock.seconds())
 
     def _train_to_the_end(self, network: Network) -> bool:
         """Train the steps after the last report; return whether all numbers are finite."""
         if self._completed >= self.config.iterations:
             return True
         loss, _ = network.train(self._batches.between(self._completed, self.config.iterations))
-        self._completed = self.config.iterations
+        self._completed, self._tested = self.config.iterations, None
         return math.isfinite(loss) and network.weights().are_finite()
 
     def _diverged(self) -> Outcome:
@@ -274,17 +303,17 @@ class Training:
         self.config = config_at(self._first_config, self._changes, self._completed)
         return self.config.batch_size == before.batch_size
 
-    def _ended(self, network: Network, state: RunState) -> Outcome:
+    def _ended(self, network: Network, state: RunState, stop: Stop | None = None) -> Outcome:
         """Return how the run ended, with the test accuracy unless it only pauses."""
-        seconds, accuracy = self._clock.seconds(), None
+        seconds, weights, accuracy = self._clock.seconds(), network.weights(), None
         if state is not RunState.PAUSED:
-            self._reporter.on_note("Reading the whole test set")
-            accuracy = network.test_accuracy()
-            self._reporter.on_test(TestPoint(self._completed, accuracy))
+            accuracy = self._tested if stop else None  # no need to read it twice
+            if accuracy is None:
+                self._reporter.on_note("Reading the whole test set")
+                accuracy = network.test_accuracy()
+            self._reporter.on_test(TestPoint(self._completed, accuracy), weights)
         checkpoint = Checkpoint(self._completed, seconds, network.state())
-        return Outcome(
-            state, self._completed, seconds, accuracy, network.weights(), self._completed, checkpoint
-        )
+        return Outcome(state, self._completed, seconds, accuracy, weights, self._completed, checkpoint, stop)
 
 
 class _Clock:

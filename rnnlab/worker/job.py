@@ -161,6 +161,7 @@ def _train(store: Store, run: Run, reporter: StoreReporter, stop: threading.Even
             start=start,
             changes=store.reports.take_all_changes(run.id, step),
             checkpoint=checkpoint,
+            tests=[test for test in store.tests(run.id) if test.step <= step],
             team=team,
         )
     _record_outcome(store, run, outcome)
@@ -232,10 +233,19 @@ def _record_outcome(store: Store, run: Run, outcome: Outcome) -> None:
         outcome.weights.save(files.weights, outcome.weights_step)
     if outcome.checkpoint is not None:
         outcome.checkpoint.save(files.checkpoint)
+        files.best.delete_older()
     if outcome.state is not RunState.PAUSED:  # a pause was recorded when it began
-        message, step, seconds = _end_message(outcome), outcome.step, outcome.seconds
-        store.reports.end_run(run.id, outcome.state, message=message, step=step, seconds=seconds)
+        store.reports.end_run(
+            run.id,
+            outcome.state,
+            message=_end_message(outcome),
+            ended_by=outcome.stop.rule if outcome.stop else "",
+            step=outcome.step,
+            seconds=outcome.seconds,
+        )
     log.info("%s: %s after %d steps", run.id, outcome.state, outcome.step)
+    if outcome.stop:
+        log.info("%s: %s", run.id, outcome.stop.reason)
 
 
 def _end_message(outcome: Outcome) -> str:
@@ -245,9 +255,10 @@ def _end_message(outcome: Outcome) -> str:
             "The loss became infinite or not a number; the last good weights are saved. "
             "Try a smaller learning rate."
         )
+    sentences = [outcome.stop.reason] if outcome.stop else []
     if outcome.test_accuracy is not None and outcome.test_accuracy < HARDLY_BETTER_THAN_GUESSING:
-        return (
+        sentences.append(
             "It reads hardly better than guessing would (10 % of ten digits). "
             "Try a smaller learning rate, or more iterations."
         )
-    return ""
+    return " ".join(sentences)

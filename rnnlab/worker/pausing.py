@@ -37,7 +37,7 @@ class RunCallback:
     def __init__(self, store: Store, run_id: str, stop: threading.Event, reporter: StoreReporter) -> None:
         self._reports, self._sync = store.reports, store.sync
         self._run_id, self._stop, self._reporter = run_id, stop, reporter
-        self._path = store.files(run_id).checkpoint
+        self._files = store.files(run_id)
         self._saved = float("-inf")
 
     def __call__(self, state: TrainingState) -> Decision:
@@ -90,6 +90,7 @@ class RunCallback:
         """Save a checkpoint, after making sure that all earlier reports are on the disk."""
         self._sync()
         checkpoint = state.checkpoint()
-        retry_if_folder_removed(lambda: checkpoint.save(self._path))
+        retry_if_folder_removed(lambda: checkpoint.save(self._files.checkpoint))
+        self._files.best.delete_older()
         self._reports.save_record(self._run_id)
         self._saved = time.monotonic()

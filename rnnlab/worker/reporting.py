@@ -47,6 +47,7 @@ class StoreReporter:
         self._files = store.files(run.id)
         self._history, self._error_history = self._files.history(), self._files.error_history()
         self._published = float("-inf")
+        self._best_accuracy = float("-inf")
 
     @property
     def is_heard(self) -> bool:
@@ -57,6 +58,9 @@ class StoreReporter:
         """Store the step at which the run begins or resumes, the number of processor cores, the engine."""
         self._store.reports.set_begun(self._run.id, step, cores, engine)
         retry_if_folder_removed(lambda: self._error_history.discard_from(step))
+        self._files.best.discard_after(step)
+        known = (test.accuracy for test in self._store.tests(self._run.id))
+        self._best_accuracy = max(known, default=float("-inf"))
         log.info("%s: trains with %s on %d of this machine's cores", self._run.id, engine, cores)
 
     def on_note(self, text: str) -> None:
@@ -90,9 +94,15 @@ class StoreReporter:
         retry_if_folder_removed(lambda: weights.save(self._files.weights, step))
         self._published = time.monotonic()
 
-    def on_test(self, test: TestPoint) -> None:
-        """Store an accuracy on the whole test set."""
+    def on_test(self, test: TestPoint, weights: Weights) -> None:
+        """Store an accuracy on the whole test set, and the weights if none was better.
+
+        Of weights that read equally well the last ones are kept: they have learned longer.
+        """
         self._store.reports.add_test(self._run.id, test)
+        if test.accuracy >= self._best_accuracy:
+            retry_if_folder_removed(lambda: self._files.best.save(weights, test.step))
+            self._best_accuracy = test.accuracy
         if self._listener:
             self._listener.on_test(test)
 

@@ -43,8 +43,9 @@ class Curve:
     def on_error_reach(self, step: int, norms: FloatArray) -> None:
         """Record nothing."""
 
-    def on_test(self, test: TestPoint) -> None:
+    def on_test(self, test: TestPoint, weights: Weights) -> None:
         """Print a test."""
+        del weights
         print(f"    step {test.step:,}: test accuracy {test.accuracy:.4f}")
 
     def on_begin(self, step: int, cores: int, engine: str) -> None:

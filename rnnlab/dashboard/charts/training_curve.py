@@ -16,11 +16,10 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from rnnlab.config import HYPERPARAMETERS
 from rnnlab.config_changes import Change
 from rnnlab.dashboard.charts.curve_data import Curve, downsample, moving_average
-from rnnlab.dashboard.settings_text import value_text
-from rnnlab.runs import TestPoint
+from rnnlab.dashboard.settings_text import describe_setting
+from rnnlab.runs import Run, TestPoint
 
 # From the palette of Okabe and Ito, which people with any kind of colour vision can tell apart.
 BATCH_COLOUR: Final = "#56B4E9"
@@ -137,6 +136,7 @@ def training_curve_json(
     with_loss: bool,
     close_up: bool,
     changes: tuple[Change, ...] = (),
+    end: tuple[int, str] | None = None,
 ) -> dict[str, Any]:
     """Return the JSON form of the figure, made once for all who look at it; callers must not change it.
 
@@ -148,6 +148,7 @@ def training_curve_json(
         with_loss: Whether to show the loss in a panel of its own below.
         close_up: Whether the accuracy axis begins at 90 %.
         changes: Changes to the hyperparameters during the run, each marked with its value.
+        end: The step at which a rule ended the run, and which one in words; `None` if none did.
     """
     lines = curve_lines(curve, list(tests), window)
     figure = _figure_json(window, with_loss=with_loss, close_up=close_up)
@@ -158,36 +159,39 @@ def training_curve_json(
     ]
     traces[2]["marker"] = {**traces[2]["marker"], "size": _marker_size(lines)}
     layout = {**figure["layout"], "uirevision": _revision(run_id, with_loss=with_loss, close_up=close_up)}
-    return {"data": traces, "layout": layout | (_marks(changes) if changes else {})}
+    return {"data": traces, "layout": layout | (_marks(changes, end) if changes or end else {})}
 
 
 def describe_change(change: Change) -> str:
     """Return a change in words, such as `learning rate 0.01`."""
-    return f"{HYPERPARAMETERS[change.name].label} {value_text(change.value)}"
+    return describe_setting(change.name, change.value)
 
 
-def _marks(changes: tuple[Change, ...]) -> dict[str, Any]:
-    """Return the part of a layout that marks changes: a dotted line at the step, the new values beside it."""
+def describe_end(run: Run) -> str:
+    """Return which rule ended a run, such as `ended: patience 10`; empty if none did."""
+    rule = run.ended_by
+    return f"ended: {describe_setting(rule, getattr(run.config_now, rule))}" if rule else ""
+
+
+def _marks(changes: tuple[Change, ...], end: tuple[int, str] | None) -> dict[str, Any]:
+    """Return the part of a layout that marks steps: a line at each, and in words beside it what happened.
+
+    Changes have a dotted line; the end, which has no room on its right, a dashed one.
+    """
     by_step: dict[int, list[str]] = {}
     for change in changes:
         by_step.setdefault(change.step, []).append(describe_change(change))
-    line = {"color": "#888888", "width": 1.5, "dash": "dot"}
-    across = {"type": "line", "xref": "x", "yref": "paper", "y0": 0, "y1": 1, "line": line}
-    words = {
-        "xref": "x",
-        "yref": "paper",
-        "y": 0.02,
-        "yanchor": "bottom",
-        "xanchor": "left",
-        "showarrow": False,
-    }
-    return {
-        "shapes": [{**across, "x0": step, "x1": step} for step in by_step],
-        "annotations": [
-            {**words, "x": step, "text": ", ".join(texts), "textangle": -90}
-            for step, texts in by_step.items()
-        ],
-    }
+    marks = [_mark(step, ", ".join(texts), "dot", "left") for step, texts in by_step.items()]
+    marks += [_mark(*end, "dash", "right")] if end else []
+    return {"shapes": [line for line, _ in marks], "annotations": [words for _, words in marks]}
+
+
+def _mark(step: int, text: str, dash: str, side: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a line across the curve at a step, and the words beside it; `side` is where their anchor is."""
+    line = {"color": "#888888", "width": 1.5, "dash": dash}
+    across = {"type": "line", "xref": "x", "yref": "paper", "y0": 0, "y1": 1, "x0": step, "x1": step}
+    words = {"xref": "x", "yref": "paper", "x": step, "y": 0.02, "xanchor": side, "yanchor": "bottom"}
+    return {**across, "line": line}, {**words, "text": text, "textangle": -90, "showarrow": False}
 
 
 def _packed(values: NDArray[np.float32]) -> dict[str, str] | list[float]:

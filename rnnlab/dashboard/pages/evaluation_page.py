@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 import streamlit as st
@@ -17,7 +18,7 @@ from rnnlab.dashboard.charts.evaluation_charts import (
     rows_json,
 )
 from rnnlab.dashboard.components.plotly_figure import plot
-from rnnlab.dashboard.regions import messages, mistakes
+from rnnlab.dashboard.regions import best_switch, messages, mistakes
 from rnnlab.dashboard.session import session
 from rnnlab.dashboard.settings_text import what_tells_apart
 from rnnlab.dashboard.text import STATE_BADGES, WEIGHTS_ARE_GONE, percent, plain
@@ -52,7 +53,10 @@ def render() -> None:
         found = shared.evaluations.last(run.id)
         st.fragment(_training, run_every=_REFRESH_INTERVAL)(run, found)
     else:
+        switch = st.container()
         found = _of_ended(shared, run)
+        with switch:
+            _switch(shared, run)
     if found is not None:
         _results(run, found)
 
@@ -119,11 +123,19 @@ def _evaluate_now(shared: AppState, run: Run) -> None:
     render_again()
 
 
+def _switch(shared: AppState, run: Run) -> None:
+    """Render the switch between the newest weights of a run that has ended and its best ones."""
+    newest = None
+    with suppress(WeightsError):  # as it says in place of the evaluation
+        newest = newest_reader(shared.store, run.id)
+    best_switch.render(run, newest[1] if newest else None)
+
+
 def _of_ended(shared: AppState, run: Run) -> RunEvaluation | None:
     """Return the evaluation of a run that has ended; if there can be none, say why."""
     try:
         with st.spinner("Reading the test images"):
-            found = shared.evaluations.newest(run)
+            found = shared.evaluations.newest(run, best=best_switch.is_on(run))
     except (WeightsError, DatasetError) as error:
         st.error(plain(str(error)))
         return None

@@ -7,13 +7,13 @@ from streamlit_drawable_canvas import st_canvas
 
 from rnnlab.dashboard import tab
 from rnnlab.dashboard.app_state import app_state
-from rnnlab.dashboard.caches import newest_reader
+from rnnlab.dashboard.caches import best_reader, newest_reader
 from rnnlab.dashboard.components.belief_panel import ShownBelief, belief_panel
 from rnnlab.dashboard.components.key_pen import key_pen
 from rnnlab.dashboard.components.pen_input import pen_input
 from rnnlab.dashboard.drawing import Drawing, TestDigit
 from rnnlab.dashboard.pacing import PACING
-from rnnlab.dashboard.regions import lesson, messages, picture_upload, teaching, test_digit
+from rnnlab.dashboard.regions import best_switch, lesson, messages, picture_upload, teaching, test_digit
 from rnnlab.dashboard.regions.live import LiveRegion
 from rnnlab.dashboard.session import PEN_KEY, PEN_WIDTHS, canvas_key, receive_canvas, session
 from rnnlab.dashboard.text import WEIGHTS_ARE_GONE
@@ -149,12 +149,15 @@ def _clear() -> None:
 
 @messages.show_store_errors()
 def _belief(run: Run | None) -> None:
-    """Render what the network believes, with its newest weights, about the drawing or what covers it."""
+    """Render what the network believes, with its newest or best weights, about the drawing or its cover."""
     receive_canvas()  # a drawing whose request was lost comes with the next one
     drawing, cover, prepared = session().drawing, session().cover, _shown()
-    newest, problem = None, cover.problem if cover else drawing.problem
+    store, newest, used = app_state().store, None, None
+    problem = cover.problem if cover else drawing.problem
     try:
-        newest = newest_reader(app_state().store, run.id) if run else None
+        if run:
+            used = best_reader(store, run.id) if best_switch.is_on(run) else None
+            newest = newest_reader(store, run.id)
     except WeightsError as error:
         problem = str(error)
     shown: ShownBelief = {"hint": problem or _hint(run, drawn=prepared is not None), "note": ""}
@@ -165,13 +168,16 @@ def _belief(run: Run | None) -> None:
         shown["caption"], shown["photo"] = cover.caption, cover.photo
     if isinstance(cover, TestDigit):
         shown["label"] = cover.label
-    if newest is not None and prepared is not None:
-        reader, step = newest
+    used = used or newest
+    if used is not None and prepared is not None:
+        reader, step = used
         found = answer(reader, prepared.picture)
         shown["beliefs"], shown["decided_at"] = found.rounded_beliefs(4), found.decided_at
         shown["first_ink_row"], shown["sure"] = found.first_ink_row, found.is_sure
         shown["note"] = test_digit.note(run, step) + _note(run, step)
     belief_panel(shown, key="belief")
+    if run is not None:
+        best_switch.render(run, newest[1] if newest else None)
 
 
 def _hint(run: Run | None, *, drawn: bool) -> str:

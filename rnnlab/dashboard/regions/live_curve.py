@@ -8,7 +8,7 @@ import streamlit as st
 
 from rnnlab.dashboard.app_state import AppState
 from rnnlab.dashboard.charts.error_reach import describe_reach, error_reach_json
-from rnnlab.dashboard.charts.training_curve import describe_change, training_curve_json
+from rnnlab.dashboard.charts.training_curve import describe_change, describe_end, training_curve_json
 from rnnlab.dashboard.components.plotly_figure import plot
 from rnnlab.dashboard.session import mark_user_action
 from rnnlab.runs import Run
@@ -45,10 +45,17 @@ def render(shared: AppState, run: Run) -> None:
     )
     plot(
         training_curve_json(
-            curve, tests, run.id, window, with_loss=with_loss, close_up=close_up, changes=run.changes
+            curve,
+            tests,
+            run.id,
+            window,
+            with_loss=with_loss,
+            close_up=close_up,
+            changes=run.changes,
+            end=(run.step, describe_end(run)) if run.ended_by else None,
         ),
         key="curve",
-        description=f"Training curve of {run.id}: accuracy of each batch, smoothed {last}.{_changes(run)}",
+        description=f"Training curve of {run.id}: accuracy of each batch, smoothed {last}.{_marks(run)}",
     )
     _error_reach(shared, run)
 
@@ -75,9 +82,10 @@ def render_before_a_run() -> None:
         )
 
 
-def _changes(run: Run) -> str:
-    """Return the changes during the run in words, for people who cannot see the curve."""
-    return "".join(f" From step {change.step:,} on: {describe_change(change)}." for change in run.changes)
+def _marks(run: Run) -> str:
+    """Return what is marked on the curve in words, for people who cannot see it."""
+    changes = "".join(f" From step {change.step:,} on: {describe_change(change)}." for change in run.changes)
+    return changes + (f" At step {run.step:,} it {describe_end(run)}." if run.ended_by else "")
 
 
 def _switch(label: str, key: str, help_text: str | None = None) -> bool:

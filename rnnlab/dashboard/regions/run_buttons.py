@@ -17,7 +17,7 @@ from rnnlab.dashboard.permissions import Permissions, RefusalError
 from rnnlab.dashboard.regions import messages
 from rnnlab.dashboard.regions.sidebar import hyperparameter_control, value_at_press
 from rnnlab.dashboard.session import mark_user_action, session
-from rnnlab.dashboard.settings_text import what_tells_apart
+from rnnlab.dashboard.settings_text import describe_setting, what_tells_apart
 from rnnlab.dashboard.text import plain
 from rnnlab.dashboard.visitor import visitor
 from rnnlab.hyperparameter import ConfigError, Value
@@ -171,6 +171,11 @@ def _further(run: Run, permissions: Permissions) -> None:
         if room < least:
             st.caption("This run has as many iterations as a run may have.")
             return
+        if rule := run.spent_rule:
+            setting = describe_setting(rule, getattr(run.config_now, rule))
+            st.caption(
+                f"What ended it, **{setting}**, no longer counts then. Adjust can give it another value."
+            )
         key = f"further_{run.id}_{run.step}"
         st.number_input(
             "more iterations (steps)",
@@ -195,12 +200,15 @@ def _further(run: Run, permissions: Permissions) -> None:
 
 
 def _adjust(run: Run) -> None:
-    """Render the popover that changes learning rate and batch size of a run that has begun.
+    """Render the popover that changes hyperparameters of a run that has begun.
 
     While it is closed it is empty: its controls would be a quarter of what an update of the page costs.
     """
     popover = st.popover(
-        "Adjust", icon=":material/tune:", help="Another learning rate or batch size.", key="adjust"
+        "Adjust",
+        icon=":material/tune:",
+        help="Another learning rate or batch size, or when it is to end.",
+        key="adjust",
     )
     with popover:
         if not is_shown(ADJUST_KEY, mark_user_action):

@@ -20,7 +20,7 @@ from rnnlab.dashboard.visitor import visitor
 from rnnlab.data import datasets
 from rnnlab.hyperparameter import ConfigError, Hyperparameter, Value
 from rnnlab.model.architecture import Architecture
-from rnnlab.presets import PRESET_HELP, PRESETS, config_from, nearest_preset, preset_of, settings_query
+from rnnlab.presets import FREE, PRESET_HELP, PRESETS, config_from, nearest_preset, preset_of, settings_query
 from rnnlab.runs import Run
 
 _FEW_FOR_BEST = 6_000
@@ -114,7 +114,7 @@ def _presets() -> None:
         controls.receive(_PRESET_KEY)
         chosen = controls.value(_PRESET_KEY, current)
         if chosen in PRESETS:
-            unchanged = {name: _values()[name] for name in ("seed", "iterations", "dataset")}
+            unchanged = {name: _values()[name] for name in FREE}
             address.set_controls(config_from(unchanged, chosen))
 
     present = config()
@@ -180,6 +180,8 @@ def hyperparameter_control(hyperparameter: Hyperparameter, key: str, value: Valu
         index = options.index(now)
         chosen: Value = st.selectbox(label, options, index, format_func=h.choices.__getitem__, **common)
         return chosen
+    if h.typed:
+        return float(st.number_input(label, h.minimum, h.maximum, now, step=h.step, format="%g", **common))
     if h.kind is float:
         return float(st.slider(label, h.minimum, h.maximum, now, step=h.step, **common))
     bounds = int(h.minimum or 0), int(h.maximum or 0)

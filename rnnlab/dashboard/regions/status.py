@@ -134,8 +134,10 @@ def _progress_text(shared: AppState, run: Run) -> str:
     if run.state is RunState.PREPARING or (run.message and run.state.is_active):
         return f"{steps}, {plain(run.message)[:1].lower()}{plain(run.message)[1:]} …"
     if run.state is RunState.TRAINING and speed:
-        left = duration((run.iterations - run.step) / speed)
-        return f"{steps}, {speed:,.0f} steps/s{_computed_by(run)}, {left} left"
+        left = (run.iterations - run.step) / speed
+        if run.config_now.minutes:
+            left = min(left, run.config_now.minutes * 60 - run.seconds)
+        return f"{steps}, {speed:,.0f} steps/s{_computed_by(run)}, {duration(left)} left"
     return f"{steps}, {duration(run.seconds)} of training"
 
 

@@ -12,7 +12,7 @@ from rnnlab.dashboard.address import DIGIT, name_digit
 from rnnlab.dashboard.app_state import app_state
 from rnnlab.dashboard.caches import data_of
 from rnnlab.dashboard.drawing import TestDigit
-from rnnlab.dashboard.regions import mistake_filter
+from rnnlab.dashboard.regions import best_switch, mistake_filter
 from rnnlab.dashboard.session import session
 from rnnlab.data.errors import DatasetError
 from rnnlab.model.evaluation import Mistakes
@@ -113,7 +113,7 @@ def turn(run: Run | None, by: int) -> None:
         return
     evaluations = app_state().evaluations
     try:
-        found = evaluations.last(run.id) or evaluations.newest(run)
+        found = evaluations.last(run.id) or evaluations.newest(run, best=best_switch.is_on(run))
     except (DatasetError, WeightsError) as error:
         session().problems.append(str(error))
         return
