@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from rnnlab.config import Config
-from rnnlab.dashboard.charts.error_reach import error_reach_json
+from rnnlab.dashboard.charts.error_map import error_reach_json
 from rnnlab.model.architecture import Architecture
 from rnnlab.store.error_history import ErrorReaches
 from rnnlab.store.store import Store

@@ -7,7 +7,7 @@ from typing import Final
 import streamlit as st
 
 from rnnlab.dashboard.app_state import AppState
-from rnnlab.dashboard.charts.error_reach import describe_reach, error_reach_json
+from rnnlab.dashboard.charts.error_map import describe_reach, error_reach_json
 from rnnlab.dashboard.charts.training_curve import describe_change, describe_end, training_curve_json
 from rnnlab.dashboard.components.plotly_figure import plot
 from rnnlab.dashboard.session import mark_user_action
