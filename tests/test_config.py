@@ -52,7 +52,7 @@ def test_options_are_called_by_their_name_on_the_command_line() -> None:
 
 
 def test_an_unknown_preset_is_refused() -> None:
-    with pytest.raises(ConfigError, match="preset must be one of default, best, notebook"):
+    with pytest.raises(ConfigError, match="preset must be one of default, quick, best, notebook"):
         config_from({}, "best of all")
 
 

@@ -13,7 +13,15 @@ from rnnlab.model.weights import Weights
 from rnnlab.presets import config_from
 from rnnlab.runs import AccuracyPoint, RunState, TestPoint
 from rnnlab.training.batches import Batch
-from rnnlab.training.loop import CONTINUE, Callback, Decision, TrainingState, steps_between_tests, train
+from rnnlab.training.loop import (
+    CONTINUE,
+    Callback,
+    Decision,
+    TrainingState,
+    is_tested,
+    steps_between_tests,
+    train,
+)
 
 
 class Recorder:
@@ -155,6 +163,16 @@ def test_the_test_set_is_read_after_about_as_many_images_whatever_the_batch(
     batch_size: int, steps: int
 ) -> None:
     assert steps_between_tests(batch_size) == steps
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "expected"), [(64, [240, 500, 1000, 2000, 4000]), (1024, [20, 40, 60, 120, 240])]
+)
+def test_the_first_tests_come_sooner(batch_size: int, expected: list[int]) -> None:
+    tested = [
+        step for step in range(0, 2 * steps_between_tests(batch_size) + 1, 20) if is_tested(step, batch_size)
+    ]
+    assert tested == expected
 
 
 @pytest.mark.slow

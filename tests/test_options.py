@@ -30,7 +30,7 @@ def test_a_bad_value_is_refused_with_status_2_and_the_option_and_its_bounds(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["train", "--preset", "best of all"], "--preset must be one of default, best, notebook"),
+        (["train", "--preset", "best of all"], "--preset must be one of default, quick, best, notebook"),
         (["train", "--neuron", "8"], "unrecognized arguments"),
         (["fly"], "COMMAND"),
         ([], "COMMAND"),

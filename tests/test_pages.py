@@ -49,6 +49,7 @@ def test_every_hyperparameter_has_a_control_with_its_bounds() -> None:
     assert numbers == {
         "batch size (images)": (8, 1024, 128),
         "neurons": (8, 512, 128),
+        "layers": (1, 3, 1),
         "iterations (steps)": (20, 200_000, 20_000),
         "random seed": (0, 2**31 - 1, 0),
         "warm-up (steps)": (0, 10_000, 0),
@@ -92,7 +93,7 @@ def test_hyperparameters_in_the_url_set_the_controls() -> None:
     [
         ("learning_rate", "fast", "learning rate must be a number from 1e-05 to 1"),
         ("batch_size", "1e9", "batch size must be a whole number from 8 to 1,024"),
-        ("preset", "<script>", "preset must be one of default, best, notebook"),
+        ("preset", "<script>", "preset must be one of default, quick, best, notebook"),
         ("run", "../../etc/passwd", "There is no run called"),
         ("run", "**bold** [a](http://x)", "There is no run called"),
     ],

@@ -144,6 +144,14 @@ def add_bench_options(bench: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--grid", action="store_true", help="compare at batch sizes 32 to 512, neurons 32 to 256"
     )
+    what.add_argument(
+        "--to",
+        type=percentage,
+        action="append",
+        metavar="PERCENT",
+        help="measure the seconds until so many test digits are read, of quick, default, Keras and PyTorch",
+    )
+    bench.add_argument("--limit", type=positive, default=300, help="seconds of each with --to (default 300)")
     what.add_argument("--growth", action="store_true", help="show how the cost of a step grows")
 
 
@@ -165,6 +173,14 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
             metavar="X",
             help=text.replace("%", "%%"),
         )
+
+
+def percentage(text: str) -> float:
+    """Return a share of the test digits in percent, more than 0 and at most 100."""
+    value = float(text)
+    if not 0 < value <= 100:
+        raise argparse.ArgumentTypeError(f"must be more than 0 and at most 100, not {text[:40]!r}")
+    return value
 
 
 def non_negative(text: str) -> int:

@@ -48,7 +48,38 @@ def bench(config: Config, what: str, rounds: int, seconds: float, *, as_json: bo
         print_line(benchmark.PYTORCH_HINT)
 
 
-def _prepare_bench(config: Config, *, as_json: bool) -> tuple[Any, datasets.Dataset]:
+def bench_to(goals: list[float], config: Config, limit: float, *, as_json: bool) -> None:
+    """Measure how many seconds it takes to read so many of the test digits.
+
+    Args:
+        goals: Percentages of the test digits.
+        config: Its data set and seed count.
+        limit: Seconds after which whoever trains is stopped.
+        as_json: Whether to print one JSON object per line instead of a table.
+
+    Raises:
+        CommandError: TensorFlow is not installed.
+    """
+    _prepare_bench(config, as_json=as_json, speeds=False)
+    from rnnlab.cli import benchmark
+    from rnnlab.cli.time_to_accuracy import times_to_accuracy
+
+    shares = [goal / 100 for goal in sorted(goals)]
+    if not as_json:
+        print_line(f"seconds until a test finds so many read{'':>5}" + "".join(f"{s:>10.1%}" for s in shares))
+    for found in times_to_accuracy(shares, dataset=config.dataset, seed=config.seed, limit=limit):
+        if as_json:
+            print_json(
+                name=found.name, seconds={f"{s:.4g}": t for s, t in found.seconds.items()}, best=found.best
+            )
+            continue
+        times = "".join(f"{'-':>10}" if t is None else f"{t:>10.1f}" for t in found.seconds.values())
+        print_line(f"{found.name:<44}{times}   best {found.best:.2%}")
+    if not as_json and not benchmark.has_torch():
+        print_line(benchmark.PYTORCH_HINT)
+
+
+def _prepare_bench(config: Config, *, as_json: bool, speeds: bool = True) -> tuple[Any, datasets.Dataset]:
     """Start TensorFlow and load the data; print the machine and the data set.
 
     Raises:
@@ -64,6 +95,8 @@ def _prepare_bench(config: Config, *, as_json: bool) -> tuple[Any, datasets.Data
     data = datasets.load(config.dataset)
     if not as_json:
         print_line(f"{machine()}; {data.description}")
+        if not speeds:
+            return benchmark, data
         fraction = f"{config.row_loss_mix:.0%} of the loss on the mean of all rows"
         print_line(f"training steps per second, float32, {fraction}")
     return benchmark, data

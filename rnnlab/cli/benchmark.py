@@ -117,7 +117,7 @@ def compare(config: Config, data: Dataset, *, rounds: int, seconds: float) -> Co
             "keras_fit": _keras_fit(config, data),
         }
         threads = None
-        if (torch := _torch()) is not None:
+        if (torch := torch_module()) is not None:
             turns["torch"], threads = _best_of_torch(torch, config, data)
         measured: dict[str, list[float]] = {name: [] for name in turns}
         limits = []
@@ -255,7 +255,8 @@ def _keras_fit(config: Config, data: Dataset) -> Turn:
     return turn
 
 
-def _torch() -> ModuleType | None:
+def torch_module() -> ModuleType | None:
+    """Return PyTorch, or `None` if it is not installed."""
     try:
         return importlib.import_module("torch")
     except ImportError:
@@ -264,7 +265,7 @@ def _torch() -> ModuleType | None:
 
 def has_torch() -> bool:
     """Return whether PyTorch is installed."""
-    return _torch() is not None
+    return torch_module() is not None
 
 
 def _best_of_torch(torch: ModuleType, config: Config, data: Dataset) -> tuple[Turn, int]:
@@ -280,12 +281,16 @@ def _best_of_torch(torch: ModuleType, config: Config, data: Dataset) -> tuple[Tu
     return turn, best
 
 
+def recurrent_layer_of_torch(torch: Any, config: Config) -> Any:
+    """Return PyTorch's own recurrent layers of the size that a configuration asks for, rows first."""
+    cells = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "simple_rnn": torch.nn.RNN}
+    return cells[config.cell](config.neurons, config.neurons, num_layers=config.layers)
+
+
 def _torch_turn(torch: Any, config: Config, data: Dataset) -> Turn:
     """Offer turns of PyTorch; rows first, which is faster than `batch_first`."""
     torch.manual_seed(config.seed)
-    cells = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "simple_rnn": torch.nn.RNN}
-    recurrent = cells[config.cell](config.neurons, config.neurons, num_layers=config.layers)
-    layers = torch.nn.Linear(COLUMNS, config.neurons), recurrent
+    layers = torch.nn.Linear(COLUMNS, config.neurons), recurrent_layer_of_torch(torch, config)
     read_out = torch.nn.Linear(config.neurons, DIGITS)
     parameters = [parameter for layer in (*layers, read_out) for parameter in layer.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=config.learning_rate)

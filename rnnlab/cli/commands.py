@@ -61,6 +61,8 @@ def run_command(arguments: argparse.Namespace, store: Store, config: Config | No
                 every_row=arguments.every_row,
                 as_json=arguments.json,
             )
+        case "bench" if arguments.to:
+            bench_command.bench_to(arguments.to, config or Config(), arguments.limit, as_json=arguments.json)
         case "bench":
             what = "growth" if arguments.growth else "grid" if arguments.grid else "one"
             bench_command.bench(

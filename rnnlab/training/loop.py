@@ -27,7 +27,7 @@ IMAGES_BETWEEN_TESTS: Final = 128_000
 
 Reading 10,000 images takes about a third of the time of learning from them, so a test takes under 3 % of the
 time between two tests. Batches larger than the notebook's are tested after fewer steps, smaller ones after
-more.
+more. The first tests come sooner: after an eighth, a quarter and half of it.
 """
 
 
@@ -118,7 +118,18 @@ class Outcome:
 
 def steps_between_tests(batch_size: int) -> int:
     """Return after how many steps the whole test set is read again: a multiple of the report interval."""
-    return max(1, round(IMAGES_BETWEEN_TESTS / batch_size / REPORT_EVERY)) * REPORT_EVERY
+    return _reports(IMAGES_BETWEEN_TESTS / batch_size) * REPORT_EVERY
+
+
+def is_tested(step: int, batch_size: int) -> bool:
+    """Return whether the whole test set is read after a step that is reported."""
+    first = {_reports(IMAGES_BETWEEN_TESTS / part / batch_size) * REPORT_EVERY for part in (8, 4, 2)}
+    return step > 0 and (step % steps_between_tests(batch_size) == 0 or step in first)
+
+
+def _reports(steps: float) -> int:
+    """Return about how many reports come in so many steps, at least one."""
+    return max(1, round(steps / REPORT_EVERY))
 
 
 def train(
@@ -268,7 +279,7 @@ class Training:
         self._good = weights, reported
         self._reporter.on_point(AccuracyPoint(reported, accuracy, loss, seconds), weights)
         self._reporter.on_error_reach(reported, self._error_reach.norms(weights))
-        if reported and reported % steps_between_tests(self.config.batch_size) == 0:
+        if is_tested(reported, self.config.batch_size):
             self._tested = network.test_accuracy()
             self._tests.append(TestPoint(reported, self._tested))
             self._reporter.on_test(self._tests[-1], weights)

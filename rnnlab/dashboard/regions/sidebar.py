@@ -114,10 +114,13 @@ def _presets() -> None:
         controls.receive(_PRESET_KEY)
         chosen = controls.value(_PRESET_KEY, current)
         if chosen in PRESETS:
-            unchanged = {name: _values()[name] for name in FREE}
+            # Steps that nobody has chosen are those of the preset, such as the few of `quick`.
+            dropped = {"iterations"} if has_its_steps else set()
+            unchanged = {name: _values()[name] for name in FREE if name not in dropped}
             address.set_controls(config_from(unchanged, chosen))
 
     present = config()
+    has_its_steps = present.iterations == PRESETS[nearest_preset(present)[0]].iterations
     current = preset_of(present) or f"{nearest_preset(present)[0]}, changed"
     options = [*PRESETS, *([] if current in PRESETS else [current])]
     help_text = "\n".join(f"- **{name}**: {text}" for name, text in PRESET_HELP.items())
