@@ -215,7 +215,7 @@ def test_the_lab_shows_what_the_network_believes_about_a_test_digit(store: Store
     )
     assert belief["note"].startswith("Test digit 1,234 of the bundled digits. Read with the weights")
     assert belief["picture"] == digits.test_images[3].ravel().tolist()
-    assert (belief["top"], belief["row_height"]) == (0, 1 / 28)
+    assert (belief["begin"], belief["size"]) == (0, 1 / 28)
     read = Reader(random_weights()).read(digits.test_images[3:4]).beliefs[0]
     np.testing.assert_allclose(belief["beliefs"], read, atol=1e-4)
 
