@@ -172,9 +172,7 @@ def test_what_is_read_is_called_what_it_is(page: Page, lab: tuple[str, dict[str,
     parts = "columns" if reads_columns(order) else "rows"
     open_test_digit(page, lab, order)
     expect(page.locator(".verdict .decided")).to_have_text(
-        re.compile(
-            rf"^decided (after \d+ of 28 {parts}|before the first ink \(the \d+\w\w {parts[:-1]} read\))$"
-        )
+        re.compile(rf"^decided (after \d+ of 28 {parts}|before the first ink \(\d+\w\w {parts[:-1]} read\))$")
     )
     read_until(page, order, 12)
     expect(page.locator(".panel .row")).to_have_text(f"12 of 28 {parts}")

@@ -94,7 +94,7 @@ class ReadingWords:
             first_ink: The first step at which there is ink.
         """
         if decided_at < first_ink:
-            where = f"row {first_ink}" if self._is_down else f"the {_ordinal(first_ink)} {self.part} read"
+            where = f"row {first_ink}" if self._is_down else f"{_ordinal(first_ink)} {self.part} read"
             return f"decided before the first ink ({where})"
         return (
             f"decided at {self.progress(decided_at)}" if self._is_down else f"decided {self.at(decided_at)}"
