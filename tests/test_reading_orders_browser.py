@@ -146,6 +146,20 @@ def test_exactly_what_has_been_read_is_uncovered_and_lies_beside_its_part_of_the
         assert middle == pytest.approx(begin + (number - 0.5) / 28 * (end - begin), abs=2)
 
 
+def test_on_a_projector_drawing_and_map_are_in_view_and_can_be_read_from_afar(
+    page: Page, lab: tuple[str, dict[str, str]]
+) -> None:
+    open_test_digit(page, lab, "right")
+    for part in page.locator(".rows span, .bar .name").all():
+        expect(part).to_have_css("font-size", "17px")
+        box = part.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= 720
+    check_parts(page.evaluate(PARTS), "projector")
+    names = [box_of(page, f".bar:nth-child({digit}) .name") for digit in range(1, 11)]
+    assert all(after["y"] - before["y"] >= 17 for before, after in zip(names, names[2:], strict=False))
+
+
 @pytest.mark.parametrize("order", READING_ORDERS)
 def test_line_and_mark_lie_where_that_is_which_is_read_and_where_it_is_decided(
     page: Page, lab: tuple[str, dict[str, str]], order: str
