@@ -105,7 +105,8 @@ class Config:
             "shuffled": "rows, in one fixed random order",
         },
         group=_NETWORK,
-        help="In which order the network sees the parts of an image: 28 steps of one row or one column each.",
+        help="In which order the network sees the parts of an image: 28 steps of one row or one column each. "
+        "Where other settings speak of rows, they mean what is read at each step.",
     )
     iterations: int = _declare(
         20_000,

@@ -16,13 +16,13 @@ PRESETS: Mapping[str, Config] = {
         neurons=96,
         batch_size=64,
         iterations=3_400,
-        learning_rate=0.008,
+        learning_rate=0.006,
         warm_up=100,
         clip_norm=1.0,
         averaging=150,
         row_loss_mix=0.25,
-        nonsense=0.0,
-        **{**UNCHANGED_DIGITS, "distorted_share": 0.5, "rotation": 8.0, "scaling": 0.05, "shift": 0.5},  # type: ignore[arg-type]
+        distorted_share=0.6,
+        shift=1.0,
     ),
     "best": Config(
         learning_rate=0.003,

@@ -15,12 +15,13 @@ from typing import Final
 
 from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
 
+from rnnlab.model.architecture import Architecture
 from rnnlab.presets import config_from
 from rnnlab.runs import AccuracyPoint, RunState
 from rnnlab.store.store import Store
 from tests.pens import STROKES
 from tests.waiting import wait_for
-from tests.weights import random_weights
+from tests.weights import random_weights_of
 
 ROOT: Final = Path(__file__).parents[1]
 
@@ -135,14 +136,21 @@ def browser() -> Iterator[Browser]:
             started.close()
 
 
-def add_ended_run(home: Path) -> None:
-    """Add a run of the bundled digits that has ended, with a point and weights, for pages to show."""
+def add_ended_run(home: Path, reading_order: str = "down") -> str:
+    """Add a run of the bundled digits that has ended, with a point and weights, for pages to show.
+
+    Returns:
+        Its id.
+    """
     with Store(home) as store:
-        run = store.create_run(config_from({"dataset": "digits"}), claimed=True)
+        config = config_from({"dataset": "digits", "reading_order": reading_order})
+        run = store.create_run(config, claimed=True)
         store.reports.add_point(run.id, AccuracyPoint(0, 0.1, 2.3, 0.1))
         store.reports.add_point(run.id, AccuracyPoint(20, 0.2, 2.2, 0.4))
-        random_weights(scale=2.0).save(store.files(run.id).weights, 20)
+        weights = random_weights_of(Architecture(neurons=16, reading_order=reading_order), scale=2.0)
+        weights.save(store.files(run.id).weights, 20)
         store.reports.end_run(run.id, RunState.FINISHED)
+        return run.id
 
 
 def start_button(page: Page) -> Locator:

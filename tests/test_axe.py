@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from rnnlab.store.store import Store
 from tests import dashboard
+from tests.axe import violations
 from tests.waiting import wait_for
 
 # The outline that is seen for what has the focus: its own, or that of a part around it. What is clipped to a
@@ -30,11 +30,6 @@ OUTLINE = """() => {
   return [name.slice(0, 60), outlines.map((style) => style.outlineColor)]
 }"""
 
-
-# What is still fading in has less contrast.
-ENDS_OF_ANIMATIONS = """() => Promise.all(document.getAnimations()
-  .filter((animation) => animation.effect.getComputedTiming().endTime !== Infinity)
-  .map((animation) => animation.finished.catch(() => {})))"""
 
 FOCUS = {"light": {"rgb(31, 122, 185)", "rgb(0, 103, 165)"}, "dark": {"rgb(31, 122, 185)"}}
 """Colours of the outline: of Streamlit's elements, and of our own. Each has 3:1 on its background."""
@@ -93,15 +88,6 @@ def open_runs(page: Page) -> None:
 def open_guide(page: Page) -> None:
     page.get_by_role("link", name="Guide", exact=True).click()
     page.get_by_role("heading", name="What happens here").wait_for()
-
-
-def violations(page: Page) -> list[str]:
-    """Return what axe objects to on the page as it is now."""
-    # While the page is rendered, parts are faint.
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
-    page.evaluate(ENDS_OF_ANIMATIONS)
-    found = Axe().run(page).response["violations"]
-    return [f"{rule['id']}: {node['html'][:200]}" for rule in found for node in rule["nodes"]]
 
 
 def open_popover(page: Page, name: str) -> None:

@@ -251,7 +251,9 @@ def test_read_answers_as_the_contract_says(
     Image.new("RGB", (280, 280)).save(blank)
     assert main(["read", trained[:-2], str(canvas), str(blank), "--json"]) == 0
     answer, nothing = json_lines(capsys.readouterr().out)
-    assert set(answer) == {"image", "digit", "probability", "decided_at", "first_ink_row", "beliefs"}
+    steps = {"reading_order", "decided_at", "first_ink_row"}
+    assert set(answer) == {"image", "digit", "probability", *steps, "beliefs"}
+    assert answer["reading_order"] == "down"
     assert 1 < answer["first_ink_row"] < 14
     beliefs = np.array(answer["beliefs"])
     assert beliefs.shape == (28, 10)
@@ -310,8 +312,9 @@ def test_evaluate_answers_as_the_contract_says(trained: str, capsys: pytest.Capt
     assert main(["evaluate", trained, "--json"]) == 0
     answer = json_lines(capsys.readouterr().out)[0]
     by_row = {"accuracy_by_row", "confidence_by_row", "calibration_error_by_row", "decisions_by_row"}
-    named = {"data", "step", "test_accuracy", "decided_before_ink", "confusion", "mistakes"}
+    named = {"data", "step", "reading_order", "test_accuracy", "decided_before_ink", "confusion", "mistakes"}
     assert set(answer) == {*named, *by_row}
+    assert answer["reading_order"] == "down"
     assert answer["data"] == "bundled digits, 1,797 digits"
     confusion = np.array(answer["confusion"])
     assert confusion.shape == (10, 10)

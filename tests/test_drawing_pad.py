@@ -64,7 +64,9 @@ def test_an_answer_that_would_more_likely_be_wrong_than_right_is_not_sure(store:
 
 def test_a_blank_canvas_asks_for_a_digit(store: Store) -> None:
     add_run(store)
-    assert component(lab(), "belief") == {"hint": "Draw a digit from 0 to 9.", "note": ""}
+    belief = component(lab(), "belief")
+    assert (belief["hint"], belief["note"]) == ("Draw a digit from 0 to 9.", "")
+    assert set(belief) == {"reading", "hint", "note"}
 
 
 def test_without_a_network_the_panel_says_so() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -67,6 +68,24 @@ def test_the_bars_of_the_decisions_add_up_to_all_images(evaluation: Evaluation) 
     (bars,) = decisions_json(evaluation)["data"]
     assert sum(bars["y"]) == pytest.approx(1)
     assert sum(bars["customdata"]) == 360
+
+
+@pytest.mark.parametrize(
+    ("order", "title", "decided"),
+    [
+        ("down", "rows read", "decided at row %{x}: "),
+        ("shuffled", "rows read", "decided after %{x} of 28 rows: "),
+        ("left", "columns read", "decided after %{x} of 28 columns: "),
+    ],
+)
+def test_the_figures_say_what_is_read_and_count_it(
+    evaluation: Evaluation, order: str, title: str, decided: str
+) -> None:
+    read = replace(evaluation, reading_order=order)
+    for figure in (rows_json(read), decisions_json(read)):
+        assert figure["layout"]["xaxis"]["title"]["text"] == title
+    (bars,) = decisions_json(read)["data"]
+    assert bars["hovertemplate"].startswith(decided)
 
 
 def test_every_figure_is_plain_json_and_cannot_be_zoomed(evaluation: Evaluation) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,14 @@ from rnnlab.config import Config
 from rnnlab.dashboard.drawing import TestDigit
 from rnnlab.dashboard.session import Session
 from rnnlab.data.datasets import Dataset
+from rnnlab.model.architecture import Architecture
 from rnnlab.model.evaluation import Evaluation, evaluate
 from rnnlab.model.reader import Reader
 from rnnlab.presets import config_from
 from rnnlab.runs import Run, RunState
 from rnnlab.store.store import Store
 from tests.pages import APP, add_run, address, component, drawn, shown, texts
-from tests.weights import random_weights
+from tests.weights import random_weights, random_weights_of
 
 DIGITS = config_from({"dataset": "digits"})
 
@@ -195,6 +197,29 @@ def test_a_network_trained_on_its_last_row_only_is_said_to_be(store: Store) -> N
     assert "trained on its last row only" in texts(evaluation_page())
 
 
+def test_the_page_of_a_network_that_reads_columns_speaks_of_columns(store: Store) -> None:
+    run = ended_run(store, config_from({"dataset": "digits", "reading_order": "left"}))
+    weights = random_weights_of(Architecture(neurons=16, reading_order="left"))
+    weights.save(store.files(run.id).weights, 60)
+    app = evaluation_page()
+    assert re.fullmatch(r"\d+ columns?", numbers(app)["half are decided after"])
+    said = texts(app)
+    assert "How many columns does it need?" in said
+    assert "what the network believes after each column" in said
+    assert re.search(r"Decided: 50% after \d+ columns?, 90% after \d+ columns", said)
+    assert not re.search(r"\brows?\b", said)
+    described = component(app, "evaluation_rows")["description"]
+    assert re.search(r"after 7 columns, .* after 28 columns", described)
+
+
+def test_a_network_trained_on_its_last_column_only_is_said_to_be(store: Store) -> None:
+    settings = {"dataset": "digits", "reading_order": "right"}
+    run = ended_run(store, config_from(settings, "notebook"))
+    random_weights_of(Architecture(neurons=16, reading_order="right")).save(store.files(run.id).weights, 60)
+    said = "trained on its last column only: what it believes before all 28 columns are read means little"
+    assert said in texts(evaluation_page())
+
+
 def lab_with_test_digit(digits: Dataset) -> tuple[AppTest, Session]:
     """Open the Lab with a drawing that a test digit covers."""
     visit = drawn()
@@ -215,7 +240,7 @@ def test_the_lab_shows_what_the_network_believes_about_a_test_digit(store: Store
     )
     assert belief["note"].startswith("Test digit 1,234 of the bundled digits. Read with the weights")
     assert belief["picture"] == digits.test_images[3].ravel().tolist()
-    assert (belief["top"], belief["row_height"]) == (0, 1 / 28)
+    assert (belief["begin"], belief["size"]) == (0, 1 / 28)
     read = Reader(random_weights()).read(digits.test_images[3:4]).beliefs[0]
     np.testing.assert_allclose(belief["beliefs"], read, atol=1e-4)
 

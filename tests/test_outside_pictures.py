@@ -53,7 +53,8 @@ def test_a_canvas_file_is_prepared_exactly_as_the_canvas() -> None:
         assert expected is not None
         assert found is not None
         np.testing.assert_array_equal(found.picture, expected.picture)
-        assert (found.top, found.row_height) == pytest.approx((expected.top, expected.row_height))
+        for name in ("top", "left", "row_height", "column_width"):
+            assert getattr(found, name) == pytest.approx(getattr(expected, name))
 
 
 def png(levels: NDArray[Any]) -> bytes:

@@ -27,9 +27,11 @@ def test_a_photograph_is_prepared_and_shown_small_on_a_square() -> None:
     assert (found.caption, found.problem) == ("Your picture seven.png", "")
     assert found.photo.startswith("data:image/jpeg;base64,")
     assert len(found.photo) < 30_000
-    inked = np.flatnonzero(found.prepared.picture.max(axis=1) > 127)
-    first = found.prepared.top + inked[0] * found.prepared.row_height
-    assert first == pytest.approx(0.25 + np.flatnonzero(INK.max(axis=1))[0] / 560, abs=0.02)
+    prepared = found.prepared
+    first_row, first_column = (np.flatnonzero(prepared.picture.max(axis=axis) > 127)[0] for axis in (1, 0))
+    upper, left = (np.flatnonzero(INK.max(axis=axis))[0] / 560 for axis in (1, 0))
+    assert prepared.top + first_row * prepared.row_height == pytest.approx(0.25 + upper, abs=0.02)
+    assert prepared.left + first_column * prepared.column_width == pytest.approx(0.25 + left, abs=0.02)
 
 
 def test_a_picture_without_a_digit_or_with_several_is_shown_with_what_is_wrong() -> None:

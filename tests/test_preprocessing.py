@@ -102,15 +102,19 @@ def test_where_on_the_canvas_a_digit_stands_makes_no_difference(shift: tuple[flo
     assert np.abs(middle.picture.astype(int) - elsewhere.picture).max() <= 60
 
 
-def test_the_rows_of_the_picture_are_found_again_on_the_canvas() -> None:
-    canvas = np.zeros((280, 280))
-    canvas[60:260, 130:150] = 255
-    prepared = prepare(canvas)
-    assert prepared is not None
-    inked = np.flatnonzero(prepared.picture.max(axis=1) > 127)
-    first = prepared.top + inked[0] * prepared.row_height
-    last = prepared.top + (inked[-1] + 1) * prepared.row_height
-    assert (first * 280, last * 280) == pytest.approx((60, 260), abs=280 * prepared.row_height / 2)
+def test_the_rows_and_columns_of_the_picture_are_found_again_on_the_canvas() -> None:
+    upright, lying = np.zeros((280, 280)), np.zeros((280, 280))
+    upright[60:260, 130:150] = lying[40:70, 60:260] = 255
+    for canvas in (upright, lying):
+        prepared = prepare(canvas)
+        assert prepared is not None
+        begins, sizes = (prepared.top, prepared.left), (prepared.row_height, prepared.column_width)
+        for axis, (begin, size) in enumerate(zip(begins, sizes, strict=True)):
+            inked = np.flatnonzero(prepared.picture.max(axis=1 - axis) > 127)
+            drawn = np.flatnonzero(canvas.max(axis=1 - axis))
+            found = begin + inked[0] * size, begin + (inked[-1] + 1) * size
+            expected = drawn[0] / 280, (drawn[-1] + 1) / 280
+            assert found == pytest.approx(expected, abs=size)
 
 
 def test_a_blank_canvas_is_no_digit() -> None:
@@ -131,8 +135,8 @@ def test_a_single_pixel_and_a_full_canvas_are_prepared_without_complaint(spot: t
 def test_a_lopsided_digit_is_not_cut_off() -> None:
     ink = np.zeros((20, 20))
     ink[19] = 255
-    picture, top = centre_by_mass(ink)
-    assert (picture.sum(), top) == (ink.sum(), 0)
+    picture, top, left = centre_by_mass(ink)
+    assert (picture.sum(), top, left) == (ink.sum(), 0, 4)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from rnnlab.data import datasets
 from rnnlab.data.image_files import read_file
 from rnnlab.data.outside_pictures import SeveralDigitsError, prepare_file
 from rnnlab.data.preprocessing import DrawingError
+from rnnlab.data.reading_order import as_read, row_order
+from rnnlab.data.reading_words import ReadingWords
 from rnnlab.digits import with_article
 from rnnlab.model import evaluation
 from rnnlab.model.answer import Answer, answer
@@ -141,6 +143,7 @@ def _to_json(found: tuple[Answer, NDArray[np.uint8]] | str) -> dict[str, Any]:
     return {
         "digit": said.digit,
         "probability": said.probability,
+        "reading_order": said.reading_order,
         "decided_at": said.decided_at,
         "first_ink_row": said.first_ink_row,
         "beliefs": said.rounded_beliefs(7),
@@ -148,7 +151,7 @@ def _to_json(found: tuple[Answer, NDArray[np.uint8]] | str) -> dict[str, Any]:
 
 
 def _in_words(found: tuple[Answer, NDArray[np.uint8]] | str) -> str:
-    """Return an answer in words, with the picture that the network saw and its belief after every row."""
+    """Return an answer in words, with the picture as the network read it and its belief after every step."""
     if isinstance(found, str):
         return _NO_DIGIT.get(found, found)
     said, picture = found
@@ -156,10 +159,13 @@ def _in_words(found: tuple[Answer, NDArray[np.uint8]] | str) -> str:
         verdict = f"{said.digit}, {said.probability:.1%} sure, {said.decision}"
     else:
         verdict = f"not sure, perhaps {with_article(said.digit)} ({said.probability:.1%})"
-    lines = [verdict, f"  row {'what it saw':<28}" + "".join(f"{digit:>6}" for digit in range(10))]
-    for row, (pixels, belief) in enumerate(zip(picture, said.beliefs, strict=True), start=1):
+    part = ReadingWords(said.reading_order).part
+    lines = [verdict, f"  {part} {'what it saw':<28}" + "".join(f"{digit:>6}" for digit in range(10))]
+    read = zip(row_order(said.reading_order), as_read(picture, said.reading_order), said.beliefs, strict=True)
+    for place, pixels, belief in read:
         seen = "".join(_INK[int(level) * len(_INK) // 256] for level in pixels)
-        lines.append(f"  {row:>3} {seen}" + "".join(f"{probability:>6.0%}" for probability in belief))
+        shares = "".join(f"{probability:>6.0%}" for probability in belief)
+        lines.append(f"  {place + 1:>{len(part)}} {seen}{shares}")
     return "\n".join(lines)
 
 
@@ -182,13 +188,18 @@ def evaluate(store: Store, name: str, which: str = LAST, *, as_json: bool) -> No
         f"{run.id} at step {step:,}: {result.test_accuracy:.2%} of {len(data.test_labels):,} test images"
     )
     print_line(f"data: {data.description}")
-    print_line("row   accuracy   mean confidence   expected calibration error")
+    words = ReadingWords(result.reading_order)
+    head = words.head
+    print_line(f"{head}   accuracy   mean confidence   expected calibration error")
     columns = result.accuracy_by_row, result.confidence_by_row, result.calibration_error_by_row
     for row, (accuracy, confidence, error) in enumerate(zip(*columns, strict=True), start=1):
-        print_line(f"{row:>3} {accuracy:>10.1%} {confidence:>17.1%} {error:>28.1%}")
-    rows = ", ".join(f"{fraction:.0%} by row {result.decided_by(fraction)}" for fraction in (0.5, 0.9, 0.99))
-    print_line(f"decided, the top digit never changes again: {rows}")
-    print_line(f"of these before the first row with ink: {result.decided_before_ink:,} images")
+        print_line(f"{row:>{len(head)}} {accuracy:>10.1%} {confidence:>17.1%} {error:>28.1%}")
+    decided = ", ".join(
+        f"{fraction:.0%} {words.by} {words.count(result.decided_by(fraction))}"
+        for fraction in (0.5, 0.9, 0.99)
+    )
+    print_line(f"decided, the top digit never changes again: {decided}")
+    print_line(f"of these before the first {words.part} with ink: {result.decided_before_ink:,} images")
     print_line("digit (row) read as (column)")
     print_line("   " + "".join(f"{digit:>6}" for digit in range(10)))
     for digit, counts in enumerate(result.confusion):

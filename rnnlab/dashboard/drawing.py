@@ -162,7 +162,8 @@ class TestDigit:
     @property
     def prepared(self) -> PreparedDrawing:
         """The test digit as a drawing that fills the canvas."""
-        return PreparedDrawing(self.picture, top=0.0, row_height=1 / SIDE)
+        part = 1 / SIDE
+        return PreparedDrawing(self.picture, top=0.0, left=0.0, row_height=part, column_width=part)
 
     @property
     def caption(self) -> str:

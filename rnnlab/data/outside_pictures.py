@@ -55,9 +55,14 @@ def prepare_picture(picture: FloatArray) -> PreparedDrawing | None:
 
 def on_square(prepared: PreparedDrawing, shape: tuple[int, ...]) -> PreparedDrawing:
     """Return where the digit is on a square that a picture of that shape, (height, width, …), is put into."""
-    share = shape[0] / max(shape[:2])
-    top = (1 - share) / 2 + prepared.top * share
-    return PreparedDrawing(prepared.picture, top, prepared.row_height * share)
+    high, wide = (side / max(shape[:2]) for side in shape[:2])
+    return PreparedDrawing(
+        prepared.picture,
+        top=(1 - high) / 2 + prepared.top * high,
+        left=(1 - wide) / 2 + prepared.left * wide,
+        row_height=prepared.row_height * high,
+        column_width=prepared.column_width * wide,
+    )
 
 
 def thumbnail(picture: FloatArray) -> str:

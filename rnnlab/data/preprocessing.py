@@ -51,12 +51,16 @@ class PreparedDrawing:
     Attributes:
         picture: `uint8` of shape (28, 28), 0 = background, 255 = ink.
         top: Where the upper edge of row 1 lies on the canvas, as a share of its height; may be negative.
+        left: Where the left edge of column 1 lies on it, as a share of its width; may be negative.
         row_height: How much of the canvas one row covers, as a share of its height.
+        column_width: How much of the canvas one column covers, as a share of its width.
     """
 
     picture: NDArray[np.uint8]
     top: float
+    left: float
     row_height: float
+    column_width: float
 
 
 def to_ink(pixels: NDArray[Any]) -> NDArray[np.float32]:
@@ -110,15 +114,19 @@ def prepare(pixels: NDArray[Any], *, specks: bool = True) -> PreparedDrawing | N
     columns = np.flatnonzero((ink > INK_THRESHOLD).any(axis=0))
     if rows.size == 0:
         return None
-    first_row, last_row = int(rows[0]), int(rows[-1]) + 1
-    digit = ink[first_row:last_row, int(columns[0]) : int(columns[-1]) + 1]
+    first_row, first_column = int(rows[0]), int(columns[0])
+    digit = ink[first_row : int(rows[-1]) + 1, first_column : int(columns[-1]) + 1]
     thickness = _missing_thickness(digit)
     fitted = _fit(digit, BOX - 2 * thickness)
     framed = _framed(fitted)
-    picture, top = centre_by_mass(_darkened(thicken(framed, np.float32(thickness))))
-    row_height = (last_row - first_row) / fitted.shape[0] / ink.shape[0]
+    picture, top, left = centre_by_mass(_darkened(thicken(framed, np.float32(thickness))))
+    row_height, column_width = (digit.shape[axis] / fitted.shape[axis] / ink.shape[axis] for axis in (0, 1))
     return PreparedDrawing(
-        picture, top=first_row / ink.shape[0] - (top + 1) * row_height, row_height=row_height
+        picture,
+        top=first_row / ink.shape[0] - (top + 1) * row_height,
+        left=first_column / ink.shape[1] - (left + 1) * column_width,
+        row_height=row_height,
+        column_width=column_width,
     )
 
 
@@ -192,14 +200,14 @@ def _darkened(ink: NDArray[np.float32]) -> NDArray[np.float32]:
     return ink * np.float32(255.0 / max(float(ink.max()), 1.0))
 
 
-def centre_by_mass(ink: NDArray[np.floating[Any]]) -> tuple[NDArray[np.uint8], int]:
+def centre_by_mass(ink: NDArray[np.floating[Any]]) -> tuple[NDArray[np.uint8], int, int]:
     """Put a small picture into 28 x 28 with its centre of mass in the middle, without cutting anything off.
 
     Args:
         ink: Shape (height, width), both at most 28, values 0 to 255, not all zero.
 
     Returns:
-        The picture, `uint8` of shape (28, 28), and the row in it where `ink` begins.
+        The picture, `uint8` of shape (28, 28), and the row and the column in it where `ink` begins.
     """
     height, width = ink.shape
     mass = ink.sum()
@@ -209,7 +217,7 @@ def centre_by_mass(ink: NDArray[np.floating[Any]]) -> tuple[NDArray[np.uint8], i
     left = min(max(left, 0), SIDE - width)
     picture = np.zeros((SIDE, SIDE), np.uint8)
     picture[top : top + height, left : left + width] = np.rint(ink).clip(0, 255).astype(np.uint8)
-    return picture, top
+    return picture, top, left
 
 
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:

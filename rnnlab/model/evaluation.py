@@ -56,7 +56,10 @@ class Mistakes:
 class Evaluation:
     """How a network reads a test set.
 
+    What is counted by row is counted by step: at each, a row or a column is read, in the reading order.
+
     Attributes:
+        reading_order: In which order the network read the rows or columns of the images.
         test_accuracy: Share read correctly after the last row, 0 to 1.
         accuracy_by_row: Share read correctly after each row, shape (28,).
         confidence_by_row: Mean probability of the top digit after each row, shape (28,).
@@ -64,13 +67,14 @@ class Evaluation:
             shape (28,); see `calibration_error`.
         decisions_by_row: How many images are decided at each row, shape (28,). From that row on, the top
             digit, right or wrong, never changes again.
-        decided_before_ink: How many of them are decided in the empty rows at their top: what the network took
-            them for before it had seen any ink is what it reads.
+        decided_before_ink: How many of them are decided while what is read of them is empty: what the network
+            took them for before it had seen any ink is what it reads.
         confusion: How many images of each digit (first index) are read as each digit (second index), shape
             (10, 10).
         mistakes: The images read wrong.
     """
 
+    reading_order: str
     test_accuracy: float
     accuracy_by_row: NDArray[np.float64]
     confidence_by_row: NDArray[np.float64]
@@ -92,6 +96,7 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         """Return it as plain numbers and lists."""
         return {
+            "reading_order": self.reading_order,
             "test_accuracy": self.test_accuracy,
             "accuracy_by_row": self.accuracy_by_row.tolist(),
             "confidence_by_row": self.confidence_by_row.tolist(),
@@ -110,10 +115,11 @@ def evaluate(reader: Reader, images: NDArray[np.uint8], labels: NDArray[np.uint8
         beliefs = reader.read(images).beliefs
     read = beliefs.argmax(axis=2)
     correct, confidence = read == labels[:, None], beliefs.max(axis=2)
-    decided = decision_rows(read)
+    decided, order = decision_rows(read), reader.architecture.reading_order
     confusion = np.zeros((DIGITS, DIGITS), np.int64)
     np.add.at(confusion, (labels, read[:, -1]), 1)
     return Evaluation(
+        reading_order=order,
         test_accuracy=float(correct[:, -1].mean()),
         accuracy_by_row=correct.mean(axis=0),
         confidence_by_row=confidence.mean(axis=0, dtype=np.float64),
@@ -121,7 +127,7 @@ def evaluate(reader: Reader, images: NDArray[np.uint8], labels: NDArray[np.uint8
             [calibration_error(confidence[:, row], correct[:, row]) for row in range(beliefs.shape[1])]
         ),
         decisions_by_row=np.bincount(decided - 1, minlength=ROWS),
-        decided_before_ink=int((decided < first_ink_rows(images)).sum()),
+        decided_before_ink=int((decided < first_ink_rows(images, order)).sum()),
         confusion=confusion,
         mistakes=_mistakes(read[:, -1], confidence[:, -1], labels),
     )

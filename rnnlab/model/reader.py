@@ -136,21 +136,23 @@ def _folded(weights: Weights, layer: LayerWeights) -> LayerWeights:
     )
 
 
-def first_ink_rows(images: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return the first row, 1 to 28, of each image in which there is ink; 1 for an image without any.
+def first_ink_rows(images: NDArray[np.uint8], reading_order: str = "down") -> NDArray[np.int64]:
+    """Return the first step, 1 to 28, at which each image shows ink; 1 for an image without any.
 
     Args:
         images: Shape (N, 28, 28), 0 = background, 255 = ink.
+        reading_order: In which order their rows or columns are read.
     """
-    first: NDArray[np.int64] = (images > INK_THRESHOLD).any(axis=2).argmax(axis=1) + 1
+    ordered = as_read(images > INK_THRESHOLD, reading_order)
+    first: NDArray[np.int64] = ordered.any(axis=2).argmax(axis=1) + 1
     return first
 
 
 def decided_at(beliefs: NDArray[Any]) -> int:
-    """Return the first row, 1 to 28, from which the top digit never changes again.
+    """Return the first step, 1 to 28, from which the top digit never changes again.
 
     Args:
-        beliefs: Probabilities after every row of one image, shape (28, 10).
+        beliefs: Probabilities after every step of one image, shape (28, 10).
     """
     top = beliefs.argmax(axis=1)
     other = np.flatnonzero(top != top[-1])

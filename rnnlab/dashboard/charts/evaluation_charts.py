@@ -1,4 +1,4 @@
-"""An evaluation as Plotly figures: what is read as what, how many rows it takes, when it is decided.
+"""An evaluation as Plotly figures: what is read as what, how much must be read, when it is decided.
 
 The axes are fixed: there is nothing to zoom into, and on a phone a finger on a figure must scroll the page.
 """
@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from rnnlab.dashboard.charts.training_curve import BATCH_COLOUR, LOSS_COLOUR, SMOOTHED_COLOUR, TEST_COLOUR
+from rnnlab.data.reading_words import ReadingWords
 from rnnlab.digits import DIGITS, ROWS
 from rnnlab.model.evaluation import Evaluation
 
@@ -120,7 +121,7 @@ def _correct_trace(confusion: NDArray[np.int64]) -> go.Scatter:
 
 
 def rows_json(evaluation: Evaluation) -> dict[str, Any]:
-    """Return the JSON form of accuracy, confidence and calibration error after each row.
+    """Return the JSON form of accuracy, confidence and calibration error after each row or column.
 
     Dashes and marks tell the lines apart without colour, too.
     """
@@ -146,28 +147,28 @@ def rows_json(evaluation: Evaluation) -> dict[str, Any]:
     figure.update_layout(
         hovermode="x unified", legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0}
     )
-    return _rows_json(figure, height=310)
+    return _rows_json(figure, ReadingWords(evaluation.reading_order), height=310)
 
 
 def decisions_json(evaluation: Evaluation) -> dict[str, Any]:
-    """Return the JSON form of the bars that show how many digits are decided at each row."""
-    decisions = evaluation.decisions_by_row
+    """Return the JSON form of the bars that show how many digits are decided at each row or column."""
+    decisions, words = evaluation.decisions_by_row, ReadingWords(evaluation.reading_order)
     figure = go.Figure(
         go.Bar(
             x=_ROW_NUMBERS,
             y=(decisions / decisions.sum()).tolist(),
             customdata=decisions.tolist(),
             marker={"color": BATCH_COLOUR},
-            hovertemplate="decided at row %{x}: %{customdata:,}, %{y:.1%} of all<extra></extra>",
+            hovertemplate=f"decided {words.at('%{x}')}: %{{customdata:,}}, %{{y:.1%}} of all<extra></extra>",
         )
     )
     figure.update_yaxes(title="decided here", tickformat=".0%")
-    return _rows_json(figure, height=210)
+    return _rows_json(figure, words, height=210)
 
 
-def _rows_json(figure: go.Figure, height: int) -> dict[str, Any]:
-    """Return the JSON form of a figure with the rows of a picture on its horizontal axis."""
-    figure.update_xaxes(title="row read", tickvals=_ROW_TICKS, range=[0.3, ROWS + 0.7])
+def _rows_json(figure: go.Figure, words: ReadingWords, height: int) -> dict[str, Any]:
+    """Return the JSON form of a figure with how much of a picture has been read on its horizontal axis."""
+    figure.update_xaxes(title=f"{words.parts} read", tickvals=_ROW_TICKS, range=[0.3, ROWS + 0.7])
     return _json(figure, height)
 
 

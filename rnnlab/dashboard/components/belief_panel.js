@@ -1,10 +1,13 @@
-// Shows what the network believes after each row of the drawing. Everything is rendered from `data`, which is described
-// in belief_panel.py. Only the row at which the scrubber stands is kept here.
+// Shows what the network believes after each row, or column, of the drawing. Everything is rendered from `data`, which
+// is described in belief_panel.py. Only the step at which the scrubber stands is kept here. A step reads what lies at
+// one of 28 places: rows are counted down the drawing, columns to the right.
 
-const ROWS = 28
+const STEPS = 28
+const SIDE = 28
 const DIGITS = 10
 const CANVAS = 280
-const MILLISECONDS_PER_ROW = 110
+const LENS = 28
+const MILLISECONDS_PER_STEP = 110
 
 // Cividis, made for colour-blind eyes (Nuñez, Anderton and Renslow, 2018), in nine steps.
 const CIVIDIS = [
@@ -44,7 +47,7 @@ function createPanel(root) {
   const guess = find('.guess')
   const map = find('.map canvas')
   let data = {}
-  let row = ROWS
+  let step = STEPS
   let timer = null
   let picture = ''
   let unanswered = null
@@ -57,7 +60,7 @@ function createPanel(root) {
   find('.scale').style.background = `linear-gradient(to right, ${CIVIDIS.map((stop) => `rgb(${stop.join(' ')})`)})`
   scrubber.addEventListener('input', () => { stop(); moveTo(Number(scrubber.value)) })
   play.addEventListener('click', () => (timer ? stop() : start()))
-  guess.addEventListener('click', () => { isGuessing = !isGuessing; stop(); moveTo(isGuessing ? 0 : ROWS) })
+  guess.addEventListener('click', () => { isGuessing = !isGuessing; stop(); moveTo(isGuessing ? 0 : STEPS) })
   new ResizeObserver(() => render()).observe(map)
   document.addEventListener('rnnlab-stroke', awaitAnswer)
   document.addEventListener('click', holdLink, true)
@@ -101,7 +104,7 @@ function createPanel(root) {
     if (newPicture !== picture) {
       picture = newPicture
       stop()
-      row = isGuessing && isTestDigit(newData) ? 0 : ROWS
+      step = isGuessing && isTestDigit(newData) ? 0 : STEPS
       releaseLink()
     }
     data = newData
@@ -109,8 +112,8 @@ function createPanel(root) {
   }
 
   function start() {
-    if (row >= ROWS) moveTo(isTestDigit(data) ? 0 : 1)
-    timer = setInterval(() => (row < ROWS ? moveTo(row + 1) : stop()), MILLISECONDS_PER_ROW)
+    if (step >= STEPS) moveTo(isTestDigit(data) ? 0 : 1)
+    timer = setInterval(() => (step < STEPS ? moveTo(step + 1) : stop()), MILLISECONDS_PER_STEP)
     labelPlay()
   }
 
@@ -125,35 +128,39 @@ function createPanel(root) {
     find('.play .label').textContent = timer ? 'Pause' : 'Play'
   }
 
-  function moveTo(newRow) {
-    row = newRow
+  function moveTo(newStep) {
+    step = newStep
     render()
   }
 
   function render() {
-    renderVerdict(find, data, row)
+    if (!data.reading) return
+    const { columns, so_far: soFar } = data.reading
+    find('.panel').classList.toggle('columns', columns)
+    renderVerdict(find, data, step)
     say()
-    renderMap(map, data.beliefs, row)
-    renderReading(find, data, row)
-    renderPicture(find('.picture'), data.picture, row, data.caption ? 0 : 0.3)
+    renderMap(map, data, step)
+    renderReading(find, data, step)
+    renderPicture(find('.picture'), data, step, data.caption ? 0 : 0.3)
     renderCover(find, data)
-    renderBars(find('.bars'), data.beliefs, row)
+    renderBars(find('.bars'), data, step)
+    scrubber.setAttribute('aria-label', soFar)
     scrubber.disabled = play.disabled = guess.disabled = !data.beliefs
     scrubber.min = isTestDigit(data) ? 0 : 1
-    scrubber.value = row
+    scrubber.value = step
     guess.hidden = !isTestDigit(data)
     guess.setAttribute('aria-pressed', String(isGuessing))
-    scrubber.setAttribute('aria-valuetext', describe(data.beliefs, row))
-    find('.row').textContent = `row ${row} of ${ROWS}`
-    find('.top').textContent = data.beliefs && row ? `: ${describe(data.beliefs, row)}` : ''
+    scrubber.setAttribute('aria-valuetext', describe(data.beliefs, step))
+    find('.row').textContent = progress(data, step)
+    find('.top').textContent = data.beliefs && step ? `: ${describe(data.beliefs, step)}` : ''
     find('.note').textContent = data.note ?? ''
   }
 
-  // A screen reader says the verdict once it is there: not at each row while the picture is played, nor again and
+  // A screen reader says the verdict once it is there: not at each step while the picture is played, nor again and
   // again while the belief about the same picture changes a little with each step of the training.
   function say() {
-    const verdict = verdictOf(data, row)
-    const isWhole = row >= ROWS || !data.beliefs
+    const verdict = verdictOf(data, step)
+    const isWhole = step >= STEPS || !data.beliefs
     const about = isWhole ? [picture, verdict.digit, verdict.outcome, verdict.hint].join() : ''
     if (about === said) return
     said = about
@@ -192,32 +199,36 @@ function pressWhenThere(selector, tries = 30) {
   else if (tries) setTimeout(() => pressWhenThere(selector, tries - 1), 100)
 }
 
-function describe(beliefs, row) {
-  if (!beliefs || !row) return ''
-  const belief = beliefs[row - 1]
+function progress({ reading }, step) {
+  return reading.progress.replace('#', step)
+}
+
+function describe(beliefs, step) {
+  if (!beliefs || !step) return ''
+  const belief = beliefs[step - 1]
   const digit = best(belief)
   return `${digit}, ${percent(belief[digit])}`
 }
 
 /**
- * What stands above the drawing: before the last row, what is believed so far, and nothing of what is to come.
+ * What stands above the drawing: before the last step, what is believed so far, and nothing of what is to come.
  *
  * @returns {{digit: string, outcome?: string, sure?: string, decided?: string, hint?: string}}
  */
-function verdictOf(data, row) {
-  const { beliefs, label, sure, hint } = data
+function verdictOf(data, step) {
+  const { beliefs, label, sure, hint, decision } = data
   if (!beliefs) return { digit: '', hint: hint ?? '' }
-  if (row === 0) return { digit: '?', sure: 'Which digit is it?', decided: 'Nothing is read yet: press Play.' }
-  const belief = beliefs[row - 1]
+  if (step === 0) return { digit: '?', sure: 'Which digit is it?', decided: 'Nothing is read yet: press Play.' }
+  const belief = beliefs[step - 1]
   const digit = best(belief)
   const share = percent(belief[digit])
-  if (row < ROWS) return { digit: String(digit), sure: `so far: ${digit}, ${share} sure`, decided: `after row ${row} of ${ROWS}` }
+  if (step < STEPS) return { digit: String(digit), sure: `so far: ${digit}, ${share} sure`, decided: `after ${progress(data, step)}` }
   const shown = sure ? String(digit) : '?'
   if (isTestDigit(data)) {
-    return { digit: shown, outcome: outcomeOf(label, digit, sure), sure: sure ? `${share} sure` : `${share}, not sure`, decided: decision(data) }
+    return { digit: shown, outcome: outcomeOf(label, digit, sure), sure: sure ? `${share} sure` : `${share}, not sure`, decided: decision }
   }
   if (!sure) return { digit: shown, sure: 'not sure', decided: `perhaps ${withArticle(digit)}, ${share}` }
-  return { digit: shown, sure: `${share} sure`, decided: decision(data) }
+  return { digit: shown, sure: `${share} sure`, decided: decision }
 }
 
 function outcomeOf(label, digit, sure) {
@@ -229,26 +240,26 @@ function withArticle(digit) {
   return `${digit === 8 ? 'an' : 'a'} ${digit}`
 }
 
-function decision({ decided_at: row, first_ink_row: firstInk }) {
-  return row < firstInk ? `decided before the first ink (row ${firstInk})` : `decided at row ${row} of ${ROWS}`
-}
-
 function sentence({ digit, outcome, sure, decided, hint }) {
   const named = outcome || digit === '?' ? '' : digit && `${digit},`
   return [named, outcome, sure && `${sure},`, decided, hint].filter(Boolean).join(' ')
 }
 
-function renderVerdict(find, data, row) {
-  const verdict = verdictOf(data, row)
+function renderVerdict(find, data, step) {
+  const verdict = verdictOf(data, step)
   for (const part of ['digit', 'outcome', 'sure', 'decided', 'hint']) find(`.${part}`).textContent = verdict[part] ?? ''
   find('.hint').classList.toggle('lines', Boolean(verdict.hint?.includes('\n')))
   find('.verdict').classList.toggle('judged', Boolean(verdict.outcome))
-  find('.verdict').classList.toggle('reading', Boolean(data.beliefs) && row < ROWS)
-  const isDecided = Boolean(data.beliefs) && row === ROWS
-  const mark = find('.mark')
-  mark.style.display = isDecided ? 'block' : 'none'
-  mark.style.top = isDecided ? `${((data.decided_at - 0.5) / ROWS) * 100}%` : '0'
-  mark.title = isDecided ? decision(data) : ''
+  find('.verdict').classList.toggle('reading', Boolean(data.beliefs) && step < STEPS)
+  const isDecided = data.beliefs && step === STEPS
+  put(find('.mark'), isDecided ? (data.reading.order[data.decided_at - 1] + 0.5) / STEPS : null)
+  find('.mark').title = isDecided ? data.decision : ''
+}
+
+// Shows something at a fraction of its way down, or to the right if columns are read; nowhere if that is null.
+function put({ style }, fraction) {
+  style.display = fraction === null ? 'none' : 'block'
+  style.setProperty('--at', `${(fraction ?? 0) * 100}%`)
 }
 
 function colour(share) {
@@ -258,60 +269,77 @@ function colour(share) {
   return `rgb(${mix.join(' ')})`
 }
 
-function renderMap(canvas, beliefs, row) {
+function renderMap(canvas, data, step) {
   const scale = window.devicePixelRatio || 1
-  const width = canvas.clientWidth
-  const height = canvas.clientHeight
+  const { beliefs, reading: { columns, order, parts } } = data
+  const [width, height] = [canvas.clientWidth, canvas.clientHeight]
   if (!width || !height) return
   canvas.width = Math.round(width * scale)
   canvas.height = Math.round(height * scale)
   const context = canvas.getContext('2d')
   context.scale(scale, scale)
   context.clearRect(0, 0, width, height)
-  const cellWidth = width / DIGITS
-  const cellHeight = height / ROWS
-  // What is believed after the rows to come is hidden: whoever watches is to guess.
-  beliefs?.slice(0, row).forEach((belief, t) => {
+  const [cellWidth, cellHeight] = columns ? [width / STEPS, height / DIGITS] : [width / DIGITS, height / STEPS]
+  const at = (place, digit) => (columns ? [place * cellWidth, digit * cellHeight] : [digit * cellWidth, place * cellHeight])
+  // What is believed after the steps to come is hidden: whoever watches is to guess.
+  beliefs?.slice(0, step).forEach((belief, t) => {
     belief.forEach((share, digit) => {
       context.fillStyle = colour(share)
-      context.fillRect(digit * cellWidth, t * cellHeight, cellWidth + 0.5, cellHeight + 0.5)
+      context.fillRect(...at(order[t], digit), cellWidth + 0.5, cellHeight + 0.5)
     })
-    // A dot on the top digit of each row, so that colour is not the only sign.
+    // A dot on the top digit after each step, so that colour is not the only sign.
     const digit = best(belief)
     context.fillStyle = belief[digit] > 0.5 ? '#000' : '#fff'
     context.beginPath()
-    context.arc((digit + 0.5) * cellWidth, (t + 0.5) * cellHeight, Math.min(cellHeight, cellWidth) * 0.2, 0, 7)
+    context.arc(...at(order[t] + 0.5, digit + 0.5), Math.min(cellHeight, cellWidth) * 0.2, 0, 7)
     context.fill()
   })
   const text = beliefs
-    ? `Belief map, 28 rows by 10 digits; after row ${row}: ${describe(beliefs, row) || 'none yet'}`
+    ? `Belief map, 28 ${parts} by 10 digits; after ${progress(data, step)}: ${describe(beliefs, step) || 'none yet'}`
     : 'Belief map, empty'
   canvas.setAttribute('aria-label', text)
 }
 
-// The drawing was scaled and centred before it was read. The beam shows to which part of the canvas the rows of the
-// map belong, and the line shows where the row really lies on the canvas.
-function renderReading(find, { beliefs, picture, top, row_height: rowHeight }, row) {
-  const shown = Boolean(beliefs && picture)
-  const reading = shown && row < ROWS
-  const upper = shown ? top * CANVAS : 0
-  const lower = shown ? (top + ROWS * rowHeight) * CANVAS : CANVAS
-  const onCanvas = Math.min(Math.max(shown ? (top + row * rowHeight) * CANVAS : CANVAS, 0), CANVAS)
-  const onMap = (row / ROWS) * CANVAS
-  const percentOf = (place) => `${(place / CANVAS) * 100}%`
-  find('.beam').setAttribute('points', `0,${upper} 28,0 28,${CANVAS} 0,${lower}`)
-  const ray = find('.ray')
-  const ends = { x1: 0, y1: onCanvas, x2: 28, y2: onMap }
-  for (const [name, value] of Object.entries(ends)) ray.setAttribute(name, value)
-  ray.style.display = reading ? 'inline' : 'none'
-  find('.beam').style.display = shown ? 'inline' : 'none'
-  Object.assign(find('.veil').style, { display: reading ? 'block' : 'none', top: percentOf(onCanvas) })
-  Object.assign(find('.line').style, { display: reading ? 'block' : 'none', top: percentOf(onCanvas) })
-  Object.assign(find('.cursor').style, { display: reading ? 'block' : 'none', top: percentOf(onMap) })
+// Where what was read last ends, from 0, before the first place, to 28, after the last one.
+function front(order, step) {
+  const isBackwards = order[0] === STEPS - 1
+  if (!step) return isBackwards ? STEPS : 0
+  return isBackwards ? order[step - 1] : order[step - 1] + 1
+}
+
+// The drawing was scaled and centred before it was read. The beam shows to which part of the canvas the places of the
+// map belong, and the line shows where that which is read really lies on the canvas.
+function renderReading(find, { beliefs, picture, begin, size, reading: { columns, order } }, step) {
+  const isShown = Boolean(beliefs && picture)
+  const at = isShown && step < STEPS ? front(order, step) : null
+  const length = columns ? 'clientWidth' : 'clientHeight'
+  const share = find('.map')[length] / (find('.slot')[length] || 1)
+  const onCanvas = (place) => Math.min(Math.max(begin + place * size, 0), 1)
+  // From the canvas to the map: through the lens, which is 28 wide and 280 high, or the other way round.
+  const ends = (place, canvas = onCanvas(place)) => [[0, canvas * CANVAS], [LENS, (place / STEPS) * share * CANVAS]]
+  const onLens = ([across, along]) => (columns ? [along, across] : [across, along])
+  find('.lens').setAttribute('viewBox', `0 0 ${onLens([LENS, CANVAS]).join(' ')}`)
+  const corners = isShown ? [...ends(0, begin), ...ends(STEPS, begin + STEPS * size).reverse()] : []
+  find('.beam').setAttribute('points', corners.map(onLens).join(' '))
+  find('.ray').setAttribute('points', at === null ? '' : ends(at).map(onLens).join(' '))
+  put(find('.line'), at === null ? null : onCanvas(at))
+  put(find('.cursor'), at === null ? null : at / STEPS)
+  renderVeil(find('.veil'), isShown && step < STEPS ? order.slice(step) : [], onCanvas, columns)
+}
+
+// Covers what is not read yet. What lies beyond the first and the last place belongs to these: it is empty.
+function renderVeil(veil, unread, onCanvas, columns) {
+  veil.style.display = unread.length ? 'block' : 'none'
+  const stops = Array.from({ length: STEPS }, (_, place) => {
+    const shade = unread.includes(place) ? '#000' : 'transparent'
+    return [place, place + 1].map((edge) => `${shade} ${onCanvas(edge) * 100}%`)
+  })
+  veil.style.maskImage = `linear-gradient(to ${columns ? 'right' : 'bottom'}, ${stops.flat().join(', ')})`
 }
 
 // A test digit or a photograph covers the canvas, so that nobody draws on it.
-function renderCover(find, { caption, photo, picture, label, beliefs }) {
+function renderCover(find, data) {
+  const { caption, photo, label, beliefs } = data
   const cover = find('.cover')
   cover.hidden = !caption
   // Once a test digit is read, the verdict needs the room; the note then says which digit it is.
@@ -319,19 +347,19 @@ function renderCover(find, { caption, photo, picture, label, beliefs }) {
   cover.setAttribute('aria-label', caption ?? '')
   const image = photo ? `url("${photo}")` : 'none'
   if (cover.style.backgroundImage !== image) cover.style.backgroundImage = image
-  if (photo) cover.getContext('2d').clearRect(0, 0, ROWS, ROWS)
-  else if (caption) renderPicture(cover, picture, ROWS)
+  if (photo) cover.getContext('2d').clearRect(0, 0, SIDE, SIDE)
+  else if (caption) renderPicture(cover, data, STEPS)
   find('.veil').classList.toggle('closed', Boolean(caption))
 }
 
-// Of the rows to come, so much shows through: nothing of a test digit, which a class is to guess.
-function renderPicture(canvas, picture, row, through = 0) {
+// Of what is still to be read, so much shows through: nothing of a test digit, which a class is to guess.
+function renderPicture(canvas, { picture, reading: { columns, order } }, step, through = 0) {
   const context = canvas.getContext('2d')
-  const image = context.createImageData(ROWS, ROWS)
-  for (let i = 0; i < ROWS * ROWS; i += 1) {
-    const read = Math.floor(i / ROWS) < row
+  const image = context.createImageData(SIDE, SIDE)
+  const read = new Set(order.slice(0, step))
+  for (let i = 0; i < SIDE * SIDE; i += 1) {
     const grey = picture?.[i] ?? 0
-    const level = read ? grey : grey * through + 40
+    const level = read.has(columns ? i % SIDE : Math.floor(i / SIDE)) ? grey : grey * through + 40
     image.data.set([level, level, level, 255], i * 4)
   }
   context.putImageData(image, 0, 0)
@@ -348,23 +376,23 @@ function buildBars(bars) {
 }
 
 function buildRowLabels(rows) {
-  for (const row of [1, 7, 14, 21, 28]) {
+  for (const number of [1, 7, 14, 21, 28]) {
     const label = document.createElement('span')
-    label.textContent = String(row)
-    label.style.top = `${((row - 0.5) / ROWS) * 100}%`
+    label.textContent = String(number)
+    put(label, (number - 0.5) / STEPS)
     rows.appendChild(label)
   }
 }
 
-function renderBars(bars, beliefs, row) {
-  const belief = beliefs?.[row - 1]
+function renderBars(bars, data, step) {
+  const belief = data.beliefs?.[step - 1]
   const top = belief ? best(belief) : -1
   Array.from(bars.children).forEach((bar, digit) => {
     const share = belief?.[digit] ?? 0
     bar.classList.toggle('best', digit === top)
-    bar.querySelector('.fill').style.height = `${share * 100}%`
+    bar.querySelector('.fill').style.setProperty('--share', `${share * 100}%`)
     bar.querySelector('.share').textContent = belief && share >= 0.005 ? `${Math.round(share * 100)}%` : ''
   })
   const words = belief ? belief.map((share, digit) => `${digit}: ${percent(share)}`).join(', ') : 'none yet'
-  bars.setAttribute('aria-label', `Belief after row ${row}: ${words}`)
+  bars.setAttribute('aria-label', `Belief after ${progress(data, step)}: ${words}`)
 }

@@ -23,6 +23,7 @@ from rnnlab.dashboard.session import session
 from rnnlab.dashboard.settings_text import what_tells_apart
 from rnnlab.dashboard.text import STATE_BADGES, WEIGHTS_ARE_GONE, percent, plain
 from rnnlab.data.errors import DatasetError
+from rnnlab.data.reading_words import ReadingWords
 from rnnlab.digits import DIGITS
 from rnnlab.model.evaluation import Evaluation
 from rnnlab.model.weights import WeightsError
@@ -160,26 +161,29 @@ def _results(run: Run, found: RunEvaluation) -> None:
 def _numbers(found: RunEvaluation) -> None:
     """Render the main numbers, and what they were measured with."""
     result, count = found.evaluation, len(found.test_set.labels)
+    words = ReadingWords(result.reading_order)
     with st.container(horizontal=True, key="evaluation_numbers"):
         st.metric(
             "test accuracy",
             percent(result.test_accuracy, 2),
             width="content",
-            help="Share of all test images read correctly after the last row.",
+            help=f"Share of all test images read correctly after the last {words.part}.",
         )
         st.metric(
-            "half are decided by",
-            f"row {result.decided_by(0.5)}",
+            f"half are decided {words.by}",
+            words.count(result.decided_by(0.5)),
             width="content",
-            help="A digit is decided at the row from which the network's favourite never changes again.",
+            help=f"A digit is decided at the {words.part} from which the network's favourite never changes "
+            "again.",
         )
         st.metric("read wrong", f"{len(result.mistakes):,} of {count:,}", width="content")
         st.metric(
             "calibration error",
             percent(float(result.calibration_error_by_row[-1])),
             width="content",
-            help="How far the network's confidence is from its accuracy after the last row, on average: of "
-            "the digits of which it is 90 % sure, 90 % should be right (*expected calibration error*).",
+            help=f"How far the network's confidence is from its accuracy after the last {words.part}, on "
+            "average: of the digits of which it is 90 % sure, 90 % should be right (*expected calibration "
+            "error*).",
         )
     st.caption(
         f"Read with the weights of step {found.step:,}: {count:,} test images of {found.test_set.title}."
@@ -187,29 +191,31 @@ def _numbers(found: RunEvaluation) -> None:
 
 
 def _rows(run: Run, result: Evaluation) -> None:
-    """Render accuracy and confidence after each row, and at which row the network decides."""
-    st.header("How many rows does it need?")
+    """Render accuracy and confidence after each row or column, and at which the network decides."""
+    words = ReadingWords(result.reading_order)
+    st.header(f"How many {words.parts} does it need?")
     accuracies = ", ".join(
-        f"{percent(result.accuracy_by_row[row - 1])} after row {row}" for row in (7, 14, 21, 28)
+        f"{percent(result.accuracy_by_row[step - 1])} after {words.count(step)}" for step in (7, 14, 21, 28)
     )
     plot(
         rows_json(result),
         key="evaluation_rows",
-        description=f"Accuracy, mean confidence and calibration error after each row of {run.id}. "
+        description=f"Accuracy, mean confidence and calibration error after each {words.part} of {run.id}. "
         f"Accuracy: {accuracies}.",
     )
-    st.caption(_meaning_of_rows(run))
+    st.caption(_meaning_of_rows(run, words))
     decided = ", ".join(
-        f"{fraction:.0%} by row {result.decided_by(fraction)}" for fraction in (0.5, 0.9, 0.99)
+        f"{fraction:.0%} {words.by} {words.count(result.decided_by(fraction))}"
+        for fraction in (0.5, 0.9, 0.99)
     )
     plot(
         decisions_json(result),
         key="evaluation_decisions",
-        description=f"Share of the test digits decided at each row of {run.id}. Decided: {decided}.",
+        description=f"Share of the test digits decided at each {words.part} of {run.id}. Decided: {decided}.",
     )
     st.caption(
-        "The row at which it **decides**: from there on its favourite, right or wrong, never changes again. "
-        f"Decided: {decided}.{_before_ink(result)}"
+        f"The {words.part} at which it **decides**: from there on its favourite, right or wrong, never "
+        f"changes again. Decided: {decided}.{_before_ink(result)}"
     )
 
 
@@ -217,23 +223,21 @@ def _before_ink(result: Evaluation) -> str:
     """Return a sentence on the digits that were decided before anything of them was seen; may be empty."""
     if not result.decided_before_ink:
         return ""
+    where = ReadingWords(result.reading_order).empty_at_first
     return (
-        f" {result.decided_before_ink:,} were decided **before the first ink**, in the empty rows at their "
-        "top: the favourite that it has for an empty picture stayed to the end."
+        f" {result.decided_before_ink:,} were decided **before the first ink**, in {where}: the favourite "
+        "that it has for an empty picture stayed to the end."
     )
 
 
-def _meaning_of_rows(run: Run) -> str:
+def _meaning_of_rows(run: Run, words: ReadingWords) -> str:
     """Return a sentence or two on how to read the lines."""
     if run.config.row_loss_mix == 0:
-        return (
-            "This network was trained on its last row only: what it believes before row 28 means little, "
-            "however sure it is (**mean confidence**)."
-        )
+        return f"{words.last_only}, however sure it is (**mean confidence**)."
     return (
-        "After each row the network has a favourite. **Accuracy** is how often that is right, **mean "
-        "confidence** how sure it is. If the two lines lie together, its confidence can be trusted; how far "
-        "it is off, on average, is the *expected* **calibration error**."
+        f"After each {words.part} the network has a favourite. **Accuracy** is how often that is right, "
+        "**mean confidence** how sure it is. If the two lines lie together, its confidence can be trusted; "
+        "how far it is off, on average, is the *expected* **calibration error**."
     )
 
 

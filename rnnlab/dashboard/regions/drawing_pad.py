@@ -1,4 +1,4 @@
-"""The drawing region: draw a digit and watch the belief form row by row."""
+"""The drawing region: draw a digit and watch the belief form row by row, or column by column."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from streamlit_drawable_canvas import st_canvas
 from rnnlab.dashboard import tab
 from rnnlab.dashboard.app_state import app_state
 from rnnlab.dashboard.caches import best_reader, newest_reader
-from rnnlab.dashboard.components.belief_panel import ShownBelief, belief_panel
+from rnnlab.dashboard.components.belief_panel import ShownBelief, belief_panel, shown_reading
 from rnnlab.dashboard.components.key_pen import key_pen
 from rnnlab.dashboard.components.pen_input import pen_input
 from rnnlab.dashboard.drawing import Drawing, TestDigit
@@ -18,6 +18,7 @@ from rnnlab.dashboard.regions.live import LiveRegion
 from rnnlab.dashboard.session import PEN_KEY, PEN_WIDTHS, canvas_key, receive_canvas, session
 from rnnlab.dashboard.text import WEIGHTS_ARE_GONE
 from rnnlab.data.preprocessing import PreparedDrawing
+from rnnlab.data.reading_words import ReadingWords
 from rnnlab.model.answer import answer
 from rnnlab.model.weights import WeightsError
 from rnnlab.runs import Run
@@ -160,10 +161,13 @@ def _belief(run: Run | None) -> None:
             newest = newest_reader(store, run.id)
     except WeightsError as error:
         problem = str(error)
-    shown: ShownBelief = {"hint": problem or _hint(run, drawn=prepared is not None), "note": ""}
+    reading = shown_reading(run.config.reading_order if run else "down")
+    hint = problem or _hint(run, drawn=prepared is not None)
+    shown: ShownBelief = {"reading": reading, "hint": hint, "note": ""}
     if prepared is not None:
         shown["picture"] = prepared.picture.ravel().tolist()
-        shown["top"], shown["row_height"] = prepared.top, prepared.row_height
+        rows, columns = (prepared.top, prepared.row_height), (prepared.left, prepared.column_width)
+        shown["begin"], shown["size"] = columns if reading["columns"] else rows
     if cover is not None:
         shown["caption"], shown["photo"] = cover.caption, cover.photo
     if isinstance(cover, TestDigit):
@@ -173,7 +177,7 @@ def _belief(run: Run | None) -> None:
         reader, step = used
         found = answer(reader, prepared.picture)
         shown["beliefs"], shown["decided_at"] = found.rounded_beliefs(4), found.decided_at
-        shown["first_ink_row"], shown["sure"] = found.first_ink_row, found.is_sure
+        shown["decision"], shown["sure"] = found.decision, found.is_sure
         shown["note"] = test_digit.note(run, step) + _note(run, step)
     belief_panel(shown, key="belief")
     if run is not None:
@@ -196,10 +200,8 @@ def _hint(run: Run | None, *, drawn: bool) -> str:
 
 
 def _note(run: Run | None, step: int) -> str:
-    """Return a note on which weights read, and whether their belief before the last row can be trusted."""
+    """Return a note on which weights read, and whether their belief before the end can be trusted."""
+    read = f"Read with the weights of step {step:,}."
     if run is not None and run.config.row_loss_mix == 0:
-        return (
-            f"Read with the weights of step {step:,}. This network was trained on its last row only: "
-            "what it believes before row 28 means little."
-        )
-    return f"Read with the weights of step {step:,}."
+        return f"{read} {ReadingWords(run.config.reading_order).last_only}."
+    return read

@@ -78,7 +78,7 @@ def render_before_a_run() -> None:
         st.markdown(
             "Every 20th step of the training becomes a point of a curve: what share of the batch it read "
             "correctly (the **accuracy**). Beside it you can draw a digit and see what the network believes "
-            "after each row of pixels."
+            "after each row (or column) of pixels."
         )
 
 

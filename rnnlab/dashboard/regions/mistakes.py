@@ -17,6 +17,7 @@ from rnnlab.dashboard.drawing import TestDigit
 from rnnlab.dashboard.regions import mistake_filter
 from rnnlab.dashboard.session import session
 from rnnlab.data.preprocessing import encode_png
+from rnnlab.data.reading_words import ReadingWords
 from rnnlab.digits import SIDE
 from rnnlab.model.evaluation import Mistakes
 
@@ -56,7 +57,8 @@ def _gallery(found: RunEvaluation) -> None:
     page = _page_to_show(found, chosen)
     places = np.arange(len(chosen)) // PAGE_SIZE + 1
     shown = chosen.where(places == page)
-    st.caption(_summary(page, len(shown), len(chosen)))
+    part = ReadingWords(found.evaluation.reading_order).part
+    st.caption(_summary(page, len(shown), len(chosen), part))
     pictures = _png_url(found.test_set.images[shown.indices])
     opened = mistake_gallery(
         shown.to_json(), pictures, found.test_set.title, session().gallery, key="gallery"
@@ -95,7 +97,7 @@ def _render_pages(count: int, page: int) -> None:
     )
 
 
-def _summary(page: int, shown: int, chosen: int) -> str:
+def _summary(page: int, shown: int, chosen: int, part: str) -> str:
     """Return a sentence on how many mistakes there are, and what to do with them."""
     if not chosen:
         return "It never makes this mistake."
@@ -105,7 +107,7 @@ def _summary(page: int, shown: int, chosen: int) -> str:
         if shown < chosen
         else f"{chosen:,}, the surest first"
     )
-    return f"{count}. Choose one to see in the Lab what the network believes after each row."
+    return f"{count}. Choose one to see in the Lab what the network believes after each {part}."
 
 
 def _png_url(pictures: NDArray[np.uint8]) -> str:

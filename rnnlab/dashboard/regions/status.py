@@ -19,6 +19,7 @@ from rnnlab.dashboard.regions import run_buttons, sidebar
 from rnnlab.dashboard.session import session
 from rnnlab.dashboard.settings_text import ENGINE_NAMES, what_differs
 from rnnlab.dashboard.text import BATCH_ACCURACY_HELP, STATE_BADGES, Colour, duration, percent, plain
+from rnnlab.data.reading_words import ReadingWords
 from rnnlab.runs import Run, RunState
 
 
@@ -46,7 +47,8 @@ def render_before_a_run(shared: AppState) -> None:
             else:
                 label = "Start the first run" if current is None else "Start with these settings"
                 sidebar.start_button(st.container(), label, key="start_first", wide=False)
-        st.progress(0.0, text="It learns to read digits row by row.")
+        part = ReadingWords(config.reading_order).part
+        st.progress(0.0, text=f"It learns to read digits {part} by {part}.")
     _accuracies(line, None, None)
 
 
