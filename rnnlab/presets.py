@@ -23,6 +23,8 @@ PRESETS: Mapping[str, Config] = {
         row_loss_mix=0.25,
         distorted_share=0.6,
         shift=1.0,
+        extra_digits="none",
+        nonsense=0.0,
     ),
     "best": Config(
         learning_rate=0.003,
