@@ -149,3 +149,27 @@ def test_pytorch_learns_from_the_same_batches_as_the_others(digits: Dataset) -> 
     compared = compare(TINY, digits, rounds=1, seconds=0.1)
     assert compared.turns["torch"][0] > 0
     assert compared.torch_threads in (1, compared.cores)
+
+
+@pytest.mark.slow
+def test_the_seconds_to_an_accuracy_are_those_at_which_a_test_found_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run_bench("--to", "30", "--to", "100", "--limit", "3", "--json") == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    names = [line["name"] for line in lines]
+    assert names[:3] == ["RNN Lab, quick", "RNN Lab, default", "Keras fit, usual"]
+    assert len(names) == (5 if benchmark.has_torch() else 3)
+    for line in lines:
+        reached, perfect = line["seconds"]["0.3"], line["seconds"]["1"]
+        assert (reached is None) == (line["best"] < 0.3), line
+        assert (perfect is None) == (line["best"] < 1), line
+    assert lines[0]["best"] > 0.3
+
+
+@pytest.mark.parametrize("goal", ["0", "101", "nan", "many"])
+def test_a_goal_that_is_no_percentage_is_refused_in_a_sentence(
+    goal: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_bench("--to", goal) == 2
+    assert "--to" in capsys.readouterr().err

@@ -114,7 +114,6 @@ def ended_at(step: int) -> Callable[[TrainingState], Decision]:
 @pytest.mark.parametrize(
     "values",
     [
-        {"engine": "keras"},
         {"engine": "keras", "cell": "gru", "layers": 2, "reading_order": "left"},
         {"engine": "numpy", "cell": "gru", "layers": 2, "reading_order": "right"},
         {"engine": "numpy", "cell": "simple_rnn", "layers": 3, "reading_order": "shuffled"},

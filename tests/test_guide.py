@@ -17,7 +17,7 @@ TITLES = (
     "Teach it your hand",
     "Bring a picture",
     "Evaluate it",
-    "Three presets",
+    "Four presets",
     "The settings",
 )
 
