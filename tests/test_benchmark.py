@@ -59,7 +59,7 @@ def test_bench_names_the_machine_and_says_how_to_compare_with_pytorch(
     assert machine() in named
     assert "50% of the loss" in loss
     assert len(heading.split("   ")) >= 6
-    assert row.split()[:2] == ["16", "8"]
+    assert row.split()[:4] == ["lstm", "1", "16", "8"]
     assert hint == ([] if benchmark.has_torch() else [benchmark.PYTORCH_HINT])
 
 
@@ -155,7 +155,7 @@ def test_pytorch_learns_from_the_same_batches_as_the_others(digits: Dataset) -> 
 def test_the_seconds_to_an_accuracy_are_those_at_which_a_test_found_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert run_bench("--to", "30", "--to", "100", "--limit", "3", "--json") == 0
+    assert run_bench("--to", "30", "--to", "100", "--limit", "2", "--json") == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     names = [line["name"] for line in lines]
     assert names[:3] == ["RNN Lab, quick", "RNN Lab, default", "Keras fit, usual"]

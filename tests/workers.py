@@ -52,8 +52,13 @@ def suspend_between_writes(worker: psutil.Process, home: Path) -> None:
 
 def start(store: Store, launcher: LocalLauncher, config: Config) -> Run:
     """Queue a run with weights to start from, and wake a worker."""
-    run = store.create_run(config)
+    run = store.create_run(config, claimed=True)  # a worker that waits must not take it before it has them
     give_weights(store, run)
+    store._database.execute(
+        "UPDATE runs SET state = ?, started = NULL, heartbeat = NULL, process = NULL, "
+        "process_identity = NULL WHERE id = ?",
+        (RunState.QUEUED, run.id),
+    )
     launcher.wake()
     return store.run(run.id)
 
