@@ -12,9 +12,10 @@ from streamlit.testing.v1 import AppTest
 from rnnlab.config import Config
 from rnnlab.dashboard.charts.error_map import error_reach_json
 from rnnlab.model.architecture import Architecture
+from rnnlab.presets import PRESETS
 from rnnlab.store.error_history import ErrorReaches
 from rnnlab.store.store import Store
-from tests.pages import add_run, component, key_now, lab, shown
+from tests.pages import add_run, component, key_now, lab, preset_box, shown
 
 
 def choose(app: AppTest, name: str, value: str) -> AppTest:
@@ -116,3 +117,15 @@ def test_of_a_long_run_some_steps_are_shown_and_the_newest() -> None:
     found = np.frombuffer(base64.b64decode(shown_map["x"]["bdata"]), np.float32)
     assert len(found) <= 241
     assert (found[0], found[-1]) == (0, steps[-1])
+
+
+def test_a_preset_brings_its_steps_unless_somebody_has_chosen_others() -> None:
+    app = lab()
+    preset_box(app).select("quick").run()
+    steps = app.number_input(key=key_now(app, "control_iterations"))
+    assert steps.value == PRESETS["quick"].iterations
+    preset_box(app).select("default").run()
+    assert app.number_input(key=key_now(app, "control_iterations")).value == 20_000
+    app.number_input(key=key_now(app, "control_iterations")).set_value(500).run()
+    preset_box(shown(app)).select("quick").run()
+    assert app.number_input(key=key_now(app, "control_iterations")).value == 500

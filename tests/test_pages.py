@@ -16,7 +16,7 @@ from rnnlab.dashboard import app_state
 from rnnlab.dashboard.regions.live import live_interval, page_is_outdated
 from rnnlab.dashboard.regions.run_buttons import ADJUST_KEY
 from rnnlab.dashboard.session import PEN_KEY, PEN_WIDTHS
-from rnnlab.presets import PRESETS, config_from
+from rnnlab.presets import config_from
 from rnnlab.runs import RunState, TestPoint
 from rnnlab.store.database import StoreError
 from rnnlab.store.store import Store
@@ -79,18 +79,6 @@ def test_a_preset_sets_the_controls_and_a_changed_control_makes_it_changed(store
     assert preset_box(shown(app)).value == "notebook, changed"
     app.button(key="start").click().run()
     assert store.runs()[0].config == config_from({"neurons": 64}, "notebook")
-
-
-def test_a_preset_brings_its_steps_unless_somebody_has_chosen_others() -> None:
-    app = lab()
-    preset_box(app).select("quick").run()
-    steps = app.number_input(key=key_now(app, "control_iterations"))
-    assert steps.value == PRESETS["quick"].iterations
-    preset_box(app).select("default").run()
-    assert app.number_input(key=key_now(app, "control_iterations")).value == 20_000
-    app.number_input(key=key_now(app, "control_iterations")).set_value(500).run()
-    preset_box(shown(app)).select("quick").run()
-    assert app.number_input(key=key_now(app, "control_iterations")).value == 500
 
 
 def test_hyperparameters_in_the_url_set_the_controls() -> None:
