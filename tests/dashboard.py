@@ -38,12 +38,8 @@ FLAGS: Final = (
 
 
 def chromium() -> str | None:
-    """Return the Chromium of this machine, or `None`.
-
-    Its headless shell, a package of its own, needs little more than half the processor time for a page.
-    """
-    found = (shutil.which(name) for name in ("chromium-headless-shell", "chromium", "chromium-browser"))
-    return os.environ.get("CHROMIUM") or next(filter(None, found), None)
+    """Return the Chromium of this machine, or `None`."""
+    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def free_port() -> int:
