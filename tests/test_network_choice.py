@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from rnnlab.config import Config
-from rnnlab.dashboard.charts.error_map import error_reach_json
+from rnnlab.dashboard.charts.error_map import describe_reach, error_reach_json
 from rnnlab.model.architecture import Architecture
 from rnnlab.presets import PRESETS
 from rnnlab.store.error_history import ErrorReaches
@@ -129,3 +129,12 @@ def test_a_preset_brings_its_steps_unless_somebody_has_chosen_others() -> None:
     app.number_input(key=key_now(app, "control_iterations")).set_value(500).run()
     preset_box(shown(app)).select("quick").run()
     assert app.number_input(key=key_now(app, "control_iterations")).value == 500
+
+
+def test_the_map_of_a_network_that_reads_columns_speaks_of_columns() -> None:
+    reaches = ErrorReaches(np.array([0]), np.ones((1, 28), np.float32))
+    figure = error_reach_json(reaches, "run", "left")
+    assert figure["layout"]["yaxis"]["title"]["text"] == "columns read"
+    assert "of the last column's" in figure["data"][0]["hovertemplate"]
+    assert "the first column as the last" in describe_reach(reaches, "left")
+    assert error_reach_json(reaches, "run")["layout"]["yaxis"]["title"]["text"] == "rows read"

@@ -55,7 +55,7 @@ class Architecture:
     @property
     def cell_title(self) -> str:
         """The name of the cell for people."""
-        return cell_title(self.cell)
+        return HYPERPARAMETERS["cell"].choices[self.cell]
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -87,11 +87,6 @@ class Architecture:
         fewest = int(HYPERPARAMETERS["neurons"].minimum or 1)
         choices = (replace(self, neurons=count) for count in range(fewest, MAX_NEURONS + 1))
         return min(choices, key=lambda choice: abs(choice.parameters - other.parameters))
-
-
-def cell_title(cell: str) -> str:
-    """Return the name of a cell for people."""
-    return HYPERPARAMETERS["cell"].choices[cell]
 
 
 LARGEST: Final = Architecture("lstm", MAX_LAYERS, MAX_NEURONS)

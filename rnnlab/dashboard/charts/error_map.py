@@ -1,4 +1,4 @@
-"""How far back the error reaches, as a map below the training curve: rows by training steps."""
+"""How far back the error reaches, as a map below the training curve: what was read, by training steps."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from rnnlab.data.reading_words import ReadingWords
 from rnnlab.digits import ROWS
 from rnnlab.store.error_history import ErrorReaches
 
@@ -22,11 +23,14 @@ FAINTEST: Final = -4.0
 STRONGEST: Final = 1.0
 """Common logarithm of the share that has the brightest colour: ten times."""
 
+_MAP_WIDTH: Final = 0.82
+"""Share of the figure's width for the map; the rest is for the scale, so that the buttons do not cover it."""
+
 _TICKS: Final = {-4: "1/10000", -3: "1/1000", -2: "1/100", -1: "1/10", 0: "1", 1: "10"}
 
 
-def error_reach_figure(run_id: str) -> go.Figure:
-    """Return the map without any step; zoom and pan are kept as long as the run stays the same."""
+def error_reach_figure(words: ReadingWords) -> go.Figure:
+    """Return the map without any step, of a network that reads in the order of these words."""
     figure = go.Figure(
         go.Heatmap(
             x=[],
@@ -41,25 +45,28 @@ def error_reach_figure(run_id: str) -> go.Figure:
                 "thickness": 10,
                 "outlinewidth": 0,
                 "xpad": 4,
+                "x": _MAP_WIDTH,
             },
-            hovertemplate="step %{x:,}, row %{y}: 10<sup>%{z:.1f}</sup> of the last row's<extra></extra>",
+            hovertemplate=f"step %{{x:,}}, {words.at('%{y}')}: 10<sup>%{{z:.1f}}</sup> of the last "
+            f"{words.part}'s<extra></extra>",
         )
     )
     figure.update_yaxes(
-        title="row read",
+        title=f"{words.parts} read",
         range=[ROWS + 0.5, 0.5],
         tickvals=[1, 7, 14, 21, 28],
         automargin=True,
         title_standoff=6,
     )
-    figure.update_xaxes(title="training step", tickformat=",", automargin=True, title_standoff=6)
+    figure.update_xaxes(
+        domain=[0, _MAP_WIDTH], title="training step", tickformat=",", automargin=True, title_standoff=6
+    )
     figure.update_layout(
         template="none",
-        uirevision=run_id,
         height=260,
-        margin={"l": 10, "r": 10, "t": 30, "b": 10},
+        margin={"l": 10, "r": 44, "t": 30, "b": 10},
         title={
-            "text": "gradient, as a share of the last row's",
+            "text": f"gradient, as a share of the last {words.part}'s",
             "x": 0,
             "xref": "paper",
             "font": {"size": 14},
@@ -68,22 +75,23 @@ def error_reach_figure(run_id: str) -> go.Figure:
     return figure
 
 
-@lru_cache(maxsize=1)
-def _figure_json() -> dict[str, Any]:
+@lru_cache(maxsize=8)
+def _figure_json(words: ReadingWords) -> dict[str, Any]:
     """Return the JSON form of the map without any step."""
-    values: dict[str, Any] = error_reach_figure("").to_plotly_json()
+    values: dict[str, Any] = error_reach_figure(words).to_plotly_json()
     return values
 
 
 @lru_cache(maxsize=16)
-def error_reach_json(reaches: ErrorReaches, run_id: str) -> dict[str, Any]:
+def error_reach_json(reaches: ErrorReaches, run_id: str, reading_order: str = "down") -> dict[str, Any]:
     """Return the JSON form of the map, made once for all who look at it; callers must not change it.
 
     Args:
         reaches: How far back the error reached, at one report at least.
-        run_id: The run.
+        run_id: The run; zoom and pan are kept as long as it stays the same.
+        reading_order: In which order it reads.
     """
-    figure = _figure_json()
+    figure = _figure_json(ReadingWords(reading_order))
     chosen = _thinned(len(reaches.steps))
     shares = np.clip(shares_of_last(reaches.norms[chosen]), 10.0**FAINTEST, None)
     values = {
@@ -98,12 +106,12 @@ def shares_of_last(norms: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(norms / np.maximum(norms[:, -1:], np.finfo(np.float32).tiny), np.float32)
 
 
-def describe_reach(reaches: ErrorReaches) -> str:
+def describe_reach(reaches: ErrorReaches, reading_order: str = "down") -> str:
     """Return the newest column of the map in words, for people who cannot see it."""
     share = float(shares_of_last(reaches.norms[-1:])[0, 0])
     return (
         f"How far back the error reaches: at step {reaches.steps[-1]:,}, {share:.2g} times as much reaches "
-        "the first row as the last."
+        f"the first {ReadingWords(reading_order).part} as the last."
     )
 
 

@@ -66,7 +66,12 @@ def _error_reach(shared: AppState, run: Run) -> None:
         return
     reaches = shared.error_reaches.reaches(run.id)
     if len(reaches.steps):
-        plot(error_reach_json(reaches, run.id), key="error_reach", description=describe_reach(reaches))
+        order = run.config.reading_order
+        plot(
+            error_reach_json(reaches, run.id, order),
+            key="error_reach",
+            description=describe_reach(reaches, order),
+        )
     else:
         st.caption("Nothing is known about this run yet: it comes with each report.")
 

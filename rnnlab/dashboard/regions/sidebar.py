@@ -134,7 +134,9 @@ def _parameters() -> None:
     """Say how many parameters the network has, with a switch that keeps their number."""
     with st.container(key="parameters", horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(f"{Architecture.of(config()).parameters:,} parameters")
-        st.toggle("keep", key=_KEEP_PARAMETERS_KEY, persist_state="session", help=_KEEP_PARAMETERS_HELP)
+        st.toggle(
+            "keep this number", key=_KEEP_PARAMETERS_KEY, persist_state="session", help=_KEEP_PARAMETERS_HELP
+        )
 
 
 def _change_network(key: str) -> None:
