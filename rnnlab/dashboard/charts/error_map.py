@@ -29,6 +29,17 @@ _MAP_WIDTH: Final = 0.82
 _TICKS: Final = {-4: "1/10000", -3: "1/1000", -2: "1/100", -1: "1/10", 0: "1", 1: "10"}
 
 
+_SCALE: Final = {
+    "tickvals": list(_TICKS),
+    "ticktext": list(_TICKS.values()),
+    "thickness": 10,
+    "outlinewidth": 0,
+    "xpad": 4,
+    "x": _MAP_WIDTH,
+}
+"""The scale of the colours, right of the map."""
+
+
 def error_reach_figure(words: ReadingWords) -> go.Figure:
     """Return the map without any step, of a network that reads in the order of these words."""
     figure = go.Figure(
@@ -39,14 +50,7 @@ def error_reach_figure(words: ReadingWords) -> go.Figure:
             zmin=FAINTEST,
             zmax=STRONGEST,
             colorscale="Cividis",
-            colorbar={
-                "tickvals": list(_TICKS),
-                "ticktext": list(_TICKS.values()),
-                "thickness": 10,
-                "outlinewidth": 0,
-                "xpad": 4,
-                "x": _MAP_WIDTH,
-            },
+            colorbar=_SCALE,
             hovertemplate=f"step %{{x:,}}, {words.at('%{y}')}: 10<sup>%{{z:.1f}}</sup> of the last "
             f"{words.part}'s<extra></extra>",
         )
