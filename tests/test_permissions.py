@@ -41,10 +41,13 @@ def runs_of(store: Store, owner: str, count: int) -> list[Run]:
 
 
 def test_limits_refuse_in_a_sentence_and_name_what_is_allowed(store: Store) -> None:
-    permissions = Permissions(max_neurons=64, max_iterations=1000, max_queue=3, runs_per_visitor=2)
+    permissions = Permissions(
+        max_neurons=64, max_layers=2, max_iterations=1000, max_queue=3, runs_per_visitor=2
+    )
     small = Config(neurons=64, iterations=1000)
     assert permissions.refusal(small, store.active_runs(), "ann") == ""
     assert "at most 64 neurons, not 128" in permissions.refusal(Config(iterations=100), [], "ann")
+    assert "at most 2 layers, not 3" in permissions.refusal(Config(neurons=8, layers=3), [], "ann")
     assert "at most 1,000 iterations" in permissions.refusal(Config(neurons=8), [], "ann")
     runs_of(store, "ann", 2)
     assert "2 runs of yours" in permissions.refusal(small, store.active_runs(), "ann")

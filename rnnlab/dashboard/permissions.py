@@ -31,7 +31,8 @@ class Permissions:
     """The settings of one dashboard; `max_neurons` is set by the variable `RNNLAB_MAX_NEURONS`, and so on.
 
     Attributes:
-        max_neurons: Most neurons that a visitor may train.
+        max_neurons: Most neurons that a layer may have.
+        max_layers: Most recurrent layers that a network may have.
         max_iterations: Most iterations that a run may have.
         max_queue: Most runs that may wait.
         runs_per_visitor: Most runs of one visitor that may wait or train.
@@ -42,6 +43,7 @@ class Permissions:
     """
 
     max_neurons: int = 512
+    max_layers: int = 3
     max_iterations: int = 200_000
     max_queue: int = 20
     runs_per_visitor: int = 5
@@ -87,11 +89,10 @@ class Permissions:
         """
         if self.read_only:
             return "This page is for watching only; nothing can be started here."
-        for name, limit in (("neurons", self.max_neurons), ("iterations", self.max_iterations)):
-            if getattr(config, name) > limit:
-                return (
-                    f"This lab trains at most {limit:,} {name}, not {getattr(config, name):,}; choose fewer."
-                )
+        for name in ("neurons", "layers", "iterations"):
+            wanted, limit = getattr(config, name), getattr(self, f"max_{name}")
+            if wanted > limit:
+                return f"This lab trains at most {limit:,} {name}, not {wanted:,}; choose fewer."
         return self.queue_refusal(active, visitor)
 
     def queue_refusal(self, active: Iterable[Run], visitor: str) -> str:

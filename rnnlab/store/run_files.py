@@ -11,6 +11,7 @@ A home folder holds:
     <run id>/checkpoint.npz     all that a run needs to continue as if it had never been interrupted
     <run id>/start.npz          the weights of the parent, if the run starts from another run
     <run id>/best_<step>.npz    the weights of the best test so far
+    <run id>/error_reach.bin    how far back the error reaches, at every report
     <run id>/steps/<step>.npz   snapshots: weights saved during the run
     <run id>/hand/              the labelled drawings that it learns from, if any
     <run id>/run.json           what the list of runs says of the run, if the list should be lost
