@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +16,7 @@ from rnnlab.__main__ import main
 from rnnlab.cli import benchmark
 from rnnlab.cli.benchmark import Comparison, compare, multiplications, multiplications_per_second
 from rnnlab.cli.machine import machine
+from rnnlab.cli.pytorch import PYTORCH_HINT, has_torch, torch_module
 from rnnlab.cli.step_growth import growth
 from rnnlab.config import Config
 from rnnlab.data.datasets import Dataset, load
@@ -45,7 +48,7 @@ def test_bench_prints_nothing_but_the_json_of_the_contract(capsys: pytest.Captur
     assert set(speeds) == {"rnnlab", "engine_keras", "keras_fit", "torch"}
     assert speeds["rnnlab"] > 0
     assert speeds["keras_fit"] > 0
-    assert (speeds["torch"] is None) is not benchmark.has_torch()
+    assert (speeds["torch"] is None) is not has_torch()
     assert answer["limit_steps_per_second"] > 0
     assert (answer["batch_size"], answer["neurons"], answer["rounds"]) == (16, 8, 1)
 
@@ -60,7 +63,21 @@ def test_bench_names_the_machine_and_says_how_to_compare_with_pytorch(
     assert "50% of the loss" in loss
     assert len(heading.split("   ")) >= 6
     assert row.split()[:4] == ["lstm", "1", "16", "8"]
-    assert hint == ([] if benchmark.has_torch() else [benchmark.PYTORCH_HINT])
+    assert hint == ([] if has_torch() else [PYTORCH_HINT])
+
+
+def test_pytorch_is_loaded_without_triton_which_ends_a_process_that_has_tensorflow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "triton.py").touch()
+    (tmp_path / "torch.py").write_text("try:\n    import triton\nexcept ImportError:\n    triton = None\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("torch", "triton"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    torch: Any = torch_module()
+    assert torch is not None
+    assert torch.triton is None
+    del sys.modules["torch"]  # this one is for no other test
 
 
 @pytest.mark.parametrize("arguments", [["--rounds", "0"], ["--seconds", "none"], ["--grid", "--growth"]])
@@ -159,7 +176,7 @@ def test_the_seconds_to_an_accuracy_are_those_at_which_a_test_found_it(
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     names = [line["name"] for line in lines]
     assert names[:3] == ["RNN Lab, quick", "RNN Lab, default", "Keras fit, usual"]
-    assert len(names) == (5 if benchmark.has_torch() else 3)
+    assert len(names) == (5 if has_torch() else 3)
     for line in lines:
         reached, perfect = line["seconds"]["0.3"], line["seconds"]["1"]
         assert (reached is None) == (line["best"] < 0.3), line

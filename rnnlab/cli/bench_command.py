@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from rnnlab.cli.machine import machine
 from rnnlab.cli.output import CommandError, print_json, print_line
+from rnnlab.cli.pytorch import PYTORCH_HINT, has_torch
 from rnnlab.config import Config
 from rnnlab.data import datasets
 from rnnlab.system.processes import stderr_to
@@ -44,8 +45,8 @@ def bench(config: Config, what: str, rounds: int, seconds: float, *, as_json: bo
         for neurons in GRID_NEURONS if what == "grid" else (config.neurons,):
             sized = replace(config, batch_size=batch_size, neurons=neurons)
             _print_comparison(benchmark.compare(sized, data, rounds=rounds, seconds=seconds), as_json=as_json)
-    if not as_json and not benchmark.has_torch():
-        print_line(benchmark.PYTORCH_HINT)
+    if not as_json and not has_torch():
+        print_line(PYTORCH_HINT)
 
 
 def bench_to(goals: list[float], config: Config, limit: float, *, as_json: bool) -> None:
@@ -61,7 +62,6 @@ def bench_to(goals: list[float], config: Config, limit: float, *, as_json: bool)
         CommandError: TensorFlow is not installed.
     """
     _prepare_bench(config, as_json=as_json, speeds=False)
-    from rnnlab.cli import benchmark
     from rnnlab.cli.time_to_accuracy import times_to_accuracy
 
     shares = [goal / 100 for goal in sorted(goals)]
@@ -75,8 +75,8 @@ def bench_to(goals: list[float], config: Config, limit: float, *, as_json: bool)
             continue
         times = "".join(f"{'-':>10}" if t is None else f"{t:>10.1f}" for t in found.seconds.values())
         print_line(f"{found.name:<44}{times}   best {found.best:.2%}")
-    if not as_json and not benchmark.has_torch():
-        print_line(benchmark.PYTORCH_HINT)
+    if not as_json and not has_torch():
+        print_line(PYTORCH_HINT)
 
 
 def _prepare_bench(config: Config, *, as_json: bool, speeds: bool = True) -> tuple[Any, datasets.Dataset]:

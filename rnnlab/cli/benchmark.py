@@ -8,7 +8,6 @@ bare training steps.
 
 from __future__ import annotations
 
-import importlib
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from rnnlab.cli.pytorch import recurrent_layer_of_torch, torch_module
 from rnnlab.config import HYPERPARAMETERS, Config
 from rnnlab.data.datasets import Dataset
 from rnnlab.digits import COLUMNS, DIGITS, ROWS, FloatArray
@@ -34,8 +34,6 @@ from rnnlab.system.cores import usable_cores
 from rnnlab.training import backend, keras_backend, loop
 from rnnlab.training.engine import KERAS, NUMPY
 from rnnlab.worker.reporting import StoreReporter
-
-PYTORCH_HINT: Final = "PyTorch is not installed; to compare with it: pip install torch"
 
 _REST_SECONDS: Final = 0.2
 """Seconds between two turns, so that the threads of the last one have gone to sleep."""
@@ -255,19 +253,6 @@ def _keras_fit(config: Config, data: Dataset) -> Turn:
     return turn
 
 
-def torch_module() -> ModuleType | None:
-    """Return PyTorch, or `None` if it is not installed."""
-    try:
-        return importlib.import_module("torch")
-    except ImportError:
-        return None
-
-
-def has_torch() -> bool:
-    """Return whether PyTorch is installed."""
-    return torch_module() is not None
-
-
 def _best_of_torch(torch: ModuleType, config: Config, data: Dataset) -> tuple[Turn, int]:
     """Offer turns of PyTorch with one thread or one thread per core, whichever is faster."""
     turn = _torch_turn(torch, config, data)
@@ -279,12 +264,6 @@ def _best_of_torch(torch: ModuleType, config: Config, data: Dataset) -> tuple[Tu
     best = max(speeds, key=lambda threads: speeds[threads])
     torch.set_num_threads(best)
     return turn, best
-
-
-def recurrent_layer_of_torch(torch: Any, config: Config) -> Any:
-    """Return PyTorch's own recurrent layers of the size that a configuration asks for, rows first."""
-    cells = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "simple_rnn": torch.nn.RNN}
-    return cells[config.cell](config.neurons, config.neurons, num_layers=config.layers)
 
 
 def _torch_turn(torch: Any, config: Config, data: Dataset) -> Turn:

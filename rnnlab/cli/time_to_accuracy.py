@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnlab.cli.benchmark import recurrent_layer_of_torch, torch_module
+from rnnlab.cli.pytorch import recurrent_layer_of_torch, torch_module
 from rnnlab.config import UNCHANGED_DIGITS, Config
 from rnnlab.data.augmentation import are_distorted, distort
 from rnnlab.data.datasets import Dataset
