@@ -38,6 +38,7 @@ FIRST = (
     "live_browser",
     "tab_browser",
     "canvas_stays",
+    "reading_orders_browser",
     "faults",
     "browser",
     "windows",
@@ -49,6 +50,7 @@ FIRST = (
 TOGETHER = {
     *("live_browser", "windows", "evaluation_browser", "tab_browser", "runs_browser"),
     *("package", "robust_reading", "pen_input", "lab_controls", "teaching_browser", "keyboard", "axe"),
+    "reading_orders_browser",
 }
 """Files whose tests share something that takes long to make, such as a dashboard: one process runs each."""
 
@@ -161,9 +163,7 @@ def url_of_an_ended_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
 def page(chromium: Browser, url: str) -> Iterator[Page]:
     """Return a page that must not report any error in its console; it is closed before its dashboard is."""
     opened = chromium.new_page(viewport={"width": 1440, "height": 1000})
-    errors: list[str] = []
-    opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    opened.on("pageerror", lambda error: errors.append(str(error)))
+    errors = dashboard.errors_of(opened)
     yield opened
     exceptions = opened.locator("[data-testid=stException]").count()
     opened.close()

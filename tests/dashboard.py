@@ -145,6 +145,14 @@ def browser() -> Iterator[Browser]:
             started.close()
 
 
+def errors_of(page: Page) -> list[str]:
+    """Return a list to which the errors are added that a page reports in its console from now on."""
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    return errors
+
+
 def add_ended_run(home: Path, reading_order: str = "down") -> str:
     """Add a run of the bundled digits that has ended, with a point and weights, for pages to show.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise, product
 from typing import Any
 
@@ -26,6 +26,8 @@ SO_FAR = {
     "left": "Columns read so far",
     "shuffled": "Rows read so far",
 }
+
+SIZES = ((1280, 720), (900, 900), (320, 568))
 
 # Whether anything is drawn in each row of the belief map, or in each of its columns.
 SHOWN_PLACES = """(map, columns) => Array.from({ length: 28 }, (_, place) => {
@@ -65,11 +67,28 @@ def open_run(page: Page, lab: tuple[str, dict[str, str]], order: str, more: str 
     dashboard.ready(page, f"{lab[0]}/?run={lab[1][order]}{more}")
 
 
-def open_test_digit(page: Page, lab: tuple[str, dict[str, str]], order: str) -> None:
-    """Open the Lab on a projector with a test digit and a network that reads in an order."""
-    page.set_viewport_size({"width": 1280, "height": 720})
-    open_run(page, lab, order, "&digit=3")
-    expect(page.locator(".verdict .outcome")).to_have_text(re.compile("^(right|wrong): "))
+@pytest.fixture(scope="module")
+def projectors(chromium: Browser, lab: tuple[str, dict[str, str]]) -> Iterator[Callable[[str], Page]]:
+    """Return a function for the Lab on a projector with a test digit and a network that reads in an order.
+
+    Each is opened once; its digit has been read to the end.
+    """
+    context = chromium.new_context(viewport={"width": 1280, "height": 720})
+    pages: dict[str, Page] = {}
+    errors: dict[str, list[str]] = {}
+
+    def opened(order: str) -> Page:
+        if order not in pages:
+            pages[order] = context.new_page()
+            errors[order] = dashboard.errors_of(pages[order])
+            open_run(pages[order], lab, order, "&digit=3")
+            expect(pages[order].locator(".verdict .outcome")).to_have_text(re.compile("^(right|wrong): "))
+        read_until(pages[order], order, 28)
+        return pages[order]
+
+    yield opened
+    context.close()
+    assert not any(errors.values()), errors
 
 
 def read_until(page: Page, order: str, step: int) -> None:
@@ -89,19 +108,20 @@ def uncovered_places(page: Page, columns: bool) -> list[int]:
     return [place for place in range(28) if edge[place * 10 + 2] < 30]
 
 
-@pytest.mark.parametrize("size", [(1280, 720), (900, 900), (320, 568)])
 def test_the_canvas_has_the_same_place_whatever_the_reading_order(
-    page: Page, lab: tuple[str, dict[str, str]], size: tuple[int, int]
+    page: Page, lab: tuple[str, dict[str, str]]
 ) -> None:
-    page.set_viewport_size({"width": size[0], "height": size[1]})
-    places = []
+    places: dict[tuple[int, int], list[dict[str, float]]] = {size: [] for size in SIZES}
     for order in READING_ORDERS:
         open_run(page, lab, order)
         page.locator(".panel.columns" if reads_columns(order) else ".panel:not(.columns)").wait_for()
-        places += [box_of(page, "canvas.upper-canvas"), box_of(page, ".slot")]
-        main = page.get_by_test_id("stMain")
-        assert main.evaluate("(main) => main.scrollWidth <= main.clientWidth")
-    assert places == [places[0]] * len(places)
+        for width, height in SIZES:
+            page.set_viewport_size({"width": width, "height": height})
+            page.evaluate(dashboard.TWO_FRAMES)
+            places[width, height] += [box_of(page, "canvas.upper-canvas"), box_of(page, ".slot")]
+            main = page.get_by_test_id("stMain")
+            assert main.evaluate("(main) => main.scrollWidth <= main.clientWidth")
+    assert all(boxes == [boxes[0]] * len(boxes) for boxes in places.values()), places
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (390, 844)])
@@ -124,9 +144,9 @@ def test_the_canvas_stays_when_a_run_that_reads_otherwise_comes_on_show(
 
 @pytest.mark.parametrize("order", READING_ORDERS)
 def test_exactly_what_has_been_read_is_uncovered_and_lies_beside_its_part_of_the_map(
-    page: Page, lab: tuple[str, dict[str, str]], order: str
+    projectors: Callable[[str], Page], order: str
 ) -> None:
-    open_test_digit(page, lab, order)
+    page = projectors(order)
     columns, places = reads_columns(order), row_order(order).tolist()
     for step in (0, 1, 12, 27, 28):
         read_until(page, order, step)
@@ -147,9 +167,9 @@ def test_exactly_what_has_been_read_is_uncovered_and_lies_beside_its_part_of_the
 
 
 def test_on_a_projector_drawing_and_map_are_in_view_and_can_be_read_from_afar(
-    page: Page, lab: tuple[str, dict[str, str]]
+    projectors: Callable[[str], Page],
 ) -> None:
-    open_test_digit(page, lab, "right")
+    page = projectors("right")
     for part in page.locator(".rows span, .bar .name").all():
         expect(part).to_have_css("font-size", "17px")
         box = part.bounding_box()
@@ -162,9 +182,9 @@ def test_on_a_projector_drawing_and_map_are_in_view_and_can_be_read_from_afar(
 
 @pytest.mark.parametrize("order", READING_ORDERS)
 def test_line_and_mark_lie_where_that_is_which_is_read_and_where_it_is_decided(
-    page: Page, lab: tuple[str, dict[str, str]], order: str
+    projectors: Callable[[str], Page], order: str
 ) -> None:
-    open_test_digit(page, lab, order)
+    page = projectors(order)
     columns, places = reads_columns(order), row_order(order).tolist()
     along, across = ("x", "width") if columns else ("y", "height"), "height" if columns else "width"
     mark, belief_map = box_of(page, ".mark"), box_of(page, ".map")
@@ -182,9 +202,8 @@ def test_line_and_mark_lie_where_that_is_which_is_read_and_where_it_is_decided(
 
 
 @pytest.mark.parametrize("order", ["up", "right", "left", "shuffled"])
-def test_what_is_read_is_called_what_it_is(page: Page, lab: tuple[str, dict[str, str]], order: str) -> None:
-    parts = "columns" if reads_columns(order) else "rows"
-    open_test_digit(page, lab, order)
+def test_what_is_read_is_called_what_it_is(projectors: Callable[[str], Page], order: str) -> None:
+    parts, page = "columns" if reads_columns(order) else "rows", projectors(order)
     expect(page.locator(".verdict .decided")).to_have_text(
         re.compile(rf"^decided (after \d+ of 28 {parts}|before the first ink \(\d+\w\w {parts[:-1]} read\))$")
     )

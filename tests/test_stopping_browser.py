@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from rnnlab.model.architecture import Architecture
 from rnnlab.store.store import Store
 from tests import dashboard
 from tests.waiting import wait_for
+from tests.weights import random_weights_of
 from tests.workers import workers_of
 
 pytestmark = pytest.mark.slow
@@ -51,7 +53,7 @@ def test_a_run_ends_by_the_rule_in_its_address_and_its_curve_says_so(
     expect(page.locator(".st-key-lab_messages")).to_contain_text("it has trained for 0.02 minutes")
     wait_for(lambda: mark(page), "the mark on the curve")
     with Store(home) as store:
-        (run,) = store.runs()
+        run = store.runs()[0]
     assert run.ended_by == "minutes"
     assert mark(page) == {"at": run.step, "words": "ended: 0.02 minutes of training", "beside": run.step}
     page.get_by_role("button", name="Train further").click()
@@ -69,18 +71,14 @@ def test_a_run_ends_by_the_rule_in_its_address_and_its_curve_says_so(
 
 
 def test_the_switch_under_the_drawing_reads_with_the_best_weights(page: Page, url: str, home: Path) -> None:
-    dashboard.ready(page, f"{url}/?{SETTINGS}&patience=1")
-    dashboard.start_button(page).click()
-    expect(page.locator(".st-key-lab_messages")).to_contain_text("its patience was 1", timeout=90_000)
+    run = dashboard.add_ended_run(home)
     with Store(home) as store:
-        run = store.runs()[0]
-        best = store.files(run.id).best.newest()
-    assert best is not None
-    assert best[1] < run.step
+        store.files(run).best.save(random_weights_of(Architecture(neurons=16), scale=2.0), 10)
+    dashboard.ready(page, f"{url}/?run={run}")
     dashboard.draw(page, "0")
     note = page.locator(".panel")
-    expect(note).to_contain_text(f"Read with the weights of step {run.step:,}")
+    expect(note).to_contain_text("Read with the weights of step 20")
     before = page.locator(".st-key-canvas").bounding_box()
-    page.get_by_text("Best weights: step").click()
-    expect(note).to_contain_text(f"Read with the weights of step {best[1]:,}")
+    page.get_by_text("Best weights: step 10").click()
+    expect(note).to_contain_text("Read with the weights of step 10")
     assert page.locator(".st-key-canvas").bounding_box() == before

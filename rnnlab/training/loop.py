@@ -27,8 +27,11 @@ IMAGES_BETWEEN_TESTS: Final = 128_000
 
 Reading 10,000 images takes about a third of the time of learning from them, so a test takes under 3 % of the
 time between two tests. Batches larger than the notebook's are tested after fewer steps, smaller ones after
-more. The first tests come sooner: after an eighth, a quarter and half of it.
+more. The first tests come sooner.
 """
+
+FIRST_TESTS: Final = (1 / 8, 1 / 4, 3 / 8, 1 / 2)
+"""When the first tests come, as shares of the images between two tests: most is learned in this time."""
 
 
 class Reporter(Protocol):
@@ -123,7 +126,7 @@ def steps_between_tests(batch_size: int) -> int:
 
 def is_tested(step: int, batch_size: int) -> bool:
     """Return whether the whole test set is read after a step that is reported."""
-    first = {_reports(IMAGES_BETWEEN_TESTS / part / batch_size) * REPORT_EVERY for part in (8, 4, 2)}
+    first = {_reports(IMAGES_BETWEEN_TESTS * part / batch_size) * REPORT_EVERY for part in FIRST_TESTS}
     return step > 0 and (step % steps_between_tests(batch_size) == 0 or step in first)
 
 
