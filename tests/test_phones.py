@@ -46,6 +46,8 @@ PARTS = """() => {
   }
 }"""
 
+AT_REST = "() => !document.getAnimations().some((each) => each instanceof CSSTransition)"
+
 
 @pytest.fixture
 def url(url_of_an_ended_run: str) -> str:
@@ -66,6 +68,8 @@ def hold(page: Page, size: tuple[int, int], percent_of_text: int) -> None:
     text = {"standard": 16 * percent_of_text // 100}
     page.context.new_cdp_session(page).send("Page.setFontSizes", {"fontSizes": text})
     wait_for(lambda: page.evaluate(PARTS)["text"] == text["standard"], "text of that size")
+    page.wait_for_function(AT_REST)  # the sidebar takes its new width little by little
+    page.evaluate(dashboard.TWO_FRAMES)
 
 
 def draw_a_4(page: Page) -> int:
