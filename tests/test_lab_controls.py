@@ -30,6 +30,13 @@ NOTES_POPOVERS = """() => {
   new MutationObserver(look).observe(document.body, { childList: true, subtree: true })
 }"""
 
+PRESSES_WHILE_BUSY = """() => {
+  const inTime = window.setTimeout  // a browser that is busy is late with what it should do at once
+  window.setTimeout = (act, delay, ...given) => inTime(act, delay || 1500, ...given)
+  document.querySelector('.st-key-start button').click()
+  window.setTimeout = inTime
+}"""
+
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
@@ -143,6 +150,19 @@ def test_on_a_desk_the_sidebar_stays_open_and_a_refusal_is_seen(
         dashboard.start_button(page).click()
         expect(page.get_by_text("trains at most 30,000 iterations")).to_be_in_viewport(ratio=1)
         expect(dashboard.start_button(page)).to_be_in_viewport(ratio=1)
+
+
+def test_a_press_while_the_page_is_busy_counts_once(chromium: Browser, url: str, store: Store) -> None:
+    with visit(chromium, DESK, url) as page:
+        dashboard.start_button(page).click()
+        expect_started(page, store, known=0)  # from here on the page asks for news every moment
+        dashboard.set_number(page, "iterations (steps)", 100_000)
+        page.evaluate(PRESSES_WHILE_BUSY)
+        refused = page.locator(".st-key-problems").get_by_text("trains at most 30,000 iterations")
+        expect(refused.first).to_be_in_viewport(ratio=1)
+        dashboard.set_number(page, "iterations (steps)", 3_000)
+        expect(refused).to_have_count(0)
+        assert len(store.queue()) == 1
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE])

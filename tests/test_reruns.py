@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequests
 
@@ -158,6 +159,23 @@ def test_what_was_entered_on_a_page_that_was_left_counts_and_does_not_bring_it_b
             fragment("runs"),
             fragment("guide", auto=True),
             fragment("lab", auto=True),
+        ]
+
+    run_async(ask())
+
+
+def test_a_click_that_a_timer_sends_along_counts_in_its_own_request_alone() -> None:
+    async def ask() -> None:
+        session = Session()
+        number, pressed = WidgetState(id="neurons", int_value=64), WidgetState(id="start", trigger_value=True)
+        played = WidgetState(id="film", json_trigger_value="[1]")
+        by_timer, by_click = fragment("lab", auto=True), fragment("lab")
+        for request in (by_timer, by_click):
+            request.widget_states.widgets.extend([number, pressed, played])
+            session.request_rerun(request)
+        assert [list(request.widget_states.widgets) for request in session.asked] == [
+            [number],
+            [number, pressed, played],
         ]
 
     run_async(ask())

@@ -1,9 +1,10 @@
 """Requests of a browser to render its page or a part of it, handled only if they fit what it shows.
 
-Streamlit renders the pages of a visitor in threads, which hand their messages to its event loop. Four things
+Streamlit renders the pages of a visitor in threads, which hand their messages to its event loop. Five things
 go wrong there if a request comes at the wrong moment, all the likelier the busier the machine is. The first
 two leave the page empty until somebody loads it again, if the request is for a fragment (a live region, the
-drawing pad); the third loses a click; the fourth leaves buttons on the page that should have gone:
+drawing pad); the third loses a click; the fourth leaves buttons on the page that should have gone; the fifth
+counts a click twice:
 
 - The visitor has gone to another page, which the browser has not heard of yet, and a timer of the page
   before goes off. The request names that page, and the browser clears the new one. The visitor may have
@@ -15,6 +16,10 @@ drawing pad); the third loses a click; the fourth leaves buttons on the page tha
 
 - A fragment begins before it has been sent that another one has ended. That message is changed into one by
   which the browser keeps what was there before.
+
+- A timer goes off in the browser between a click and its request, which follows at once. The request of the
+  timer has the click with it, and a browser that was busy has a timer due at most moments. It counts in the
+  request that was made for it.
 
 Streamlit has no setting for that, so `install` puts checks before `AppSession.request_rerun` and before a
 thread begins with a request, has callbacks called to their end, and keeps messages that are to be sent.
@@ -36,6 +41,9 @@ from streamlit.runtime.state.safe_session_state import SafeSessionState
 
 _RETRY_DELAY: Final = 0.005
 """Seconds after which a request that waits for the messages of a page is looked at again."""
+
+_CLICKS: Final = ("trigger_value", "string_trigger_value", "json_trigger_value", "chat_input_value")
+"""The kinds of values that a browser sends once, and forgets."""
 
 _Request = Callable[[AppSession, ClientState | None], None]
 
@@ -81,6 +89,8 @@ class Reruns:
             self._handle_first(session, waiting.pop(0))
 
     def _handle_first(self, session: AppSession, asked: ClientState | None) -> None:
+        if asked is not None and asked.is_auto_rerun:
+            _leave_clicks_to_their_own_request(asked)
         if asked is not None and asked.fragment_id:
             page = self._page_of(session)
             if page and asked.page_script_hash != page:
@@ -105,6 +115,14 @@ def _is_ending(session: AppSession) -> bool:
     """Return whether the thread of a session takes no more requests, but may have messages on the way."""
     runner = session._scriptrunner
     return runner is not None and runner._requests._state is ScriptRequestType.STOP
+
+
+def _leave_clicks_to_their_own_request(asked: ClientState) -> None:
+    """Remove what was pressed, in whatever kind of widget, from the request of a timer."""
+    widgets = asked.widget_states.widgets
+    for place in reversed(range(len(widgets))):
+        if widgets[place].WhichOneof("value") in _CLICKS:
+            del widgets[place]
 
 
 def on_page(request: RerunData, page: str) -> RerunData:
