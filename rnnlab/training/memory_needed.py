@@ -11,11 +11,14 @@ from rnnlab.system.cores import MAX_IMAGES_AT_ONCE, partitions_for, usable_cores
 from rnnlab.system.memory import available_megabytes
 from rnnlab.training.engine import needs_tensorflow
 
-_ITSELF: Final = 95
+_ITSELF: Final = 105
 """Megabytes that a worker takes before it has any data."""
 
-_TENSORFLOW: Final = 500
+_TENSORFLOW: Final = 530
 """Megabytes that TensorFlow takes, if it is loaded."""
+
+_OF_KERAS: Final = 1.6
+"""How much more Keras keeps of an image, of which it has a whole batch in one process."""
 
 _HELPER: Final = 45
 """Megabytes that a helper process takes before it has any data."""
@@ -29,11 +32,14 @@ def needed_megabytes(config: Config) -> float:
     partitions = partitions_for(config.batch_size, usable_cores())
     weights = 4 * Architecture.of(config).parameters
     of_an_image = 4 * ROWS * (config.layers * 12 * config.neurons + 4 * DIGITS + 2 * COLUMNS)
-    at_once = min(-(-config.batch_size // partitions), MAX_IMAGES_AT_ONCE)
-    # Weights, gradients, moments, average, a checkpoint being written, S, and dS of every process.
-    copies = 10 + 2 * partitions
-    numbers = copies * weights + partitions * at_once * of_an_image
-    itself = _ITSELF + (_TENSORFLOW if needs_tensorflow(config) else 0)
+    images: float = partitions * min(-(-config.batch_size // partitions), MAX_IMAGES_AT_ONCE)
+    itself = _ITSELF
+    if needs_tensorflow(config):
+        images, itself = _OF_KERAS * config.batch_size, _ITSELF + _TENSORFLOW
+    # Weights, gradients, moments, average, a checkpoint and the newest and best weights on their way to the
+    # disk, S, and dS of every process.
+    copies = 16 + 2 * partitions
+    numbers = copies * weights + images * of_an_image
     return itself + _DATA + numbers / 1e6 + (partitions - 1) * _HELPER
 
 
