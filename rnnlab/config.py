@@ -347,6 +347,7 @@ class Config:
             "mnist": "MNIST, 60,000 digits of 28 x 28 pixels",
             "validation": "MNIST's training digits: 50,000 to learn from, the other 10,000 as the test",
             "digits": "scikit-learn's bundled digits, 1,797 of 8 x 8 pixels, enlarged",
+            "digits_validation": "their training digits: 1,198 to learn from, the other 239 as the test",
         },
         group=_DIGITS,
         help="The handwritten digits to learn from.",

@@ -86,6 +86,7 @@ class Run:
         owner: The visitor who started it; may be empty.
         engine: Which engine trains it, `keras` or `numpy`; empty until known.
         ended_by: Which of `STOP_RULES` ended it before its last step; empty if none did.
+        trial: Which run of a sweep it is, as `SWEEP/TRIAL/SEED`, the last two counted from 0; may be empty.
     """
 
     id: str
@@ -113,6 +114,7 @@ class Run:
     owner: str = ""
     engine: str = ""
     ended_by: str = ""
+    trial: str = ""
 
     @cached_property
     def config_now(self) -> Config:

@@ -13,14 +13,15 @@ import numpy as np
 import pytest
 
 from rnnlab.__main__ import main
-from rnnlab.cli import benchmark
-from rnnlab.cli.benchmark import Comparison, compare, multiplications, multiplications_per_second
+from rnnlab.cli.benchmark import Comparison, compare
 from rnnlab.cli.machine import machine
 from rnnlab.cli.pytorch import PYTORCH_HINT, has_torch, torch_module
 from rnnlab.cli.step_growth import growth
 from rnnlab.config import Config
 from rnnlab.data.datasets import Dataset, load
 from rnnlab.presets import config_from
+from rnnlab.training import step_cost
+from rnnlab.training.step_cost import multiplications, multiplications_per_second
 
 TINY = config_from({"dataset": "digits", "neurons": 8, "batch_size": 16})
 
@@ -129,7 +130,7 @@ def test_the_multiply_limit_is_what_the_fastest_of_several_large_products_makes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seconds = iter([0.0, 0.5, 1.0, 1.25, 2.0, 3.0])  # three products: of 0.5, 0.25 and 1 s
-    monkeypatch.setattr(benchmark, "time", SimpleNamespace(perf_counter=lambda: next(seconds)))
+    monkeypatch.setattr(step_cost, "time", SimpleNamespace(perf_counter=lambda: next(seconds)))
     assert multiplications_per_second(repeats=2) == 2048**3 / 0.25
 
 

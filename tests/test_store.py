@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -126,8 +127,7 @@ def test_the_batch_accuracy_is_the_mean_of_the_five_newest_readings(own_home: Pa
         assert store.run(run.id).batch_accuracy == pytest.approx(0.15)
     connection = sqlite3.connect(own_home / "runs.sqlite3")
     connection.execute("UPDATE runs SET batch_accuracy = 0.3")  # as before version 7
-    for column in SINCE_VERSION_8:
-        connection.execute(f"ALTER TABLE runs DROP COLUMN {column}")
+    take_columns_away(connection, SINCE_VERSION_8)
     connection.execute("PRAGMA user_version = 6")
     connection.commit()
     connection.close()
@@ -237,10 +237,17 @@ def test_a_home_of_another_version_is_left_alone(own_home: Path, version: int, a
         Store(own_home)
 
 
-SINCE_VERSION_9 = ["ended_by"]
+SINCE_VERSION_10 = ["trial"]
+SINCE_VERSION_9 = ["ended_by", *SINCE_VERSION_10]
 SINCE_VERSION_8 = ["engine", *SINCE_VERSION_9]
 OF_VERSION_6 = ["process_identity", *SINCE_VERSION_8]
 OF_VERSION_5 = ["pause_at", "changes", "requested", "queued", "owner", "branches", *OF_VERSION_6]
+
+
+def take_columns_away(connection: sqlite3.Connection, columns: Sequence[str]) -> None:
+    connection.execute("DROP INDEX runs_by_trial")
+    for column in columns:
+        connection.execute(f"ALTER TABLE runs DROP COLUMN {column}")
 
 
 @pytest.mark.parametrize(
@@ -251,6 +258,7 @@ OF_VERSION_5 = ["pause_at", "changes", "requested", "queued", "owner", "branches
         (5, OF_VERSION_6),
         (7, SINCE_VERSION_8),
         (8, SINCE_VERSION_9),
+        (9, SINCE_VERSION_10),
     ],
 )
 def test_a_home_of_an_older_version_is_brought_up_to_date_with_its_runs(
@@ -259,8 +267,7 @@ def test_a_home_of_an_older_version_is_brought_up_to_date_with_its_runs(
     with Store(own_home) as store:
         run = store.create_run(Config(neurons=24))
     connection = sqlite3.connect(own_home / "runs.sqlite3")
-    for column in columns:
-        connection.execute(f"ALTER TABLE runs DROP COLUMN {column}")
+    take_columns_away(connection, columns)
     if version < 6:
         connection.execute("ALTER TABLE workers DROP COLUMN process_identity")
     connection.execute(f"PRAGMA user_version = {version}")

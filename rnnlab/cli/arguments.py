@@ -10,6 +10,7 @@ from typing import Any, Final, NoReturn
 
 from rnnlab.config import HYPERPARAMETERS
 from rnnlab.presets import PRESET_HELP, PRESETS
+from rnnlab.sweep.specification import STRATEGIES, TRIALS
 from rnnlab.system.file_errors import reason_of
 from rnnlab.system.standard_streams import write_error, write_output
 
@@ -89,6 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate = add("evaluate", "read the whole test set")
     add_run_argument(evaluate)
     add_weights_option(evaluate)
+    add_sweep_options(add("sweep", "search for good hyperparameters: many runs, the best of them"))
     add_export_options(add("export", "save a run as a standard .keras file"))
     bench = add("bench", "measure training throughput here: RNN Lab, plain Keras, PyTorch if installed")
     add_bench_options(bench)
@@ -103,6 +105,30 @@ def add_read_options(read: argparse.ArgumentParser) -> None:
     which = read.add_mutually_exclusive_group()
     which.add_argument("--step", type=non_negative, help="use the weights saved at or before this step")
     add_weights_option(which)
+
+
+def add_sweep_options(sweep: argparse.ArgumentParser) -> None:
+    """Add the options of `sweep`."""
+    strategies = "; ".join(f"{name}: {text}" for name, text in STRATEGIES.items())
+    sweep.add_argument(
+        "--vary",
+        action="append",
+        default=[],
+        metavar="NAME=VALUES",
+        help="what varies, such as neurons=32,64,128 or a range such as learning_rate=0.0003:0.03, which may "
+        "end in :log or :linear, and in how many values a grid takes from it",
+    )
+    sweep.add_argument(
+        "--trials", type=positive, help=f"how many trials (default {TRIALS}, or all of a grid)"
+    )
+    sweep.add_argument("--seeds", type=positive, default=1, help="runs of each trial (default 1)")
+    sweep.add_argument(
+        "--target", default="accuracy", help="accuracy, seconds:97, row:14; all on the validation digits"
+    )
+    sweep.add_argument("--strategy", default="model", help=f"{strategies} (default model)")
+    sweep.add_argument("--prune", action="store_true", help="end trials early that most others have outdone")
+    sweep.add_argument("--resume", metavar="SWEEP", help="go on with a sweep that was interrupted or paused")
+    add_train_options(sweep)
 
 
 def add_export_options(export: argparse.ArgumentParser) -> None:

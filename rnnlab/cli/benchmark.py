@@ -20,25 +20,24 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from rnnlab.cli.pytorch import recurrent_layer_of_torch, torch_module
 from rnnlab.config import HYPERPARAMETERS, Config
 from rnnlab.data.datasets import Dataset
 from rnnlab.digits import COLUMNS, DIGITS, ROWS, FloatArray
-from rnnlab.model.architecture import GATES, Architecture
+from rnnlab.model.architecture import Architecture
 from rnnlab.model.weights import Weights
 from rnnlab.runs import AccuracyPoint, RunState, TestPoint
 from rnnlab.store.store import Store
 from rnnlab.system.cores import usable_cores
 from rnnlab.training import backend, keras_backend, loop
 from rnnlab.training.engine import KERAS, NUMPY
+from rnnlab.training.step_cost import multiplications, multiplications_per_second
 from rnnlab.worker.reporting import StoreReporter
 
 _REST_SECONDS: Final = 0.2
 """Seconds between two turns, so that the threads of the last one have gone to sleep."""
 
-_LARGE_MATRIX: Final = 2048
 MAX_ITERATIONS: Final = int(HYPERPARAMETERS["iterations"].maximum or 0)
 """Iterations of a run that ends with its turn: more than it can make in that time."""
 
@@ -125,29 +124,6 @@ def compare(config: Config, data: Dataset, *, rounds: int, seconds: float) -> Co
                 measured[name].append(turn(seconds))
             limits.append(multiplications_per_second() / multiplications(config))
     return Comparison(config, usable_cores(), measured, threads, median(limits))
-
-
-def multiplications(config: Config) -> float:
-    """Return the multiplications of a training step: each row forward, backward, and the gradients."""
-    n, gates = config.neurons, GATES[config.cell] * config.neurons
-    of_a_row = 3.0 * DIGITS * n
-    for layer in range(config.layers):
-        inputs = n if layer else COLUMNS
-        of_a_row += gates * (2.0 * (n + inputs + 1) + n + (inputs if layer else 0))
-    return config.batch_size * ROWS * of_a_row
-
-
-def multiplications_per_second(repeats: int = 3) -> float:
-    """Return how many multiply-adds per second this machine makes in products of large matrices."""
-    factor = np.random.default_rng(0).random((_LARGE_MATRIX, _LARGE_MATRIX), dtype=np.float32)
-    product = np.empty_like(factor)
-    fastest = float("inf")
-    with threadpool_limits(limits=usable_cores(), user_api="blas"):
-        for _ in range(repeats + 1):
-            start = time.perf_counter()
-            np.matmul(factor, factor, out=product)
-            fastest = min(fastest, time.perf_counter() - start)
-    return _LARGE_MATRIX**3 / fastest
 
 
 class _TimedReporter(StoreReporter):

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from rnnlab.cli import bench_command, read_commands, serve, train_commands
+from rnnlab.cli import bench_command, read_commands, serve, sweep_commands, train_commands
 from rnnlab.cli.arguments import build_parser
 from rnnlab.cli.output import CommandError
 from rnnlab.config import Config
@@ -61,6 +61,8 @@ def run_command(arguments: argparse.Namespace, store: Store, config: Config | No
                 every_row=arguments.every_row,
                 as_json=arguments.json,
             )
+        case "sweep":
+            sweep_commands.sweep(store, arguments, config or Config())
         case "bench" if arguments.to:
             bench_command.bench_to(arguments.to, config or Config(), arguments.limit, as_json=arguments.json)
         case "bench":

@@ -24,7 +24,17 @@ from rnnlab.worker import job
 _DAMAGED: Final = "damaged"
 """The state of a run whose entry in the list cannot be read, as the list of runs prints it."""
 
-_UNKNOWN: Final = ("step", "test_accuracy", "seconds", "created", "ended_by", "data", "engine", "config")
+_UNKNOWN: Final = (
+    "step",
+    "test_accuracy",
+    "seconds",
+    "created",
+    "ended_by",
+    "data",
+    "engine",
+    "trial",
+    "config",
+)
 """What `runs --json` says of every run, and of a damaged one leaves open."""
 
 
@@ -213,6 +223,7 @@ def runs(store: Store, *, as_json: bool) -> None:
                 ended_by=run.ended_by or None,
                 data=run.data,
                 engine=run.engine or None,
+                trial=run.trial or None,
                 config=asdict(run.config),
             )
         for entry in damaged:

@@ -35,6 +35,12 @@ _OWN: Final = "own-"
 _OWN_VALIDATION: Final = "own-validation-"
 _BUNDLED_INSTEAD: Final = "These are the digits bundled with scikit-learn instead."
 _ELSEWHERE: Final = "set KERAS_HOME to a folder that can be written, or RNNLAB_MNIST_DIR to one with MNIST"
+VALIDATION: Final = {"mnist": "validation", "digits": "digits_validation"}
+"""For each data set, the one that is tested on a part of its training digits, and has never seen the test."""
+
+BUNDLED: Final = ("digits", VALIDATION["digits"])
+"""The data sets that are always there."""
+
 _BUNDLED_IN_WORDS: Final = "bundled digits, 1,797 digits"
 
 
@@ -44,7 +50,8 @@ class Dataset:
 
     Attributes:
         name: `mnist`, `validation` (a part of MNIST's training digits), `digits` (bundled with scikit-learn),
-            or `own-…` or `own-validation-…`, with the fingerprint of somebody's own digits.
+            `digits_validation` (a part of its training digits), or `own-…` or `own-validation-…`, with the
+            fingerprint of somebody's own digits.
         description: Its name and size, for people.
         note: What people should know about the choice of data; empty if it is the data asked for.
         train_images: `uint8` of shape (N, 28, 28), 0 = background, 255 = ink.
@@ -99,8 +106,8 @@ def load(
         DatasetError: A file is damaged or cut off, or it is missing from the folder of `RNNLAB_MNIST_DIR`.
         LoadingStoppedError: It was to stop.
     """
-    if name == "digits":
-        return bundled_digits()
+    if name in BUNDLED:
+        return bundled_digits(validation=_is_validation(name))
     progress("Loading MNIST")
     try:
         source = _source()
@@ -108,7 +115,7 @@ def load(
             source = keras_cache()
             download(source, progress, stopped)
     except DownloadError as error:
-        return bundled_digits(note=f"{error} {_BUNDLED_INSTEAD}")
+        return bundled_digits(note=f"{error} {_BUNDLED_INSTEAD}", validation=_is_validation(name))
     arrays = mnist_files.read(source)
     contents = mnist_files.contents_of(source, arrays)
     if _is_validation(name):
@@ -126,7 +133,7 @@ def source_stamps(name: str) -> str:
 
     It is empty if `load` would read none, or would have to download them first.
     """
-    if name == "digits":
+    if name in BUNDLED:
         return ""
     try:
         source = _source()
@@ -148,7 +155,7 @@ def _without_test(arrays: dict[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.
 
 
 def _is_validation(name: str) -> bool:
-    return name == "validation" or name.startswith(_OWN_VALIDATION)
+    return name in VALIDATION.values() or name.startswith(_OWN_VALIDATION)
 
 
 def _name_of(contents: mnist_files.Contents, *, validation: bool) -> str:
@@ -191,9 +198,10 @@ def load_test(name: str) -> TestSet:
         DatasetError: The data set is not on this machine, other digits are in its place, or a file of it is
             damaged.
     """
-    if name == "digits":
-        bundle = bundled_digits()
-        return TestSet(name, "the bundled digits", bundle.test_images, bundle.test_labels)
+    if name in BUNDLED:
+        bundle = bundled_digits(validation=_is_validation(name))
+        title = "the bundled digits' validation part" if _is_validation(name) else "the bundled digits"
+        return TestSet(name, title, bundle.test_images, bundle.test_labels)
     source, is_own, validation = _source(), name.startswith(_OWN), _is_validation(name)
     if source is None:
         raise DatasetError(
@@ -261,19 +269,27 @@ def _problem_with(cache: Path) -> str:
         return str(error.strerror or error)
 
 
-def bundled_digits(note: str = "") -> Dataset:
-    """Return scikit-learn's digits in MNIST's form: fitted into 20 x 20, centred by mass in 28 x 28."""
+def bundled_digits(note: str = "", *, validation: bool = False) -> Dataset:
+    """Return scikit-learn's digits in MNIST's form: fitted into 20 x 20, centred by mass in 28 x 28.
+
+    Args:
+        note: What people should know about the choice of data.
+        validation: Whether to leave the test part out, and to test on a part of the training digits.
+    """
     pictures, cut = prepared_pictures(), _BUNDLED_TRAINING
     images, labels = pictures["bundled"], pictures["bundled_labels"]
-    return Dataset(
-        name="digits",
-        description=_BUNDLED_IN_WORDS,
-        note=note,
-        train_images=images[:cut],
-        train_labels=labels[:cut],
-        test_images=images[cut:],
-        test_labels=labels[cut:],
-    )
+    arrays = {
+        "train_images": images[:cut],
+        "train_labels": labels[:cut],
+        "test_images": images[cut:],
+        "test_labels": labels[cut:],
+    }
+    if not validation:
+        return Dataset(name="digits", description=_BUNDLED_IN_WORDS, note=note, **arrays)
+    arrays = _without_test(arrays)
+    learned, tested = len(arrays["train_images"]), len(arrays["test_images"])
+    words = f"{learned:,} of the bundled training digits, tested on the other {tested:,}"
+    return Dataset(name=VALIDATION["digits"], description=words, note=note, **arrays)
 
 
 def availability() -> str:

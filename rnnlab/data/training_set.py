@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnlab.config import Config
-from rnnlab.data.datasets import Dataset, bundled_digits, load, source_stamps
+from rnnlab.data.datasets import BUNDLED, Dataset, bundled_digits, load, source_stamps
 from rnnlab.data.digits_cache import DigitsCache
 from rnnlab.data.errors import DatasetError
 from rnnlab.data.labelled_drawings import LabelledDrawingError, LabelledDrawings
@@ -89,7 +89,7 @@ def with_extra_digits(data: Dataset, extra_digits: str) -> Dataset:
     those of `synthetic_digits`).
     """
     count, extra, pictures = len(data.train_images), [], prepared_pictures()
-    if extra_digits != "none" and data.name != "digits":
+    if extra_digits != "none" and data.name not in BUNDLED:
         bundled = bundled_digits()
         extra.append(_spread(bundled.train_images, bundled.train_labels, round(_BUNDLED_SHARE * count)))
     if extra_digits == "forms":

@@ -80,6 +80,13 @@ class RunRequests:
             "UPDATE runs SET pause_at = 0 WHERE id = ? AND state IN (?, ?)", (run_id, *_HAVE_A_WORKER)
         )
 
+    def hold(self, run_id: str) -> None:
+        """Let a waiting run wait no longer: it is paused, without a worker, until it is resumed."""
+        self._database.execute(
+            "UPDATE runs SET state = ?, pause_at = 0 WHERE id = ? AND state = ?",
+            (RunState.PAUSED, run_id, RunState.QUEUED),
+        )
+
     def resume(self, run_id: str) -> None:
         """Let a run continue that is paused or asked to pause, that failed, or whose worker has died."""
         with self._database.transaction() as connection:

@@ -152,6 +152,7 @@ _CHECKS: Final[Mapping[str, Callable[[object], Any]]] = {
     "owner": _text,
     "engine": _text,
     "ended_by": _rule,
+    "trial": _text,
 }
 """For each column, what turns it into a field of `Run`; raises one of `_UNREADABLE` if it cannot be one."""
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from rnnlab.runs import READINGS_OF_MEAN
 
-VERSION: Final = 9
+VERSION: Final = 10
 """Version of the tables; every change to them, or to what a column says, adds one."""
 
 NEWEST_ACCURACY: Final = f"""coalesce((
@@ -43,6 +43,10 @@ ALTER TABLE workers ADD COLUMN process_identity TEXT
     6: f"UPDATE runs SET batch_accuracy = {NEWEST_ACCURACY}",  # it was the newest reading alone
     7: "ALTER TABLE runs ADD COLUMN engine TEXT NOT NULL DEFAULT ''",
     8: "ALTER TABLE runs ADD COLUMN ended_by TEXT NOT NULL DEFAULT ''",
+    9: """
+ALTER TABLE runs ADD COLUMN trial TEXT NOT NULL DEFAULT '';
+CREATE UNIQUE INDEX runs_by_trial ON runs (trial) WHERE trial != ''
+""",
 }
 """For each older version, the statements that turn its tables into those of the next one."""
 
@@ -75,9 +79,11 @@ CREATE TABLE runs (
     branches INTEGER NOT NULL DEFAULT 0,
     process_identity TEXT,
     engine TEXT NOT NULL DEFAULT '',
-    ended_by TEXT NOT NULL DEFAULT ''
+    ended_by TEXT NOT NULL DEFAULT '',
+    trial TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX runs_by_state ON runs (state);
+CREATE UNIQUE INDEX runs_by_trial ON runs (trial) WHERE trial != '';
 CREATE TABLE points (
     run TEXT NOT NULL REFERENCES runs (id),
     step INTEGER NOT NULL,

@@ -96,7 +96,13 @@ class Store:
     # Runs
 
     def create_run(
-        self, config: Config, *, claimed: bool = False, parent: str | None = None, owner: str = ""
+        self,
+        config: Config,
+        *,
+        claimed: bool = False,
+        parent: str | None = None,
+        owner: str = "",
+        trial: str = "",
     ) -> Run:
         """Add a run with a name of its own.
 
@@ -105,9 +111,11 @@ class Store:
             claimed: Whether this process trains it; otherwise it waits for a worker.
             parent: The id of the run whose newest weights it starts from, if any.
             owner: The name of the visitor who starts it; empty if started from the command line.
+            trial: Which run of a sweep it is, as `Run.trial` says; one that exists already is returned.
 
         Raises:
             StoreError: The parent has no weights.
+            DamagedRunError: The trial has a run already, whose row is damaged.
         """
         now = self._clock()
         state, started, process, identity = (
@@ -116,15 +124,17 @@ class Store:
             else (RunState.QUEUED, None, None, None)
         )
         while True:
+            if trial and (known := self._database.query(f"{SELECT_RUNS} WHERE trial = ?", (trial,))):
+                return run_from_row(known[0])
             name = new_run_name()
             try:
                 with self._database.transaction() as connection:
                     connection.execute(
                         "INSERT INTO runs (id, config, state, created, queued, started, heartbeat, process, "
-                        "process_identity, parent, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        "process_identity, parent, owner, trial) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                         (
                             *(name, config.to_json(), state, now, now, started, started),
-                            *(process, identity, parent, owner),
+                            *(process, identity, parent, owner, trial),
                         ),
                     )
                     if parent is not None:

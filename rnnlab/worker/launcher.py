@@ -70,11 +70,13 @@ class LocalLauncher:
     Args:
         store: The store that holds the runs.
         limit: How many workers may live at the same time: on few cores, two would only slow each other down.
+        idle_seconds: How long a worker waits for the next run before it ends, or `None` for its own choice.
     """
 
-    def __init__(self, store: Store, limit: int = 1) -> None:
+    def __init__(self, store: Store, limit: int = 1, idle_seconds: int | None = None) -> None:
         self._store = store
         self._limit = limit
+        self._idle = {} if idle_seconds is None else {"RNNLAB_WORKER_IDLE_SECONDS": str(idle_seconds)}
         self._lock = threading.RLock()
         self._workers: dict[str, _Child] = {}
         self._kills = system_kills()
@@ -100,7 +102,7 @@ class LocalLauncher:
                     "rnnlab.worker.main",
                     str(self._store.home),
                     worker_id,
-                    environment=self._cores_per_worker(),
+                    environment=self._cores_per_worker() | self._idle,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
