@@ -83,6 +83,8 @@ def test_a_sweep_prints_a_line_for_each_trial_and_the_best_at_the_end(store: Sto
         assert run.trial == f"{first['sweep']}/{number}/0"
         assert config_from(trial["config"]) == run.config
         assert run.config.dataset == "digits_validation"
+        assert trial["data"] == run.data
+        assert "239" in run.data
         test = load_test("digits_validation")
         reader = Reader(Weights.load(store.files(run.id).weights)[0])
         assert trial["value"] == evaluate(reader, test.images, test.labels).accuracy_by_row[19]
@@ -105,6 +107,7 @@ def test_ctrl_c_leaves_a_sweep_that_goes_on_with_resume_and_makes_every_trial_on
     assert (rest[-1]["event"], rest[-1]["state"]) == ("end", "interrupted")
     wait_for(lambda: all(run.state is not RunState.TRAINING for run in store.active_runs()), "the pause")
     assert not store.queue()
+    assert sum(each["event"] == "trial" for each in rest) < 3
     ended = result_of(start_command("sweep", "--resume", begun[0]["sweep"], "--json"))
     assert (ended[-1]["state"], ended[-1]["trials"], ended[-1]["finished"]) == ("finished", 4, 4)
     told = [each["number"] for each in [*begun, *rest, *ended] if each["event"] == "trial"]
@@ -156,6 +159,8 @@ def test_a_sweep_that_another_process_leads_is_left_to_it(
             "120",
             2,
         ),
+        (["--resume", "latest", "--vary", "neurons=8,16"], "leave --vary out", 2),
+        (["--resume", "latest", "--neurons", "16"], "leave --neurons out", 2),
         (["--resume", "nobody"], "There is no sweep called 'nobody'", 1),
     ],
 )

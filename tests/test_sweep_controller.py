@@ -6,8 +6,10 @@ The test is the worker: it takes the runs from the queue, and says how they end.
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from dataclasses import replace
+from pathlib import Path
 
 import optuna
 import pytest
@@ -229,6 +231,17 @@ def test_the_study_opens_in_optuna_with_the_values_of_every_trial(store: Store) 
     assert [trial.value for trial in study.trials] == [0.5, 0.9, 0.7]
 
 
+def test_a_folder_of_runs_may_have_any_name(tmp_path: Path) -> None:
+    home = tmp_path / "what? 50% #1 {runs}"
+    specification = plan(NEURONS)
+    files = create_sweep(home, specification)
+    for trials in range(1, 3):
+        study = Study(files.study, files.name, specification)
+        study.ask()
+        assert len(study.trials()) == trials
+    assert files.study.exists()
+
+
 def test_the_same_seed_asks_for_the_same_trials(store: Store) -> None:
     chosen = []
     for seed in (0, 0, 1):
@@ -256,6 +269,16 @@ def test_progress_that_cannot_be_read_is_that_of_a_sweep_which_has_only_been_cre
         (files.folder / "progress.json").write_text(text)
         assert files.progress().state is SweepState.INTERRUPTED
         assert files.progress().trials == ()
+
+
+def test_a_folder_that_cannot_be_written_is_named_in_a_sentence(store: Store) -> None:
+    files = create_sweep(store.home, plan(NEURONS))
+    shutil.rmtree(files.folder)
+    files.folder.write_text("no folder")
+    for attempt in (lambda: files.want(Wanted.STOP), files.take_control):
+        with pytest.raises(StoreError, match=rf"The sweep {files.name} cannot .* \(.*\)"):
+            attempt()
+    assert not files.is_controlled()
 
 
 def test_one_process_leads_a_sweep(store: Store) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from rnnlab.cli.output import CommandError, Outlet, json_line
 from rnnlab.config import HYPERPARAMETERS, Config
 from rnnlab.dashboard.permissions import Permissions, PermissionsError
+from rnnlab.hyperparameter import ConfigError
 from rnnlab.store.store import Store
 from rnnlab.sweep.estimate import LONG, estimate_seconds
 from rnnlab.sweep.search_space import Dimension
@@ -37,6 +39,7 @@ def sweep(store: Store, arguments: argparse.Namespace, config: Config) -> None:
         OutputError: Standard output could not be written; the sweep was paused.
     """
     if arguments.resume is not None:
+        _check_alone(arguments)
         files = find_sweep(store.home, arguments.resume)
         specification = files.read_specification()
     else:
@@ -46,6 +49,18 @@ def sweep(store: Store, arguments: argparse.Namespace, config: Config) -> None:
     if lock is None:
         raise CommandError(f"The sweep {files.name} is led by another process; it is going on there.")
     _lead(store, files, specification, lock, as_json=arguments.json)
+
+
+def _check_alone(arguments: argparse.Namespace) -> None:
+    """Check that nothing else is asked of a sweep that is to go on: it goes on as it was begun.
+
+    Raises:
+        ConfigError: Something is.
+    """
+    given = [HYPERPARAMETERS[name].option for name in HYPERPARAMETERS if name in arguments]
+    given += ["--vary"] * bool(arguments.vary) + ["--trials"] * bool(arguments.trials)
+    if given:
+        raise ConfigError(f"--resume goes on with a sweep as it was begun; leave {given[0]} out.")
 
 
 def _asked_for(arguments: argparse.Namespace, config: Config) -> Specification:
@@ -81,17 +96,17 @@ def _lead(
         raise CommandError(str(error)) from error
     stop = stop_on_signals()
     outlet = Outlet(stop)
-    printer = _Printer(outlet, specification, as_json=as_json)
+    printer = _Printer(outlet, specification, store, as_json=as_json)
     with lock:
-        printer.begin(files.name, estimate_seconds(specification, store, together))
-        files.want(Wanted.RUN)
         study = Study(files.study, files.name, specification)
+        printer.begin(files.name, estimate_seconds(specification, store, together), study.trials())
+        files.want(Wanted.RUN)
         launcher = LocalLauncher(store, together, idle_seconds=_IDLE_SECONDS)
         controller = Controller(
             store, launcher, files, specification, study, together=together, on_trial=printer.on_trial
         )
         progress = controller.run(stop)
-    printer.end(files.name, progress)
+    printer.end(files, progress)
     outlet.check()
     if progress.state is SweepState.FINISHED and not progress.count(TrialState.FINISHED):
         reasons = [trial.message for trial in progress.trials if trial.message]
@@ -101,20 +116,34 @@ def _lead(
 class _Printer:
     """Prints a sweep, for people or as JSON, a line for each trial that has ended."""
 
-    def __init__(self, outlet: Outlet, specification: Specification, *, as_json: bool) -> None:
+    def __init__(self, outlet: Outlet, specification: Specification, store: Store, *, as_json: bool) -> None:
         self._outlet, self._specification, self._as_json = outlet, specification, as_json
+        self._store = store
         self._best: Trial | None = None
+        self._noted = ""
 
-    def begin(self, name: str, seconds: float) -> None:
-        """Print what is about to begin, and how long it will take."""
+    def begin(self, name: str, seconds: float, known: Sequence[Trial]) -> None:
+        """Print what is about to begin, and how long it will take.
+
+        Args:
+            name: The name of the sweep.
+            seconds: What all of its trials take.
+            known: Those that were made before.
+        """
         plan = self._specification
+        self._best = best_of(known, is_minimized=plan.target.is_minimized)
+        ended = sum(trial.state is not TrialState.RUNNING for trial in known)
+        seconds *= 1 - ended / plan.trials
         if self._as_json:
             self._outlet.write(
                 json_line(event="sweep", sweep=name, trials=plan.trials, estimated_seconds=round(seconds))
             )
             return
         seeds = f", {plan.seeds} seeds each" if plan.seeds > 1 else ""
-        self._outlet.write(f"{name}: {plan.trials:,} trials{seeds}, for the best {plan.target.title}.\n")
+        made = f", {ended} made before" if ended else ""
+        self._outlet.write(
+            f"{name}: {plan.trials:,} trials{seeds}{made}, for the best {plan.target.title}.\n"
+        )
         warning = " Fewer trials or iterations take less." if seconds > LONG else ""
         self._outlet.write(f"It will take about {in_words(seconds)}.{warning}\n")
 
@@ -136,16 +165,20 @@ class _Printer:
         note = "best so far" if is_best else trial.message
         line = f"trial {trial.number:>3}   {value:>11}{spread}   {words}   {', '.join(trial.runs)}   {note}"
         self._outlet.write(line.rstrip() + "\n")
+        data_note = "".join(self._store.run(name).data_note for name in trial.runs[:1])
+        if data_note not in ("", self._noted):
+            self._outlet.write(f"{data_note}\n")
+            self._noted = data_note
 
-    def end(self, name: str, progress: Progress) -> None:
-        """Print how the sweep has ended."""
+    def end(self, files: SweepFiles, progress: Progress) -> None:
+        """Print how the sweep has ended, and what opens its study."""
         best = best_of(progress.trials, is_minimized=self._specification.target.is_minimized)
         if self._as_json:
             counts = {str(state): progress.count(state) for state in TrialState}
             self._outlet.write(
                 json_line(
                     event="end",
-                    sweep=name,
+                    sweep=files.name,
                     state=progress.state.value,
                     best=None if best is None else self._about(best),
                     trials=len(progress.trials),
@@ -160,7 +193,8 @@ class _Printer:
                 f"Best: trial {best.number} with {value}: {words}   ({', '.join(best.runs)})\n"
             )
         if progress.state is SweepState.INTERRUPTED:
-            self._outlet.write(f"Paused; `python -m rnnlab sweep --resume {name}` goes on.\n")
+            self._outlet.write(f"Paused; `python -m rnnlab sweep --resume {files.name}` goes on.\n")
+        self._outlet.write(f"Its study opens with `optuna-dashboard sqlite:///{files.study}`.\n")
 
     def _about(self, trial: Trial) -> dict[str, Any]:
         return {
@@ -171,6 +205,7 @@ class _Printer:
             "value": trial.value,
             "values": list(trial.values),
             "message": trial.message,
+            "data": "".join(self._store.run(name).data for name in trial.runs[:1]) or None,
             "config": asdict(self._specification.config_of(trial.params, 0)),
         }
 

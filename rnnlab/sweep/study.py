@@ -9,8 +9,10 @@ al., "Optuna", 2019.
 from __future__ import annotations
 
 import itertools
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +25,7 @@ from optuna.distributions import (
 )
 from optuna.exceptions import OptunaError
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as StudyState
 from sqlalchemy.exc import SQLAlchemyError
@@ -66,7 +69,7 @@ class Study:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with self._in_words():
             self._study = optuna.create_study(
-                storage=f"sqlite:///{path}",
+                storage=_storage(path),
                 study_name=name,
                 direction="minimize" if specification.target.is_minimized else "maximize",
                 sampler=_sampler(specification),
@@ -178,6 +181,12 @@ class Study:
 
 DIVERGED: Final = "diverged"
 """Message of a trial whose run diverged."""
+
+
+def _storage(path: Path) -> RDBStorage:
+    """Return the study's file as Optuna takes it; in a URL alone, a folder's name could not have a `?`."""
+    connect = partial(sqlite3.connect, path, check_same_thread=False)
+    return RDBStorage(f"sqlite:///{path.name}", engine_kwargs={"creator": connect})
 
 
 def _reason(error: Exception) -> str:

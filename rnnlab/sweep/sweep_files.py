@@ -120,11 +120,10 @@ class SweepFiles:
         """Keep how far the sweep is, for those who watch.
 
         Raises:
-            OSError: It cannot be written.
+            StoreError: It cannot be written.
         """
         values = {"state": progress.state, "trials": [asdict(t) for t in progress.trials]}
-        with atomic_write(self._progress) as file:
-            file.write(json.dumps({**values, "message": progress.message}).encode())
+        self._write(self._progress, json.dumps({**values, "message": progress.message}))
 
     def wanted(self) -> Wanted:
         """Return what people want the sweep to do."""
@@ -139,23 +138,43 @@ class SweepFiles:
         Raises:
             StoreError: It cannot be written.
         """
+        self._write(self._wanted, wanted)
+
+    def _write(self, path: Path, text: str) -> None:
+        """Write a small file aside and rename it.
+
+        Raises:
+            StoreError: It cannot be written.
+        """
         try:
-            with atomic_write(self._wanted) as file:
-                file.write(wanted.encode())
+            with atomic_write(path) as file:
+                file.write(text.encode())
         except OSError as error:
-            raise StoreError(f"The sweep cannot be asked for that ({reason_of(error)}).") from error
+            raise StoreError(
+                f"The sweep {self.name} cannot write into its folder ({reason_of(error)}); mend that, then "
+                "go on with it."
+            ) from error
 
     def take_control(self) -> FileLock | None:
-        """Return the lock of the controller, held, or `None` if another process controls the sweep."""
+        """Return the lock of the controller, held, or `None` if another process controls the sweep.
+
+        Raises:
+            StoreError: Its folder cannot be written.
+        """
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
             return None
+        except OSError as error:
+            raise StoreError(f"The sweep {self.name} cannot be led here ({reason_of(error)}).") from error
         return self._lock
 
     def is_controlled(self) -> bool:
         """Return whether a process controls the sweep."""
-        lock = self.take_control()
+        try:
+            lock = self.take_control()
+        except StoreError:  # a folder that is only read
+            return False
         if lock is not None:
             lock.release()
         return lock is None
