@@ -52,8 +52,15 @@ def started(
 
 
 def helpers() -> list[psutil.Process]:
-    children = psutil.Process().children()
-    return [child for child in children if "rnnlab.training.data_parallel" in child.cmdline()]
+    return [child for child in psutil.Process().children() if is_helper(child)]
+
+
+def is_helper(child: psutil.Process) -> bool:
+    """Return whether a process is a helper: one of an earlier test may have ended, or not be buried yet."""
+    try:
+        return "rnnlab.training.data_parallel" in child.cmdline()
+    except psutil.NoSuchProcess:
+        return False
 
 
 @pytest.mark.parametrize("partitions", [2, 3])

@@ -220,10 +220,9 @@ class Controller:
     def _pause_runs(self) -> None:
         """Pause the runs that train, and take those that wait out of the queue."""
         for run in self._active_runs():
-            if run.state is RunState.QUEUED:
+            if run.state is not RunState.PAUSED and run.pause_at is None:
                 self._store.requests.hold(run.id)
-            elif run.state is not RunState.PAUSED:
-                self._store.requests.pause(run.id)
+                self._store.requests.pause(run.id)  # a worker may have taken it just before
 
     def _active_runs(self) -> list[Run]:
         return [run for run in self._store.active_runs() if run.trial.startswith(f"{self._files.name}/")]
