@@ -160,6 +160,8 @@ def test_a_sweep_that_another_process_leads_is_left_to_it(
             2,
         ),
         (["--resume", "latest", "--vary", "neurons=8,16"], "leave --vary out", 2),
+        (["--resume", "latest", "--prune"], "leave --prune out", 2),
+        (["--resume", "latest", "--preset", "best"], "leave --preset out", 2),
         (["--resume", "latest", "--neurons", "16"], "leave --neurons out", 2),
         (["--resume", "nobody"], "There is no sweep called 'nobody'", 1),
     ],

@@ -265,7 +265,7 @@ def test_a_damaged_study_is_named_in_a_sentence_and_left_as_it_is(store: Store) 
 
 def test_progress_that_cannot_be_read_is_that_of_a_sweep_which_has_only_been_created(store: Store) -> None:
     files = create_sweep(store.home, plan(NEURONS))
-    for text in ("", "{", "[1]", json.dumps({"state": "happy", "trials": [], "message": ""})):
+    for text in ("", "{", "[1]", json.dumps({"state": "happy", "trials": []})):
         (files.folder / "progress.json").write_text(text)
         assert files.progress().state is SweepState.INTERRUPTED
         assert files.progress().trials == ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +24,17 @@ from rnnlab.worker.launcher import LocalLauncher
 
 if TYPE_CHECKING:
     from filelock import FileLock
+
+_USUAL: Final[Mapping[str, object]] = {
+    "preset": "default",
+    "vary": [],
+    "trials": None,
+    "seeds": 1,
+    "target": "accuracy",
+    "strategy": "model",
+    "prune": False,
+}
+"""What the options say that nobody has given."""
 
 _IDLE_SECONDS: Final = 20
 """Seconds that a worker waits for another run after the last one of a sweep."""
@@ -58,7 +69,7 @@ def _check_alone(arguments: argparse.Namespace) -> None:
         ConfigError: Something is.
     """
     given = [HYPERPARAMETERS[name].option for name in HYPERPARAMETERS if name in arguments]
-    given += ["--vary"] * bool(arguments.vary) + ["--trials"] * bool(arguments.trials)
+    given += [f"--{name}" for name, usual in _USUAL.items() if getattr(arguments, name) != usual]
     if given:
         raise ConfigError(f"--resume goes on with a sweep as it was begun; leave {given[0]} out.")
 

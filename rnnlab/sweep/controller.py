@@ -70,6 +70,7 @@ class Controller:
         self._at_most = together + (specification.strategy != "model")
         self._owner, self._on_trial = owner, on_trial
         self._interruptions: dict[str, int] = {}
+        self._reported: dict[int, int] = {}
         self._trials: dict[int, Trial] = {}
         self._is_paused = False
         self._reaped = float("-inf")
@@ -182,11 +183,15 @@ class Controller:
 
     def _report(self, trial: Trial, run: Run) -> bool:
         """Record how far the first run of a trial has come; return whether most others had come further."""
+        tests = self._store.tests(run.id)
+        if len(tests) == self._reported.get(trial.number):
+            return False
+        self._reported[trial.number] = len(tests)
         progress = {
             round(test.step * run.config.batch_size * _POINTS / IMAGES_BETWEEN_TESTS): (
                 1 - test.accuracy if self._specification.target.is_minimized else test.accuracy
             )
-            for test in self._store.tests(run.id)
+            for test in tests
         }
         return self._study.report(trial.number, progress)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import optuna
 from optuna.distributions import (
@@ -32,10 +32,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rnnlab.store.database import StoreError
 from rnnlab.sweep.search_space import Dimension
+from rnnlab.sweep.specification import Specification
 from rnnlab.sweep.trials import Trial, TrialState
-
-if TYPE_CHECKING:
-    from rnnlab.sweep.specification import Specification
 
 _OUTCOME: Final = "rnnlab_outcome"
 """Attribute of a trial that says how it ended, for RNN Lab: Optuna knows no trial that missed its target."""

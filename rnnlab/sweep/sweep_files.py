@@ -5,7 +5,6 @@ sweeps/NAME/study.sqlite3        the search, which only its controller opens for
 sweeps/NAME/progress.json        its state and its trials, written by the controller for those who watch
 sweeps/NAME/wanted               what people want it to do: run, pause or stop
 sweeps/NAME/controller.lock      held by the controller as long as it lives
-sweeps/NAME/log.txt              what went wrong
 """
 
 from __future__ import annotations
@@ -46,12 +45,10 @@ class Progress:
     Attributes:
         state: Where it is in its life, as its controller has left it.
         trials: Those begun so far, in order.
-        message: Why it has stopped, if it could not go on; may be empty.
     """
 
     state: SweepState
     trials: tuple[Trial, ...] = ()
-    message: str = ""
 
     def count(self, state: TrialState) -> int:
         """Return how many trials are in a state."""
@@ -76,7 +73,6 @@ class SweepFiles:
         self.folder = home / FOLDER / name
         self.specification = self.folder / "specification.json"
         self.study = self.folder / "study.sqlite3"
-        self.log = self.folder / "log.txt"
         self._progress = self.folder / "progress.json"
         self._wanted = self.folder / "wanted"
         self._lock = FileLock(self.folder / "controller.lock", is_singleton=False)
@@ -102,7 +98,7 @@ class SweepFiles:
         if found.state is SweepState.RUNNING and not self.is_controlled():
             found = self._read_progress()  # it may have ended in between
             if found.state is SweepState.RUNNING:
-                return Progress(SweepState.INTERRUPTED, found.trials, found.message)
+                return Progress(SweepState.INTERRUPTED, found.trials)
         return found
 
     def _read_progress(self) -> Progress:
@@ -111,7 +107,6 @@ class SweepFiles:
             return Progress(
                 SweepState(given["state"]),
                 tuple(trial_from(each) for each in given["trials"]),
-                str(given["message"]),
             )
         except (OSError, KeyError, TypeError, AttributeError, ValueError):
             return Progress(SweepState.RUNNING)
@@ -122,8 +117,7 @@ class SweepFiles:
         Raises:
             StoreError: It cannot be written.
         """
-        values = {"state": progress.state, "trials": [asdict(t) for t in progress.trials]}
-        self._write(self._progress, json.dumps({**values, "message": progress.message}))
+        self._write(self._progress, json.dumps(asdict(progress)))
 
     def wanted(self) -> Wanted:
         """Return what people want the sweep to do."""

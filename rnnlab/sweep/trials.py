@@ -30,11 +30,6 @@ class SweepState(StrEnum):
     STOPPED = "stopped"
     INTERRUPTED = "interrupted"
 
-    @property
-    def can_resume(self) -> bool:
-        """Whether it can go on where it was."""
-        return self in (SweepState.PAUSED, SweepState.INTERRUPTED)
-
 
 @dataclass(frozen=True)
 class Trial:
