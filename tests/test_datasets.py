@@ -11,7 +11,9 @@ import pytest
 from rnnlab.data import mnist_files
 from rnnlab.data.datasets import availability, load, load_test, mismatch
 from rnnlab.data.errors import DatasetError
+from rnnlab.data.training_set import with_extra_digits
 from tests.mnist import Arrays, count_as_mnist, few_digits, write_archive, write_idx_files
+from tests.pages import lab
 
 
 @pytest.fixture
@@ -232,6 +234,25 @@ def test_bundled_digits_have_mnists_form() -> None:
     rows = [np.ptp(np.flatnonzero(image.any(axis=1))) + 1 for image in data.test_images]
     columns = [np.ptp(np.flatnonzero(image.any(axis=0))) + 1 for image in data.test_images]
     assert set(np.maximum(rows, columns).tolist()) <= {19, 20, 21, 22}
+
+
+def test_the_validation_part_of_the_bundled_digits_is_none_of_their_test_digits_and_never_learned_from() -> (
+    None
+):
+    whole, part = load("digits"), load("digits_validation")
+    for field in ("images", "labels"):
+        learned, tested = getattr(part, f"train_{field}"), getattr(part, f"test_{field}")
+        np.testing.assert_array_equal(np.concatenate([learned, tested]), getattr(whole, f"train_{field}"))
+        np.testing.assert_array_equal(getattr(load_test("digits_validation"), field), tested)
+    assert part.description == "1,198 of the bundled training digits, tested on the other 239"
+    assert (len(part.train_images), len(part.test_images)) == (1198, 239)
+    assert len(with_extra_digits(part, "bundled").train_images) == len(part.train_images)
+
+
+@pytest.mark.parametrize("name", ["digits", "digits_validation"])
+@pytest.mark.usefixtures("own_home", "no_workers")
+def test_the_page_says_which_bundled_digits_the_next_run_learns_from(name: str) -> None:
+    assert f"Data: {load(name).description}" in [caption.value for caption in lab(dataset=name).caption]
 
 
 def test_the_test_part_of_mnist_needs_its_two_files_only(

@@ -38,10 +38,11 @@ _ELSEWHERE: Final = "set KERAS_HOME to a folder that can be written, or RNNLAB_M
 VALIDATION: Final = {"mnist": "validation", "digits": "digits_validation"}
 """For each data set, the one that is tested on a part of its training digits, and has never seen the test."""
 
-BUNDLED: Final = ("digits", VALIDATION["digits"])
-"""The data sets that are always there."""
-
-_BUNDLED_IN_WORDS: Final = "bundled digits, 1,797 digits"
+BUNDLED: Final = {
+    "digits": "bundled digits, 1,797 digits",
+    VALIDATION["digits"]: "1,198 of the bundled training digits, tested on the other 239",
+}
+"""The data sets that are always there, in words."""
 
 
 @dataclass(frozen=True)
@@ -285,11 +286,9 @@ def bundled_digits(note: str = "", *, validation: bool = False) -> Dataset:
         "test_labels": labels[cut:],
     }
     if not validation:
-        return Dataset(name="digits", description=_BUNDLED_IN_WORDS, note=note, **arrays)
-    arrays = _without_test(arrays)
-    learned, tested = len(arrays["train_images"]), len(arrays["test_images"])
-    words = f"{learned:,} of the bundled training digits, tested on the other {tested:,}"
-    return Dataset(name=VALIDATION["digits"], description=words, note=note, **arrays)
+        return Dataset(name="digits", description=BUNDLED["digits"], note=note, **arrays)
+    name = VALIDATION["digits"]
+    return Dataset(name=name, description=BUNDLED[name], note=note, **_without_test(arrays))
 
 
 def availability() -> str:
@@ -300,6 +299,6 @@ def availability() -> str:
             return "MNIST, 60,000 digits (downloaded once, 11 MB, at the first start)"
         return _in_words(mnist_files.examine(source), validation=False)
     except DownloadError as error:
-        return f"{_BUNDLED_IN_WORDS}. {error}"
+        return f"{BUNDLED['digits']}. {error}"
     except DatasetError as error:
         return str(error)

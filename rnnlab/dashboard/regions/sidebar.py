@@ -241,8 +241,8 @@ def _data(run: Run | None) -> None:
     """Say which data set the run on show uses, or a new run would use."""
     if run is not None and run.data:
         text = run.data
-    elif config().dataset == "digits":
-        text = "scikit-learn's bundled digits, 1,797 digits"
+    elif config().dataset in datasets.BUNDLED:
+        text = datasets.BUNDLED[config().dataset]
     else:
         text = datasets.availability()
     st.caption(f"Data: {plain(text)}")
